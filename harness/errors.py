@@ -1,0 +1,40 @@
+"""The exceptions a caller can meet, as a tree.
+
+DepthbenchError
+├── UserError        the user's mistake: exit code 2, one sentence, no traceback
+└── ProviderError    a model's server failed: becomes an outcome of one attempt, never a wrong answer
+
+Anything else that escapes is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DepthbenchError(Exception):
+    """Base of every exception this package raises on purpose."""
+
+
+class UserError(DepthbenchError):
+    """Report a mistake the user can mend: what (with its value), the rule, the next step."""
+
+    def __init__(self, what: str, *, rule: str = "", next_step: str = "") -> None:
+        self.what, self.rule, self.next_step = what, rule, next_step
+        super().__init__(" ".join(part for part in (what, rule, next_step) if part))
+
+
+class ProviderError(DepthbenchError):
+    """A call to a model's server failed for good; `retries` calls were made before giving up."""
+
+    def __init__(self, message: str, *, retries: int = 0) -> None:
+        self.retries = retries
+        super().__init__(message)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "Did you mean 'x'? " for the nearest known word, else a list of what is known."""
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known) or 'none'}."
