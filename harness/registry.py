@@ -40,7 +40,7 @@ def names(kind: Kind) -> dict[str, str]:
     for point in entry_points(group=f"depthbench.{kind}s"):
         if point.name in table:
             raise UserError(
-                f"The {kind} name {point.name!r} is claimed by {_distribution(point)} but already belongs to {table[point.name]}.",
+                f"The {kind} name {point.name!r} of {_distribution(point)} already belongs to {table[point.name]}.",
                 rule="A name may be registered once.",
                 next_step="Uninstall one of them or rename its entry point.",
             )
@@ -81,7 +81,8 @@ def _from_file(kind: Kind, name: str) -> Any:
         raise UserError(f"No file {path_text!r} for {kind} {name!r}.", rule="The form is path/to/file.py:ClassName.")
     module_name = f"depthbench_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None and spec.loader is not None  # a .py file always has a loader
+    assert spec is not None  # a .py file always has a loader
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # dataclasses look their module up here
     try:
