@@ -1,0 +1,175 @@
+"""Mazes by breadth-first search, and their generators.
+
+Cells are tokens in int8 (height * width,): 1 wall, 2 open, 3 start, 4 goal, 5 path. Distances count moves. Import this
+module inside functions only: it loads numba.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.compiled import compiled
+
+WALL, OPEN, START, GOAL, PATH = 1, 2, 3, 4, 5
+PRIME = 2**31 - 1
+Cells = NDArray[np.int8]
+
+
+def shortest_path(cells: Cells, width: int) -> Cells | None:
+    """Return the maze with one shortest path marked, None if the goal cannot be reached.
+
+    Of many shortest paths it marks the published one of Maze-Hard: breadth-first from the start, neighbours in the order
+    down, left, right, up, each cell reached keeps its first parent.
+    """
+    start = int(np.flatnonzero(cells == START)[0])
+    distance, parent = _flood(cells, width, start)
+    marked = cells.copy()
+    cell = int(np.flatnonzero(cells == GOAL)[0])
+    if distance[cell] < 0:
+        return None
+    while (cell := int(parent[cell])) != start:
+        marked[cell] = PATH
+    return marked
+
+
+def distance_to_goal(cells: Cells, width: int) -> int:
+    """Return the length of a shortest path in moves, -1 if there is none."""
+    distance, _ = _flood(cells, width, int(np.flatnonzero(cells == START)[0]))
+    return int(distance[np.flatnonzero(cells == GOAL)[0]])
+
+
+def draw_random_walls(height: int, width: int, walls: float, rng: np.random.Generator) -> Cells:
+    """Draw a maze with a wall in each cell with probability `walls`, start and goal far apart (see `place_ends`)."""
+    while True:
+        cells = np.where(rng.random(height * width) < walls, WALL, OPEN).astype(np.int8)
+        if place_ends(cells, width, rng):
+            return cells
+
+
+def draw_perfect(height: int, width: int, rng: np.random.Generator) -> Cells:
+    """Draw a perfect maze (one path between any two cells) by depth-first carving; rooms have even row and column.
+
+    Each room has its own random order of directions, so the walk is not a uniform spanning tree: it makes the long
+    corridors that are hard to follow.
+    """
+    rooms = (height + 1) // 2 * ((width + 1) // 2)
+    cells = np.full(height * width, WALL, np.int8)
+    _carve(cells, height, width, rng.random((rooms, 4)).argsort(axis=1), int(rng.integers(rooms)))
+    place_ends(cells, width, rng)
+    return cells
+
+
+def place_ends(cells: Cells, width: int, rng: np.random.Generator) -> bool:
+    """Put the start into the open cell farthest from a random one, the goal farthest from the start (a double sweep).
+
+    Return False, and leave the maze as it was, if the random cell reaches no other. In a perfect maze the two ends are
+    the farthest pair of all; with loops the sweep finds a pair that is nearly so.
+    """
+    open_cells = np.flatnonzero(cells == OPEN)
+    if len(open_cells) < 2:
+        return False
+    ends, sweep = [], int(open_cells[rng.integers(len(open_cells))])
+    for _ in range(2):
+        distance, _parent = _flood(cells, width, sweep)
+        farthest = np.flatnonzero(distance == distance.max())
+        sweep = int(farthest[rng.integers(len(farthest))])
+        ends.append(sweep)
+    if ends[0] == ends[1]:
+        return False
+    cells[ends[0]], cells[ends[1]] = START, GOAL
+    return True
+
+
+@cache
+def dihedral(height: int, width: int) -> NDArray[np.int64]:
+    """Return the rotations and reflections that keep the shape, as positions, (8, L) for a square and (4, L) else."""
+    board = np.arange(height * width).reshape(height, width)
+    turns = range(4) if height == width else (0, 2)
+    return np.stack([np.rot90(side, k).ravel() for k in turns for side in (board, np.fliplr(board))])
+
+
+def invariant(cells: Cells, height: int, width: int) -> int:
+    """Return a number that a maze shares with its rotations and reflections, start and goal exchanged or not."""
+    return int(_invariant(cells, dihedral(height, width)))
+
+
+@compiled
+def _flood(cells, width, start):  # type: ignore[no-untyped-def]
+    """Return each cell's distance from `start` in moves and its first parent, -1 where unreached."""
+    size = len(cells)
+    distance, parent, queue = np.full(size, -1, np.int32), np.full(size, -1, np.int32), np.empty(size, np.int32)
+    distance[start] = 0
+    queue[0] = start
+    head, tail = 0, 1
+    while head < tail:
+        cell = queue[head]
+        head += 1
+        column = cell % width
+        for direction in range(4):  # down, left, right, up
+            if direction == 0:
+                other = cell + width
+                inside = other < size
+            elif direction == 1:
+                other = cell - 1
+                inside = column > 0
+            elif direction == 2:
+                other = cell + 1
+                inside = column < width - 1
+            else:
+                other = cell - width
+                inside = other >= 0
+            if inside and distance[other] < 0 and cells[other] != WALL:
+                distance[other] = distance[cell] + 1
+                parent[other] = cell
+                queue[tail] = other
+                tail += 1
+    return distance, parent
+
+
+@compiled
+def _carve(cells, height, width, order, start):  # type: ignore[no-untyped-def]
+    across, down = (width + 1) // 2, (height + 1) // 2
+    visited, tried = np.zeros(across * down, np.int8), np.zeros(across * down, np.int64)
+    stack = np.empty(across * down, np.int64)
+    stack[0], depth = start, 1
+    visited[start] = 1
+    cells[start // across * 2 * width + start % across * 2] = OPEN
+    while depth > 0:
+        room = stack[depth - 1]
+        if tried[room] == 4:
+            depth -= 1
+            continue
+        direction = order[room, tried[room]]
+        tried[room] += 1
+        row, column = room // across, room % across
+        step_down = 1 if direction == 0 else (-1 if direction == 1 else 0)
+        step_right = 1 if direction == 2 else (-1 if direction == 3 else 0)
+        if not (0 <= row + step_down < down and 0 <= column + step_right < across):
+            continue
+        other = room + step_down * across + step_right
+        if visited[other]:
+            continue
+        visited[other] = 1
+        cells[(2 * row + step_down) * width + 2 * column + step_right] = OPEN
+        cells[2 * (row + step_down) * width + 2 * (column + step_right)] = OPEN
+        stack[depth] = other
+        depth += 1
+
+
+@compiled
+def _invariant(cells, copies):  # type: ignore[no-untyped-def]
+    total = 0
+    for copy in range(len(copies)):
+        for exchanged in range(2):
+            code = 1
+            for position in copies[copy]:
+                token = cells[position]
+                if exchanged and (token == START or token == GOAL):
+                    token = START + GOAL - token
+                code = (code * 48271 + token) % PRIME
+            code = (code * code + 11) % PRIME  # so that the sum is not linear in the cells
+            total = (total + code * code) % PRIME
+    return total
