@@ -53,8 +53,8 @@ class MazeRules:
     def prompt(self, puzzle: Puzzle) -> str:
         drawn = "\n".join(puzzle.payload["rows"]).replace(" ", ".")
         return (
-            f"Find a shortest path through this maze of {self.height} rows and {self.width} columns. # is a wall, . is open, S is "
-            f"the start, G is the goal; moves go up, down, left or right, never through a wall or off the grid.\n\n{drawn}\n\n"
+            f"Find a shortest path through this maze of {self.height} rows and {self.width} columns. # is a wall, . is open, "
+            f"S is the start, G is the goal; moves go up, down, left or right, never through a wall or off the grid.\n\n{drawn}\n\n"
             f"Give the whole maze again with every open cell of one shortest path from S to G replaced by o; keep S, G, all "
             f"walls and all other cells. Write {self.height} lines of {self.width} characters inside a fenced block marked "
             f"answer:\n```answer\n({self.height} lines of {self.width} characters)\n```"

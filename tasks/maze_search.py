@@ -41,46 +41,22 @@ def distance_to_goal(cells: Cells, width: int) -> int:
     return int(distance[np.flatnonzero(cells == GOAL)[0]])
 
 
-def draw_random_walls(height: int, width: int, walls: float, rng: np.random.Generator) -> Cells:
-    """Draw a maze with a wall in each cell with probability `walls`, start and goal far apart (see `place_ends`)."""
-    while True:
-        cells = np.where(rng.random(height * width) < walls, WALL, OPEN).astype(np.int8)
-        if place_ends(cells, width, rng):
-            return cells
+def draw_random_walls(height: int, width: int, walls: float, rng: np.random.Generator) -> tuple[Cells, int]:
+    """Draw a maze with a wall in each cell with probability `walls`, and its ends; return it with the moves between them."""
+    cells = np.where(rng.random(height * width) < walls, WALL, OPEN).astype(np.int8)
+    return cells, int(_place_ends(cells, width, rng.random(3)))
 
 
-def draw_perfect(height: int, width: int, rng: np.random.Generator) -> Cells:
+def draw_perfect(height: int, width: int, rng: np.random.Generator) -> tuple[Cells, int]:
     """Draw a perfect maze (one path between any two cells) by depth-first carving; rooms have even row and column.
 
     Each room has its own random order of directions, so the walk is not a uniform spanning tree: it makes the long
-    corridors that are hard to follow.
+    corridors that are hard to follow. Return it with the moves between its ends.
     """
     rooms = (height + 1) // 2 * ((width + 1) // 2)
     cells = np.full(height * width, WALL, np.int8)
     _carve(cells, height, width, rng.random((rooms, 4)).argsort(axis=1), int(rng.integers(rooms)))
-    place_ends(cells, width, rng)
-    return cells
-
-
-def place_ends(cells: Cells, width: int, rng: np.random.Generator) -> bool:
-    """Put the start into the open cell farthest from a random one, the goal farthest from the start (a double sweep).
-
-    Return False, and leave the maze as it was, if the random cell reaches no other. In a perfect maze the two ends are
-    the farthest pair of all; with loops the sweep finds a pair that is nearly so.
-    """
-    open_cells = np.flatnonzero(cells == OPEN)
-    if len(open_cells) < 2:
-        return False
-    ends, sweep = [], int(open_cells[rng.integers(len(open_cells))])
-    for _ in range(2):
-        distance, _parent = _flood(cells, width, sweep)
-        farthest = np.flatnonzero(distance == distance.max())
-        sweep = int(farthest[rng.integers(len(farthest))])
-        ends.append(sweep)
-    if ends[0] == ends[1]:
-        return False
-    cells[ends[0]], cells[ends[1]] = START, GOAL
-    return True
+    return cells, int(_place_ends(cells, width, rng.random(3)))
 
 
 @cache
@@ -127,6 +103,29 @@ def _flood(cells, width, start):  # type: ignore[no-untyped-def]
                 queue[tail] = other
                 tail += 1
     return distance, parent
+
+
+@compiled
+def _place_ends(cells, width, draws):  # type: ignore[no-untyped-def]
+    """Place start and goal by a double sweep; return the moves between them, 0 if none were placed.
+
+    The start is an open cell farthest from a random one, the goal a cell farthest from the start; `draws`, three numbers
+    in [0, 1), break ties. In a perfect maze this is the farthest pair of all; with loops nearly so.
+    """
+    candidates = np.flatnonzero(cells == OPEN)
+    if len(candidates) == 0:
+        return 0
+    start, end, moves = 0, candidates[int(draws[0] * len(candidates))], 0
+    for sweep in range(2):
+        start = end
+        distance, _ = _flood(cells, width, start)
+        moves = distance.max()
+        candidates = np.flatnonzero(distance == moves)
+        end = candidates[int(draws[sweep + 1] * len(candidates))]
+    if moves == 0:
+        return 0
+    cells[start], cells[end] = START, GOAL
+    return moves
 
 
 @compiled
