@@ -1,0 +1,107 @@
+"""Run asyncio work behind a plain generator: results come out as they are ready, whoever consumes them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from types import FrameType
+from typing import Any, TypeVar
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+def stream(
+    items: Iterable[In], work: Callable[[In], Awaitable[Out | None]], *, workers: int, set_up: Callable[[], Awaitable[Any]],
+    tear_down: Callable[[], Awaitable[Any]],
+) -> Iterator[Out]:  # fmt: skip
+    """Yield `await work(item)` for every item, at most `workers` at a time, in the order they finish; None is left out.
+
+    The event loop lives in a thread of its own, so this works inside a notebook. At most `2 * workers` results wait for the
+    consumer. The first Ctrl-C lets what is in flight finish, the second cancels it; closing the generator cancels it too.
+    An exception of `work` ends the stream and is raised here.
+    """
+    results: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    pending = iter(items)
+    state: dict[str, Any] = {"draining": False}
+    started = threading.Event()
+
+    async def worker(room: asyncio.Semaphore) -> None:
+        while not state["draining"]:
+            await room.acquire()
+            item = next(pending, _END)
+            if item is _END or state["draining"]:
+                return
+            result = await work(item)  # type: ignore[arg-type]
+            if result is None:
+                room.release()
+            else:
+                results.put(("result", result))
+
+    async def main() -> None:
+        state["loop"], state["task"] = asyncio.get_running_loop(), asyncio.current_task()
+        state["room"] = room = asyncio.Semaphore(2 * workers)
+        started.set()
+        try:
+            await set_up()
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(worker(room))
+        finally:
+            await tear_down()
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+            results.put(("end", None))
+        except BaseExceptionGroup as several:
+            results.put(("error", several.exceptions[0]))
+        except BaseException as error:
+            results.put(("error", error))
+        finally:
+            started.set()
+
+    def call_soon(function: Callable[[], Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            state["loop"].call_soon_threadsafe(function)
+
+    thread = threading.Thread(target=run, name="llm", daemon=True)
+    interrupted = False
+
+    def on_interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = state["draining"] = True
+        print("\nFinishing the requests in flight; press Ctrl-C again to drop them.", file=sys.stderr, flush=True)
+
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, on_interrupt)
+    thread.start()
+    started.wait()
+    try:
+        while True:
+            kind, value = results.get()
+            if kind == "end":
+                break
+            if kind == "error":
+                raise value
+            call_soon(state["room"].release)
+            yield value
+        if interrupted:
+            raise KeyboardInterrupt
+    finally:
+        if thread.is_alive():
+            call_soon(state["task"].cancel)
+            thread.join()
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_END = object()

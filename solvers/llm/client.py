@@ -1,0 +1,95 @@
+"""Ask a model reliably: cache, concurrency limit, circuit breaker, deadline and retries around any provider."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from harness.contracts import Outcome
+from harness.errors import UserError
+from solvers.llm.booking import Tally
+from solvers.llm.limits import AdaptiveLimit, Breaker
+from solvers.llm.protocol import Call, CallError, Provider, Reply
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+LONGEST_WAIT = 600.0
+"""A server that asks for a longer pause than this many seconds (Retry-After) has failed the request."""
+
+
+class Client:
+    """One provider, shared by every attempt of a run. Build it inside the event loop."""
+
+    def __init__(self, provider: Provider, *, where: str, max_connections: int, timeout: float, max_retries: int) -> None:
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+        self._provider, self._where, self._timeout = provider, where, timeout
+        self._limit, self._breaker = AdaptiveLimit(max_connections), Breaker()
+        backoff = wait_random_exponential(multiplier=0.5, max=60)
+
+        def wait(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.retry_after if isinstance(error, CallError) else None
+            return asked if asked is not None else backoff(state)
+
+        self._retrying = AsyncRetrying(
+            stop=stop_after_attempt(max_retries + 1),
+            wait=wait,
+            retry=retry_if_exception(lambda error: isinstance(error, CallError) and error.retryable),
+            reraise=True,
+        )
+
+    async def ask(self, call: Call, tally: Tally) -> Reply:
+        """Return the reply, booked in `tally`.
+
+        Raise `CallError` when the tries are used up, `UserError` when every other call must fail too.
+        """
+        async with self._limit.slot() as generation:  # held while waiting to retry: that alone slows a pressed server's load
+            tally.sending()
+            try:
+                async for attempt in self._retrying.copy():
+                    with attempt:
+                        number = attempt.retry_state.attempt_number
+                        tally.retries += number > 1
+                        reply = await self._try(call, first=number == 1, generation=generation)
+            except CallError as error:
+                tally.stopped()
+                if error.fatal:
+                    raise UserError(
+                        f"{self._where} refused the request: {error}.",
+                        rule="Every other request would fare the same, so the run stops; what is recorded stays.",
+                        next_step="Check the key (-S api_key_env=NAME names its variable), the model's name and the credit.",
+                    ) from None
+                raise
+        tally.received(reply, None)
+        return reply
+
+    async def _try(self, call: Call, *, first: bool, generation: int) -> Reply:
+        async with self._breaker.guard():
+            since = perf_counter()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    reply = await self._provider.call(call)
+            except TimeoutError:
+                failed = CallError(f"no reply within {self._timeout:g} s", outcome=Outcome.TIMED_OUT)
+                self._failed(failed, first, generation)
+                raise failed from None
+            except CallError as error:
+                self._failed(error, first, generation)
+                if error.retry_after is not None and error.retry_after > LONGEST_WAIT:
+                    error.retryable = False
+                raise
+            self._breaker.succeeded()
+            self._limit.succeeded()
+            return Reply(**{**vars(reply), "seconds": perf_counter() - since})
+
+    def _failed(self, error: CallError, first: bool, generation: int) -> None:
+        if error.rate_limited:
+            self._limit.rate_limited(generation)
+        elif first and (error.retryable or error.outcome is Outcome.TIMED_OUT):
+            self._breaker.failed(str(error))  # later tries of the same prompt say nothing new about the server
+
+    async def close(self) -> None:
+        await self._provider.close()

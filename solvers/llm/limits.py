@@ -1,0 +1,110 @@
+"""How hard a provider is pressed: a concurrency limit that adapts, and a circuit breaker that waits an outage out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from harness.errors import ProviderError
+
+
+class OutageError(ProviderError):
+    """The server has been down for too long: the run ends, and what is left stays not run."""
+
+
+class AdaptiveLimit:
+    """Bound the requests in flight: additive increase, multiplicative decrease, as TCP does (Chiu & Jain 1989).
+
+    A rate-limited reply halves the limit, once for all requests sent before the last halving; each full round of successes
+    raises it by one, up to `ceiling`.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = ceiling
+        self.limit = float(ceiling)
+        self._busy = 0
+        self._generation = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[int]:
+        """Hold one place among the requests in flight; gives the generation to report a rate limit with."""
+        while self._busy >= int(self.limit):
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+                self._wake()
+                raise
+        self._busy += 1
+        try:
+            yield self._generation
+        finally:
+            self._busy -= 1
+            self._wake()
+
+    def succeeded(self) -> None:
+        self.limit = min(self.ceiling, self.limit + 1 / self.limit)
+
+    def rate_limited(self, generation: int) -> None:
+        """Halve the limit, unless it was halved since the request of this generation was sent."""
+        if generation == self._generation:
+            self._generation += 1
+            self.limit = max(1.0, self.limit / 2)
+
+    def _wake(self) -> None:
+        free = int(self.limit) - self._busy
+        while free > 0 and self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                free -= 1
+
+
+class Breaker:
+    """Stop sending when a server is down: after `threshold` failures in a row requests wait, and one at a time tries again.
+
+    The pause doubles from `pause` seconds; a success closes the circuit. An outage longer than `patience` seconds raises
+    `OutageError`, so that what is left stays not run instead of being booked as failed.
+    """
+
+    def __init__(self, *, threshold: int = 10, pause: float = 5.0, patience: float = 900.0) -> None:
+        self.threshold, self.pause, self.patience = threshold, pause, patience
+        self.failures = 0
+        self._open_since: float | None = None
+        self._probe = asyncio.Lock()
+        self._last_words = ""
+
+    @asynccontextmanager
+    async def guard(self) -> AsyncIterator[None]:
+        """Pass at once while the circuit is closed; while it is open, be the one probe or wait for it."""
+        if self.down_for() is None:
+            yield
+            return
+        async with self._probe:
+            seconds = self.down_for()
+            if seconds is None:  # the probe before us went through
+                yield
+                return
+            if seconds > self.patience:
+                raise OutageError(f"The server failed {self.failures} times in a row, last with: {self._last_words}.")
+            await asyncio.sleep(min(self.pause * 2 ** min(self.failures - self.threshold, 4), 60.0))
+            yield
+
+    def down_for(self) -> float | None:
+        """Return the seconds since the circuit opened; None if it is closed."""
+        return None if self._open_since is None else asyncio.get_running_loop().time() - self._open_since
+
+    def succeeded(self) -> None:
+        self.failures, self._open_since = 0, None
+
+    def failed(self, words: str) -> None:
+        self.failures += 1
+        self._last_words = words
+        if self.failures >= self.threshold and self._open_since is None:
+            self._open_since = asyncio.get_running_loop().time()

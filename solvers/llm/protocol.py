@@ -1,0 +1,99 @@
+"""What the parts of the LLM solver say to one another: a `Call` goes to a `Provider`, a `Reply` or a `CallError` comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from harness.contracts import Outcome
+from harness.errors import ProviderError
+
+Message = dict[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request to a model: all that changes the answer, nothing that does not."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int | None = None
+    temperature: float | None = None
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    thinking_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """Token counts as the server reported them. `None` is unknown."""
+
+    input: int | None = None  # cached ones included
+    cached: int | None = None
+    output: int | None = None  # reasoning included
+    reasoning: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """A reply the model finished, was cut off in, or refused."""
+
+    text: str
+    finish: Literal["stop", "length", "refusal"] = "stop"
+    tokens: Tokens = field(default_factory=Tokens)
+    model: str | None = None  # as the server named it
+    seconds: float = 0.0  # latency of the request
+    cached: bool = False  # read from our own response cache: nothing was sent
+
+
+class CallError(ProviderError):
+    """One request failed. `fatal` means every other request would fail too (a wrong key, no such model, no credit)."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        outcome: Literal[Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT] = Outcome.PROVIDER_ERROR,
+        retryable: bool = False,
+        rate_limited: bool = False,
+        retry_after: float | None = None,
+        fatal: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.outcome, self.retryable, self.rate_limited = outcome, retryable, rate_limited
+        self.retry_after, self.fatal = retry_after, fatal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where and how a provider connects. The key is kept out of every repr."""
+
+    base_url: str | None = None
+    key: str | None = field(default=None, repr=False)
+    max_connections: int = 32
+    timeout: float = 600.0  # seconds per request
+
+
+class Provider(Protocol):
+    """A way to reach models. Implementations import their SDK in `__init__`, which runs inside the event loop."""
+
+    def __init__(self, endpoint: Endpoint) -> None: ...
+
+    async def call(self, call: Call) -> Reply:
+        """Send one request. Raise `CallError` for anything but a reply; never retry."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def count(value: Any) -> int | None:
+    """Read a token count; anything but a non-negative whole number is unknown."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def member(value: Any, *path: str) -> Any:
+    """Walk nested mappings; None where a step is missing."""
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

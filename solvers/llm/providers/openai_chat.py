@@ -1,0 +1,74 @@
+"""Chat completions through the openai package: OpenAI itself, and every server that speaks the protocol (`base_url`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from solvers.llm.protocol import Call, CallError, Endpoint, Reply, Tokens, count, member
+from solvers.llm.transport import failure, http_client, httpx_of, json_body, text_of
+
+KEY = "OPENAI_API_KEY"
+
+
+class OpenAIChat:
+    """POST /chat/completions. Reference: https://platform.openai.com/docs/api-reference/chat/create"""
+
+    path = "/chat/completions"
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        import openai
+
+        self._response = httpx_of(openai).Response
+        self._is_openai = endpoint.base_url is None
+        self._client = openai.AsyncOpenAI(
+            base_url=endpoint.base_url or "https://api.openai.com/v1",
+            api_key=endpoint.key or "none",
+            max_retries=0,
+            timeout=None,
+            http_client=http_client(openai, endpoint.max_connections),
+        )
+
+    async def call(self, call: Call) -> Reply:
+        try:
+            response = await self._client.post(self.path, body=self.body(call), cast_to=self._response)
+            return self.read(json_body(response))
+        except Exception as error:
+            raise failure(error) from error
+
+    def body(self, call: Call) -> dict[str, Any]:
+        limit = "max_completion_tokens" if self._is_openai else "max_tokens"  # other servers know the older name only
+        options = {
+            limit: call.max_tokens,
+            "temperature": call.temperature,
+            "seed": call.seed,
+            "reasoning_effort": call.reasoning_effort,
+        }
+        return {"model": call.model, "messages": list(call.messages)} | {k: v for k, v in options.items() if v is not None}
+
+    def read(self, body: dict[str, Any]) -> Reply:
+        choices = body.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        message = member(choice, "message")
+        if not isinstance(message, dict):
+            raise CallError("the reply holds no message", retryable=True)
+        reason = member(choice, "finish_reason")
+        refused = reason == "content_filter" or isinstance(message.get("refusal"), str)
+        return Reply(
+            text=text_of(message.get("content")) or (message.get("refusal") or "" if refused else ""),
+            finish="refusal" if refused else "length" if reason == "length" else "stop",
+            tokens=read_tokens(body.get("usage")),
+            model=body.get("model") if isinstance(body.get("model"), str) else None,
+        )
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def read_tokens(usage: Any) -> Tokens:
+    """Read a usage block of chat completions."""
+    return Tokens(
+        input=count(member(usage, "prompt_tokens")),
+        cached=count(member(usage, "prompt_tokens_details", "cached_tokens")),
+        output=count(member(usage, "completion_tokens")),
+        reasoning=count(member(usage, "completion_tokens_details", "reasoning_tokens")),
+    )

@@ -1,0 +1,158 @@
+"""Language models as solvers: concurrent requests to any provider, every reply and every failure booked.
+
+Data flow of one attempt: style writes the messages -> client asks (cache, limits, retries, deadline) -> style reads the reply
+-> search picks a candidate -> the attempt is yielded with all its calls in the books.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.contracts import Attempt, Budget, Outcome, Puzzle, SolverCard, TaskView, Unparsed
+from harness.errors import UserError, did_you_mean
+from harness.randomness import seed_of
+from solvers.llm import strategies
+from solvers.llm.booking import Tally, shorten
+from solvers.llm.bridge import stream
+from solvers.llm.client import Client
+from solvers.llm.keys import check_base_url, find_key, redact
+from solvers.llm.prompts import VERSION
+from solvers.llm.protocol import Call, CallError, Endpoint, Message, Reply
+from solvers.llm.providers import PROVIDERS
+
+DEFAULT_CONNECTIONS = 32
+RETRIED = (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlmSolver:
+    """A model behind an API. Options left out are the server's own defaults."""
+
+    model: str
+    provider: str = "openai"
+    base_url: str | None = None
+    api_key_env: str | None = None  # name of the environment variable that holds the key
+    strategy: str = "cot"
+    temperature: float | None = None
+    max_tokens: int | None = None
+    reasoning_effort: str | None = None
+    thinking_tokens: int | None = None
+    seed: int | None = None  # sent to the server, varied per attempt and sample; None sends none
+    timeout: float = 600.0  # seconds per request
+    puzzle_timeout: float | None = None  # seconds per attempt, all requests and retries together
+    max_retries: int = 8  # further tries of a request after transient failures
+
+    def __post_init__(self) -> None:
+        if self.provider not in PROVIDERS:
+            raise UserError(f"Unknown provider {self.provider!r}.", rule=did_you_mean(self.provider, PROVIDERS))
+        check_base_url(self.base_url)
+        strategies.split(self.strategy)
+        for name in ("timeout", "puzzle_timeout"):
+            if (seconds := getattr(self, name)) is not None and not seconds > 0:
+                raise UserError(f"{name}={seconds} is not a time in seconds.", rule="It must be greater than 0.")
+        for name in ("max_tokens", "thinking_tokens"):
+            if (tokens := getattr(self, name)) is not None and tokens < 1:
+                raise UserError(f"{name}={tokens} leaves nothing to say.", rule="It must be at least 1.")
+        if self.max_retries < 0:
+            raise UserError(f"max_retries={self.max_retries} is negative.", rule="It must be at least 0.")
+
+    @property
+    def card(self) -> SolverCard:
+        return SolverCard(name="llm", kind="llm", model=self.model, deterministic=False)
+
+    def solve(self, task: TaskView, puzzles: Sequence[Puzzle], budget: Budget) -> Iterator[Attempt]:
+        """Yield attempts as replies come. Stops early, leaving the rest not run, when no request can succeed any more."""
+        if budget.max_connections is not None and budget.max_connections < 1:
+            raise UserError(f"{budget.max_connections} connections cannot carry a request.", next_step="Give at least 1.")
+        run = _Run(self, task, budget)
+        pairs = ((puzzle, k) for puzzle in puzzles for k in budget.wanted(puzzle.id))
+        return stream(pairs, run.attempt, workers=run.connections, set_up=run.open, tear_down=run.close)
+
+
+@dataclass
+class _Run:
+    """The state of one `solve`."""
+
+    solver: LlmSolver
+    task: TaskView
+    budget: Budget
+    client: Client | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        style, search = strategies.split(self.solver.strategy)
+        self.style, self.search = strategies.load(style)(), strategies.load(search)()
+        self.connections = self.budget.max_connections or DEFAULT_CONNECTIONS
+        module, _, attribute = PROVIDERS[self.solver.provider].partition(":")
+        self._module, self._provider_name = importlib.import_module(module), attribute
+        self._key = find_key(self.solver.api_key_env, self._module.KEY, self.solver.base_url)
+
+    async def open(self) -> None:
+        s = self.solver
+        endpoint = Endpoint(base_url=s.base_url, key=self._key, max_connections=self.connections, timeout=s.timeout)
+        provider = getattr(self._module, self._provider_name)(endpoint)
+        where = s.base_url or f"Provider {s.provider!r}"
+        self.client = Client(
+            provider, where=where, max_connections=self.connections, timeout=s.timeout, max_retries=s.max_retries
+        )
+
+    async def close(self) -> None:
+        if self.client:
+            await self.client.close()
+
+    async def attempt(self, pair: tuple[Puzzle, int]) -> Attempt:
+        """Make one attempt; transient failures are tried again as often as the budget's `retry_on_error` says."""
+        puzzle, k = pair
+        tally = Tally()
+        for _ in range(1 + (self.budget.retry_on_error or 0)):
+            done = await self._once(puzzle, k, tally)
+            if done.outcome not in RETRIED:
+                break
+        return replace(done, usage=tally.usage(), detail={**done.detail, **tally.detail(), "prompt_version": VERSION})
+
+    async def _once(self, puzzle: Puzzle, k: int, tally: Tally) -> Attempt:
+        blank = Attempt(puzzle_id=puzzle.id, attempt=k, outcome=Outcome.PROVIDER_ERROR)
+        limit = self.solver.puzzle_timeout
+        try:
+            async with asyncio.timeout(limit):
+                found = await self.search.run(self.task, puzzle, self.style, self._asker(puzzle, k, tally))
+        except TimeoutError:
+            tally.stopped()
+            return replace(blank, outcome=Outcome.TIMED_OUT, detail={"error": f"no answer within {limit:g} s"})
+        except CallError as error:
+            return replace(blank, outcome=error.outcome, detail={"error": redact(str(error), self._key)})
+        reply, detail = shorten(redact(found.reply, self._key))
+        detail |= found.detail
+        unparsed = isinstance(found.answer, Unparsed)
+        if unparsed:
+            detail["reason"] = found.answer.reason
+        return replace(
+            blank,
+            outcome=found.outcome,
+            answer=None if unparsed else found.answer,
+            samples=found.samples,
+            reply=reply,
+            detail=detail,
+        )
+
+    def _asker(self, puzzle: Puzzle, k: int, tally: Tally) -> Any:
+        s = self.solver
+
+        async def ask(messages: Sequence[Message], sample: int) -> Reply:
+            assert self.client is not None  # `open` ran first
+            seed = None if s.seed is None else seed_of("llm", s.seed, self.budget.seed, puzzle.id, k, sample) % 2**31
+            call = Call(
+                model=s.model,
+                messages=tuple(messages),
+                max_tokens=s.max_tokens,
+                temperature=s.temperature,
+                seed=seed,
+                reasoning_effort=s.reasoning_effort,
+                thinking_tokens=s.thinking_tokens,
+            )
+            return await self.client.ask(call, tally)
+
+        return ask

@@ -1,0 +1,213 @@
+"""A model server on loopback for tests: speaks the chat-completions protocol and misbehaves per prompt, as scripted.
+
+A script is a function `(body, nth) -> Behaviour`: `body` is the request, `nth` how often this very conversation came before.
+The server counts what it billed, so that a test can hold the books of a run against it.
+
+As a program it answers every prompt alike: `python -m tests.llm_server --port 0 --reply TEXT --seconds 600`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """What the server does with one request. The default is a well-formed reply that says `text`."""
+
+    text: str | None = "ok"
+    finish_reason: str = "stop"
+    refusal: str | None = None
+    prompt_tokens: int = 11
+    completion_tokens: int = 7
+    cached_tokens: int = 3
+    reasoning_tokens: int = 2
+    usage: bool = True
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes | None = None  # sent as the body instead of a completion
+    content_type: str = "application/json"
+    cut_after: int | None = None  # bytes of the body sent before the connection is reset
+    delay: float = 0.0  # seconds before answering
+    hang: bool = False  # never answers
+
+    def body(self, request: dict[str, Any]) -> bytes:
+        if self.raw is not None:
+            return self.raw
+        message: dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.refusal is not None:
+            message["refusal"] = self.refusal
+        completion: dict[str, Any] = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": request.get("model", "m"),
+            "choices": [{"index": 0, "message": message, "finish_reason": self.finish_reason}],
+        }
+        if self.usage:
+            completion["usage"] = {
+                "prompt_tokens": self.prompt_tokens,
+                "completion_tokens": self.completion_tokens,
+                "total_tokens": self.prompt_tokens + self.completion_tokens,
+                "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
+                "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+            }
+        return json.dumps(completion).encode()
+
+
+def rate_limited(seconds: str = "0") -> Behaviour:
+    return Behaviour(
+        status=429, headers={"Retry-After": seconds}, raw=b'{"error": {"message": "slow down", "type": "rate_limit"}}'
+    )
+
+
+Script = Callable[[dict[str, Any], int], Behaviour]
+
+
+class LlmServer:
+    """The server in a thread of this process; use it as a context manager. `url` is the base URL."""
+
+    def __init__(self, script: Script | Behaviour = Behaviour()) -> None:
+        self.script: Script = (lambda _body, _nth: script) if isinstance(script, Behaviour) else script
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
+        self.seen: Counter[str] = Counter()
+        self.billed: Counter[str] = Counter()  # tokens in every usage block that went out whole
+        self.open = self.most_open = 0  # requests being answered, now and at most
+        self.routes: dict[str, Callable[[dict[str, Any], dict[str, str], bytes], Behaviour]] = {}  # other paths, by prefix
+        self.keep_log = True
+
+    def __enter__(self) -> LlmServer:
+        self._loop = asyncio.new_event_loop()
+        started = threading.Event()
+
+        def serve() -> None:
+            asyncio.set_event_loop(self._loop)
+            self._server = self._loop.run_until_complete(
+                self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port)
+            )
+            started.set()
+            self._loop.run_forever()
+
+        self._thread = threading.Thread(target=serve, daemon=True)
+        self._thread.start()
+        started.wait(10)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        return self
+
+    port = 0
+
+    def __exit__(self, *_: object) -> None:
+        async def stop() -> None:
+            self._server.close()
+            others = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def behaviour(self, method: str, path: str, headers: dict[str, str], raw: bytes) -> tuple[dict[str, Any], Behaviour]:
+        """Choose what to do with one request, and log it."""
+        self.paths.append(f"{method} {path}")
+        try:
+            request = json.loads(raw) if raw else {}
+        except ValueError:
+            request = {}
+        for prefix, route in self.routes.items():
+            if path.startswith(prefix):
+                return request, route(request, {**headers, ":method": method, ":path": path}, raw)
+        key = json.dumps(request.get("messages", request.get("input")))
+        nth = self.seen[key]
+        self.seen[key] += 1
+        if self.keep_log:
+            self.requests.append(request)
+            self.headers.append(headers)
+        return request, self.script(request, nth)
+
+    def bill(self, what: Behaviour) -> None:
+        if what.status == 200 and what.raw is None and what.usage and what.cut_after is None:
+            for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"):
+                self.billed[name] += getattr(what, name)
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, server: LlmServer) -> None:
+        self.server = server
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.task: asyncio.Task[None] | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if self.task:
+            self.task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        while True:
+            head, separator, rest = self.buffer.partition(b"\r\n\r\n")
+            if not separator:
+                return
+            lines = head.decode("latin-1").split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+            size = int(headers.get("content-length", "0"))
+            if len(rest) < size:
+                return
+            self.buffer = rest[size:]
+            method, path, _ = lines[0].split(" ")
+            request, what = self.server.behaviour(method, path, headers, rest[:size])
+            if what.delay or what.hang:
+                self.task = asyncio.get_running_loop().create_task(self.later(request, what))
+            else:
+                self.answer(request, what)
+
+    async def later(self, request: dict[str, Any], what: Behaviour) -> None:
+        self.server.open += 1
+        self.server.most_open = max(self.server.most_open, self.server.open)
+        try:
+            await asyncio.sleep(3600 if what.hang else what.delay)
+            self.answer(request, what)
+        finally:
+            self.server.open -= 1
+
+    def answer(self, request: dict[str, Any], what: Behaviour) -> None:
+        body = what.body(request)
+        extra = "".join(f"{name}: {value}\r\n" for name, value in what.headers.items())
+        head = f"HTTP/1.1 {what.status} X\r\nContent-Type: {what.content_type}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+        if what.cut_after is not None:
+            self.transport.write(head.encode() + body[: what.cut_after])
+            self.transport.close()
+            return
+        self.server.bill(what)
+        self.transport.write(head.encode() + body)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--reply", default="ok")
+    parser.add_argument("--seconds", type=float, default=600)
+    arguments = parser.parse_args()
+    server = LlmServer(Behaviour(text=arguments.reply))
+    server.port, server.keep_log = arguments.port, False
+    with server:
+        print(server.url, flush=True)
+        server._thread.join(arguments.seconds)
+
+
+if __name__ == "__main__":
+    main()
