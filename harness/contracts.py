@@ -171,7 +171,8 @@ class Budget:
     seed: int = 0
     done: frozenset[tuple[str, int]] = frozenset()
     max_connections: int | None = None
-    max_cost_usd: float | None = None
+    max_cost_usd: float | None = None  # for the whole run, what is already recorded included
+    spent_usd: float = 0.0  # already recorded in this run
     retry_on_error: int | None = None
 
     def wanted(self, puzzle_id: str) -> list[int]:
