@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -14,4 +14,4 @@ def compiled(function: F) -> F:
         from numba import njit
     except ImportError:  # a bare GPU machine
         return function
-    return njit(cache=True)(function)  # type: ignore[no-any-return]
+    return cast(F, njit(cache=True)(function))

@@ -104,7 +104,7 @@ class Maze(GeneratedMazes):
     def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.int8], int]:
         from tasks.maze_search import draw_random_walls
 
-        return draw_random_walls(self.height, self.width, self.walls, rng)
+        return draw_random_walls(self.height, self.width, self.walls, self.least_moves, rng)
 
 
 @dataclass(frozen=True, kw_only=True)

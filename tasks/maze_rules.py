@@ -54,7 +54,8 @@ class MazeRules:
         drawn = "\n".join(puzzle.payload["rows"]).replace(" ", ".")
         return (
             f"Find a shortest path through this maze of {self.height} rows and {self.width} columns. # is a wall, . is open, "
-            f"S is the start, G is the goal; moves go up, down, left or right, never through a wall or off the grid.\n\n{drawn}\n\n"
+            f"S is the start, G is the goal; moves go up, down, left or right, never through a wall or off the grid.\n\n"
+            f"{drawn}\n\n"
             f"Give the whole maze again with every open cell of one shortest path from S to G replaced by o; keep S, G, all "
             f"walls and all other cells. Write {self.height} lines of {self.width} characters inside a fenced block marked "
             f"answer:\n```answer\n({self.height} lines of {self.width} characters)\n```"
@@ -77,13 +78,10 @@ class MazeRules:
         )
 
     def violations(self, puzzle: Puzzle, answer: Answer) -> list[str]:
-        from tasks.maze_grid import encode_rows
-        from tasks.maze_search import distance_to_goal
-
         found = path_faults(puzzle.payload["rows"], answer)
         if not found:
             moves = count_marks(answer) + 1
-            shortest = distance_to_goal(encode_rows(puzzle.payload["rows"]), self.width)
+            shortest = count_marks(self.search(puzzle) or answer) + 1
             if moves > shortest:
                 found.append(f"the path takes {moves} moves, the shortest {shortest}")
         return found

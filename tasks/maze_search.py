@@ -16,6 +16,7 @@ from tasks.compiled import compiled
 WALL, OPEN, START, GOAL, PATH = 1, 2, 3, 4, 5
 PRIME = 2**31 - 1
 Cells = NDArray[np.int8]
+Ints = NDArray[np.int64]
 
 
 def shortest_path(cells: Cells, width: int) -> Cells | None:
@@ -24,27 +25,24 @@ def shortest_path(cells: Cells, width: int) -> Cells | None:
     Of many shortest paths it marks the published one of Maze-Hard: breadth-first from the start, neighbours in the order
     down, left, right, up, each cell reached keeps its first parent.
     """
-    start = int(np.flatnonzero(cells == START)[0])
-    distance, parent = _flood(cells, width, start)
-    marked = cells.copy()
-    cell = int(np.flatnonzero(cells == GOAL)[0])
+    distance, parent, queue = (np.empty(len(cells), np.int64) for _ in range(3))
+    start, cell = int(np.flatnonzero(cells == START)[0]), int(np.flatnonzero(cells == GOAL)[0])
+    _flood(cells, width, start, distance, parent, queue)
     if distance[cell] < 0:
         return None
+    marked = cells.copy()
     while (cell := int(parent[cell])) != start:
         marked[cell] = PATH
     return marked
 
 
-def distance_to_goal(cells: Cells, width: int) -> int:
-    """Return the length of a shortest path in moves, -1 if there is none."""
-    distance, _ = _flood(cells, width, int(np.flatnonzero(cells == START)[0]))
-    return int(distance[np.flatnonzero(cells == GOAL)[0]])
+def draw_random_walls(height: int, width: int, walls: float, least_moves: int, rng: np.random.Generator) -> tuple[Cells, int]:
+    """Draw a maze with a wall in each cell with probability `walls`, and its ends; return it with the moves between them.
 
-
-def draw_random_walls(height: int, width: int, walls: float, rng: np.random.Generator) -> tuple[Cells, int]:
-    """Draw a maze with a wall in each cell with probability `walls`, and its ends; return it with the moves between them."""
-    cells = np.where(rng.random(height * width) < walls, WALL, OPEN).astype(np.int8)
-    return cells, int(_place_ends(cells, width, rng.random(3)))
+    0 moves: no ends were placed, as they would be fewer than `least_moves` apart.
+    """
+    cells = OPEN - (rng.random(height * width) < walls).astype(np.int8)
+    return cells, int(_place_ends(cells, width, rng.random(3), least_moves))
 
 
 def draw_perfect(height: int, width: int, rng: np.random.Generator) -> tuple[Cells, int]:
@@ -56,7 +54,7 @@ def draw_perfect(height: int, width: int, rng: np.random.Generator) -> tuple[Cel
     rooms = (height + 1) // 2 * ((width + 1) // 2)
     cells = np.full(height * width, WALL, np.int8)
     _carve(cells, height, width, rng.random((rooms, 4)).argsort(axis=1), int(rng.integers(rooms)))
-    return cells, int(_place_ends(cells, width, rng.random(3)))
+    return cells, int(_place_ends(cells, width, rng.random(3), 1))
 
 
 @cache
@@ -73,11 +71,15 @@ def invariant(cells: Cells, height: int, width: int) -> int:
 
 
 @compiled
-def _flood(cells, width, start):  # type: ignore[no-untyped-def]
-    """Return each cell's distance from `start` in moves and its first parent, -1 where unreached."""
+def _flood(cells: Cells, width: int, start: int, distance: Ints, parent: Ints, queue: Ints) -> int:
+    """Write each cell's distance from `start` in moves and its first parent, -1 where unreached.
+
+    `queue` holds the cells reached in order of distance; return how many they are.
+    """
     size = len(cells)
-    distance, parent, queue = np.full(size, -1, np.int32), np.full(size, -1, np.int32), np.empty(size, np.int32)
+    distance[:] = -1
     distance[start] = 0
+    parent[start] = -1
     queue[0] = start
     head, tail = 0, 1
     while head < tail:
@@ -86,50 +88,52 @@ def _flood(cells, width, start):  # type: ignore[no-untyped-def]
         column = cell % width
         for direction in range(4):  # down, left, right, up
             if direction == 0:
-                other = cell + width
-                inside = other < size
+                other, inside = cell + width, cell + width < size
             elif direction == 1:
-                other = cell - 1
-                inside = column > 0
+                other, inside = cell - 1, column > 0
             elif direction == 2:
-                other = cell + 1
-                inside = column < width - 1
+                other, inside = cell + 1, column < width - 1
             else:
-                other = cell - width
-                inside = other >= 0
+                other, inside = cell - width, cell >= width
             if inside and distance[other] < 0 and cells[other] != WALL:
                 distance[other] = distance[cell] + 1
                 parent[other] = cell
                 queue[tail] = other
                 tail += 1
-    return distance, parent
+    return tail
 
 
 @compiled
-def _place_ends(cells, width, draws):  # type: ignore[no-untyped-def]
-    """Place start and goal by a double sweep; return the moves between them, 0 if none were placed.
+def _place_ends(cells: Cells, width: int, draws: NDArray[np.float64], least_moves: int) -> int:
+    """Place start and goal by a double sweep; return the moves between them, 0 (and place none) if fewer than `least_moves`.
 
     The start is an open cell farthest from a random one, the goal a cell farthest from the start; `draws`, three numbers
-    in [0, 1), break ties. In a perfect maze this is the farthest pair of all; with loops nearly so.
+    in [0, 1), choose. In a perfect maze this is the farthest pair of all; with loops nearly so.
     """
+    size = len(cells)
+    distance, parent, queue = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
     candidates = np.flatnonzero(cells == OPEN)
     if len(candidates) == 0:
         return 0
     start, end, moves = 0, candidates[int(draws[0] * len(candidates))], 0
     for sweep in range(2):
         start = end
-        distance, _ = _flood(cells, width, start)
-        moves = distance.max()
-        candidates = np.flatnonzero(distance == moves)
-        end = candidates[int(draws[sweep + 1] * len(candidates))]
-    if moves == 0:
+        last = _flood(cells, width, start, distance, parent, queue) - 1
+        moves = distance[queue[last]]
+        if 2 * moves < least_moves:  # then no two cells that it reaches are farther apart
+            return 0
+        first = last
+        while first > 0 and distance[queue[first - 1]] == moves:
+            first -= 1
+        end = queue[first + int(draws[sweep + 1] * (last + 1 - first))]
+    if moves < least_moves or moves == 0:
         return 0
     cells[start], cells[end] = START, GOAL
     return moves
 
 
 @compiled
-def _carve(cells, height, width, order, start):  # type: ignore[no-untyped-def]
+def _carve(cells: Cells, height: int, width: int, order: Ints, start: int) -> None:
     across, down = (width + 1) // 2, (height + 1) // 2
     visited, tried = np.zeros(across * down, np.int8), np.zeros(across * down, np.int64)
     stack = np.empty(across * down, np.int64)
@@ -159,14 +163,14 @@ def _carve(cells, height, width, order, start):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _invariant(cells, copies):  # type: ignore[no-untyped-def]
+def _invariant(cells: Cells, copies: Ints) -> int:
     total = 0
     for copy in range(len(copies)):
         for exchanged in range(2):
             code = 1
             for position in copies[copy]:
                 token = cells[position]
-                if exchanged and (token == START or token == GOAL):
+                if exchanged and token >= START:
                     token = START + GOAL - token
                 code = (code * 48271 + token) % PRIME
             code = (code * code + 11) % PRIME  # so that the sum is not linear in the cells

@@ -18,20 +18,24 @@ SOLVED, CONTRADICTION = -1, -2
 PRIME = 2**31 - 1  # products of two residues fit into 63 bits
 
 
+Board = NDArray[np.int8]
+Ints = NDArray[np.int64]
+
+
 class Result(NamedTuple):
     """What a search found: solutions (counted up to the limit), guesses made, the first solution."""
 
     solutions: int
     guesses: int
-    board: NDArray[np.int8]
+    board: Board
 
 
 class Tables(NamedTuple):
     """Where things are on a board: the cells of each row, column and box, the three houses of each cell, natural digit order."""
 
-    houses: NDArray[np.int64]  # (3 * size, size)
-    house_of: NDArray[np.int64]  # (cells, 3)
-    order: NDArray[np.int64]  # (cells, size)
+    houses: Ints  # (3 * size, size)
+    house_of: Ints  # (cells, 3)
+    order: Ints  # (cells, size)
 
 
 @cache
@@ -51,7 +55,7 @@ def search(board: NDArray[Any], size: int, *, limit: int = 1) -> Result:
     return Result(*_search(board.astype(np.int8), size, t.houses, t.house_of, t.order, limit))
 
 
-def draw(size: int, clues: int, singles_only: bool, rng: np.random.Generator) -> tuple[NDArray[np.int8], NDArray[np.int8], int]:
+def draw(size: int, clues: int, singles_only: bool, rng: np.random.Generator) -> tuple[Board, Board, int]:
     """Draw a puzzle with exactly one solution; return it with the solution and the guesses the search makes.
 
     A full board is searched with a random digit order in every cell, then clues are taken away in random order as long
@@ -68,7 +72,7 @@ def draw(size: int, clues: int, singles_only: bool, rng: np.random.Generator) ->
     return board, solution, found.guesses
 
 
-def invariant(board: NDArray[np.int8], size: int) -> int:
+def invariant(board: Board, size: int) -> int:
     """Return a number that all symmetric copies of a puzzle share (digits, bands, stacks, rows, columns, square: transpose).
 
     Colour refinement over cells, houses and digits, in the manner of Weisfeiler and Leman. Two puzzles that are not
@@ -80,14 +84,14 @@ def invariant(board: NDArray[np.int8], size: int) -> int:
 
 
 @compiled
-def _place(board, used, house_of, cell, digit):  # type: ignore[no-untyped-def]
+def _place(board: Board, used: Ints, house_of: Ints, cell: int, digit: int) -> None:
     board[cell] = digit
     for k in range(3):
         used[house_of[cell, k]] |= 1 << (digit - 1)
 
 
 @compiled
-def _digit(mask):  # type: ignore[no-untyped-def]
+def _digit(mask: int) -> int:
     digit = 1
     while mask > 1:
         mask >>= 1
@@ -96,7 +100,7 @@ def _digit(mask):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _propagate(board, used, size, houses, house_of):  # type: ignore[no-untyped-def]
+def _propagate(board: Board, used: Ints, size: int, houses: Ints, house_of: Ints) -> int:
     """Place singles until none is left; return SOLVED, CONTRADICTION or the cell with the fewest candidates."""
     full = (1 << size) - 1
     while True:
@@ -148,7 +152,7 @@ def _propagate(board, used, size, houses, house_of):  # type: ignore[no-untyped-
 
 
 @compiled
-def _load(clues, board, used, house_of):  # type: ignore[no-untyped-def]
+def _load(clues: Board, board: Board, used: Ints, house_of: Ints) -> bool:
     """Place the clues; return whether no two of them clash."""
     for cell in range(len(clues)):
         if clues[cell]:
@@ -160,7 +164,7 @@ def _load(clues, board, used, house_of):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _search(clues, size, houses, house_of, order, limit):  # type: ignore[no-untyped-def]
+def _search(clues: Board, size: int, houses: Ints, house_of: Ints, order: Ints, limit: int) -> tuple[int, int, Board]:
     cells = size * size
     boards = np.zeros((cells + 1, cells), np.int8)
     used = np.zeros((cells + 1, 3 * size), np.int64)
@@ -209,7 +213,9 @@ def _search(clues, size, houses, house_of, order, limit):  # type: ignore[no-unt
 
 
 @compiled
-def _dig(solution, size, houses, house_of, natural, order, clues, singles_only):  # type: ignore[no-untyped-def]
+def _dig(
+    solution: Board, size: int, houses: Ints, house_of: Ints, natural: Ints, order: Ints, clues: int, singles_only: bool
+) -> Board:
     board = solution.copy()
     left = len(board)
     for cell in order:
@@ -232,13 +238,13 @@ def _dig(solution, size, houses, house_of, natural, order, clues, singles_only):
 
 
 @compiled
-def _mix(x, salt):  # type: ignore[no-untyped-def]
+def _mix(x: int, salt: int) -> int:
     x = (x * (48271 + salt) + 11 + salt) % PRIME
     return (x * x + salt * 69621 + 1) % PRIME
 
 
 @compiled
-def _invariant(board, size, house_of, transposable):  # type: ignore[no-untyped-def]
+def _invariant(board: Board, size: int, house_of: Ints, transposable: bool) -> int:
     cells = size * size
     colour = np.zeros(cells, np.int64)
     for cell in range(cells):

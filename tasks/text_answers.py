@@ -49,7 +49,7 @@ class AnswerForm:
         return re.compile(self.pattern, re.MULTILINE)
 
 
-def parse_reply(reply: str, form: AnswerForm) -> Answer | Unparsed:
+def parse_reply(reply: object, form: AnswerForm) -> Answer | Unparsed:
     """Return the answer a reply submits, or why it holds none."""
     if not isinstance(reply, str):
         return Unparsed(reason="the reply is not text")
