@@ -1,6 +1,6 @@
 """Rows of published CSV files: from a local copy, else downloaded at a pinned revision and checked.
 
-A local copy is taken as it is (it may be a part of the published file); a download must have the expected SHA-256.
+A local copy is taken as it is (it may be a part of the published file); of a download the caller checks the SHA-256.
 """
 
 from __future__ import annotations
@@ -87,21 +87,20 @@ def read_rating(row: Row) -> float:
     return float(row["rating"])
 
 
-def download(repository: str, revision: str, name: str, sha256: str) -> Path:
-    """Download one file of a Hugging Face data set through `datasets`; raise OSError unless it has the expected content."""
+def download(repository: str, revision: str, name: str) -> Path:
+    """Download one file of a Hugging Face data set through `datasets`; raise OSError if that fails."""
     from datasets import DownloadManager
 
     try:
-        path = Path(DownloadManager().download(f"hf://datasets/{repository}@{revision}/{name}"))
+        return Path(DownloadManager().download(f"hf://datasets/{repository}@{revision}/{name}"))
     except Exception as error:  # whatever the hub's client raises
-        raise OSError(
-            f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else 'no reason given'}"
-        ) from error
+        raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file's bytes."""
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
-        raise OSError(f"{name} of {repository} has SHA-256 {found}, expected {sha256}")
-    return path
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def content_sha256(rows: Iterable[Row]) -> str:

@@ -22,6 +22,7 @@ from tasks.published_data import (
     content_sha256,
     corrupt,
     download,
+    file_sha256,
     find,
     missing,
     read_csv,
@@ -77,20 +78,29 @@ class SudokuExtreme(SudokuRules):
 
 def _downloaded(file: str, limit: int | None) -> tuple[Lines, Path]:
     try:
-        if file == "test":
-            path = download(REPOSITORY, REVISION, "test.csv", TEST_SHA256)
-            return read_csv(path, limit), Path("test.csv")
-        from datasets import Features, Value, load_dataset
+        return (_download_test(limit), Path("test.csv")) if file == "test" else (_download_train(), Path("train_1k.csv"))
+    except OSError as error:
+        raise missing("Sudoku-Extreme", FOLDER, FILES[file], str(error)) from error
 
-        features = Features({name: Value("string") for name in COLUMNS})
+
+def _download_test(limit: int | None) -> Lines:
+    path = download(REPOSITORY, REVISION, "test.csv")
+    if (found := file_sha256(path)) != TEST_SHA256:
+        raise OSError(f"test.csv has SHA-256 {found}, expected {TEST_SHA256}")
+    return read_csv(path, limit)
+
+
+def _download_train() -> Lines:
+    from datasets import Features, Value, load_dataset
+
+    features = Features({name: Value("string") for name in COLUMNS})  # else the 81 digits are read as a number
+    try:
         rows: list[Any] = list(load_dataset(TRAIN_REPOSITORY, split="train", features=features))
-        if (found := content_sha256(rows)) != TRAIN_SHA256:
-            raise OSError(f"the training rows have content SHA-256 {found}, expected {TRAIN_SHA256}")
-        return list(enumerate(rows, start=2)), Path("train_1k.csv")
-    except UserError:
-        raise
     except Exception as error:  # whatever the hub's client raises
-        raise missing("Sudoku-Extreme", FOLDER, FILES[file], str(error)[:300] or type(error).__name__) from error
+        raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from error
+    if (found := content_sha256(rows)) != TRAIN_SHA256:
+        raise OSError(f"the training rows have content SHA-256 {found}, expected {TRAIN_SHA256}")
+    return list(enumerate(rows, start=2))
 
 
 def _item(path: Path, line: int, row: Row, split: str) -> Item:
