@@ -25,7 +25,7 @@ SIDE = 30
 
 @dataclass(frozen=True, kw_only=True)
 class MazeHard(MazeRules):
-    """Maze-Hard. A puzzle's difficulty is its published rating, the cells of a shortest path with S and G (one more than its moves).
+    """Maze-Hard. A puzzle's difficulty is its published rating, the cells of a shortest path with S and G.
 
     held_out: how many training rows form the validation split instead (0: train holds all 1,000, as in the papers).
     """

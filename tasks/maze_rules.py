@@ -74,6 +74,7 @@ class MazeRules:
         return AnswerForm(
             words=f"maze of {self.height} lines of {self.width} characters from #.SGo",
             pattern=lines_pattern(f"[#.SGo]{{{self.width}}}+"),
+            whole_lines=True,
             read=read,
         )
 

@@ -71,9 +71,11 @@ class SudokuRules:
         def digits(count: int) -> str:
             return rf"[1-{size}](?:[ \t]*+[1-{size}]){{{count - 1}}}+"
 
-        one_line = rf"^[ \t]*+{digits(size * size)}[ \t]*+$"
         return AnswerForm(
-            words=f"grid of {size} lines of {size} digits", pattern=rf"(?:{one_line}|{lines_pattern(digits(size))})", read=read
+            words=f"grid of {size} lines of {size} digits",
+            pattern=rf"(?:{digits(size * size)}|{lines_pattern(digits(size))})",
+            whole_lines=True,
+            read=read,
         )
 
     def violations(self, puzzle: Puzzle, answer: Answer) -> list[str]:

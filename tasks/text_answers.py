@@ -21,8 +21,8 @@ from functools import cached_property
 from harness.contracts import Answer, Unparsed
 
 TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
-FENCE = r"^[ \t]*+```[ \t]*+answer[ \t]*+\n"
-ANY_FENCE = re.compile(FENCE, re.MULTILINE | re.IGNORECASE)
+FENCE = r"^[ \t]*+```[ \t]*+(?i:answer)[ \t]*+$"
+ANY_FENCE = re.compile(FENCE, re.MULTILINE)
 SPACE = r"[ \t\n]*+"
 
 
@@ -30,23 +30,25 @@ SPACE = r"[ \t\n]*+"
 class AnswerForm:
     """How the answers to one puzzle look in a reply.
 
-    words: the form in words, for the reason of an `Unparsed`. pattern: a regular expression that matches a candidate,
-    greedily and without backtracking (possessive quantifiers only). read: turn a candidate into an answer, None if it is
-    not well-formed.
+    words: the form in words, for the reason of an `Unparsed`. pattern: a regular expression for a candidate, from its
+    first to its last visible character; it must not backtrack over long stretches (use possessive quantifiers).
+    whole_lines: a candidate stands on lines of its own. read: turn a candidate into an answer, None if not well-formed.
     """
 
     words: str
     pattern: str
+    whole_lines: bool
     read: Callable[[str], Answer | None]
 
     @cached_property
     def marked(self) -> re.Pattern[str]:
-        fenced = rf"{FENCE}{SPACE}(?P<fenced>{self.pattern}){SPACE}\n?^[ \t]*+```[ \t]*+$"
-        return re.compile(rf"{fenced}|\\boxed\{{{SPACE}(?P<boxed>{self.pattern}){SPACE}\}}", re.MULTILINE | re.IGNORECASE)
+        fenced = rf"{FENCE}\n{SPACE}(?P<fenced>{self.pattern})[ \t]*+\n{SPACE}```[ \t]*+$"
+        return re.compile(rf"{fenced}|\\boxed\{{{SPACE}(?P<boxed>{self.pattern}){SPACE}\}}", re.MULTILINE)
 
     @cached_property
     def unmarked(self) -> re.Pattern[str]:
-        return re.compile(self.pattern, re.MULTILINE)
+        lines = rf"^[ \t]*+(?P<plain>{self.pattern})[ \t]*+$" if self.whole_lines else rf"(?P<plain>{self.pattern})"
+        return re.compile(lines, re.MULTILINE)
 
 
 def parse_reply(reply: object, form: AnswerForm) -> Answer | Unparsed:
@@ -63,7 +65,7 @@ def parse_reply(reply: object, form: AnswerForm) -> Answer | Unparsed:
     if ANY_FENCE.search(text):
         return Unparsed(reason=f"the marked answer is not {form.words}")
     for match in reversed(list(form.unmarked.finditer(text))):
-        if (answer := form.read(match[0])) is not None:
+        if (answer := form.read(match["plain"])) is not None:
             return answer
     return Unparsed(reason=f"the reply holds no {form.words}")
 
@@ -88,5 +90,5 @@ def visible(text: str) -> str:
 
 
 def lines_pattern(line: str) -> str:
-    """Match a whole run of consecutive lines, each one `line`; a run of the wrong length is then no answer."""
-    return rf"^[ \t]*+{line}[ \t]*+$(?:\n[ \t]*+{line}[ \t]*+$)*+"
+    """Match a whole run of consecutive lines, each one `line`; whoever reads it checks the number of lines."""
+    return rf"{line}(?:[ \t]*+\n[ \t]*+{line}(?=[ \t]*+$))*+"
