@@ -21,3 +21,9 @@ def data_dir() -> Path:
         f"no folder {places[0]}: copy sapientinc/sudoku-extreme-1k and sapientinc/maze-30x30-hard-1k from Hugging Face into "
         "sudoku_extreme/ and maze_30x30_hard_1k/ of a folder and name it by DEPTHBENCH_DATA"
     )
+
+
+@pytest.fixture(autouse=True)
+def own_response_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's cache of model replies out of every test."""
+    monkeypatch.setenv("DEPTHBENCH_CACHE", str(tmp_path / "reply-cache"))

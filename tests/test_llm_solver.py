@@ -272,8 +272,8 @@ def test_the_openai_key_is_never_sent_to_another_address(monkeypatch: pytest.Mon
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
     monkeypatch.setenv("OTHER_KEY", "sk-other")
     with LlmServer(Behaviour(text=BLOCK)) as server:
-        solve(server)
-        solve(server, api_key_env="OTHER_KEY")
+        solve(server, cache=False)
+        solve(server, cache=False, api_key_env="OTHER_KEY")
     assert [h["authorization"] for h in server.headers] == ["Bearer none", "Bearer sk-other"]
 
 

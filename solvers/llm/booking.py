@@ -21,6 +21,7 @@ class Tally:
     replies: list[Reply] = field(default_factory=list)
     retries: int = 0
     usd: float | None = None
+    paid_usd: float | None = None  # of usd, for replies that were not in our own cache
     _live_since: float | None = None
     _live_until: float = 0.0
 
@@ -36,6 +37,8 @@ class Tally:
         )
         if usd is not None:
             self.usd = (self.usd or 0.0) + usd
+            if not reply.cached:
+                self.paid_usd = (self.paid_usd or 0.0) + usd
         self.stopped()
 
     def stopped(self) -> None:
@@ -66,6 +69,8 @@ class Tally:
         found: dict[str, Any] = {"model": models[0] if len(models) == 1 else models} if models else {}
         if cached := sum(r.cached for r in self.replies):
             found["cached_replies"] = cached
+        if written := sum(r.tokens.cache_write or 0 for r in self.replies):
+            found["cache_write_tokens"] = written
         if uncounted := sum(r.tokens.input is None or r.tokens.output is None for r in self.replies):
             found["replies_without_usage"] = uncounted
         return found

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
+from harness.errors import DepthbenchError
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -24,11 +26,11 @@ def stream(
 
     The event loop lives in a thread of its own, so this works inside a notebook. At most `2 * workers` results wait for the
     consumer. The first Ctrl-C lets what is in flight finish, the second cancels it; closing the generator cancels it too.
-    An exception of `work` ends the stream and is raised here.
+    A `DepthbenchError` of `work` is raised here once what is in flight has finished; any other exception at once.
     """
     results: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     pending = iter(items)
-    state: dict[str, Any] = {"draining": False}
+    state: dict[str, Any] = {"draining": False, "stopped": None}
     started = threading.Event()
 
     async def worker(room: asyncio.Semaphore) -> None:
@@ -37,7 +39,11 @@ def stream(
             item = next(pending, _END)
             if item is _END or state["draining"]:
                 return
-            result = await work(item)  # type: ignore[arg-type]
+            try:
+                result = await work(item)  # type: ignore[arg-type]
+            except DepthbenchError as error:
+                state["stopped"], state["draining"] = error, True
+                return
             if result is None:
                 room.release()
             else:
@@ -58,7 +64,7 @@ def stream(
     def run() -> None:
         try:
             asyncio.run(main())
-            results.put(("end", None))
+            results.put(("end", None) if state["stopped"] is None else ("error", state["stopped"]))
         except BaseExceptionGroup as several:
             results.put(("error", several.exceptions[0]))
         except BaseException as error:

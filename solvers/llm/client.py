@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from harness.cache import ReplyCache
 from harness.contracts import Outcome
 from harness.errors import UserError
+from harness.prices import Price
 from solvers.llm.booking import Tally
 from solvers.llm.limits import AdaptiveLimit, Breaker
-from solvers.llm.protocol import Call, CallError, Provider, Reply
+from solvers.llm.protocol import Call, CallError, Provider, Reply, Tokens
+from solvers.llm.purse import Purse
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -22,10 +27,23 @@ LONGEST_WAIT = 600.0
 class Client:
     """One provider, shared by every attempt of a run. Build it inside the event loop."""
 
-    def __init__(self, provider: Provider, *, where: str, max_connections: int, timeout: float, max_retries: int) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        where: str,
+        max_connections: int,
+        timeout: float,
+        max_retries: int,
+        cache: ReplyCache | None,
+        cache_labels: Mapping[str, str],
+        price: Price | None,
+        purse: Purse,
+    ) -> None:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
         self._provider, self._where, self._timeout = provider, where, timeout
+        self._cache, self._labels, self._price, self._purse = cache, cache_labels, price, purse
         self._limit, self._breaker = AdaptiveLimit(max_connections), Breaker()
         backoff = wait_random_exponential(multiplier=0.5, max=60)
 
@@ -41,11 +59,16 @@ class Client:
             reraise=True,
         )
 
-    async def ask(self, call: Call, tally: Tally) -> Reply:
+    async def ask(self, call: Call, tally: Tally, key: bytes) -> Reply:
         """Return the reply, booked in `tally`.
 
         Raise `CallError` when the tries are used up, `UserError` when every other call must fail too.
         """
+        if self._cache and (kept := self._cache.get(key)):
+            reply = Reply(**{**kept, "tokens": Tokens(**kept["tokens"]), "cached": True})
+            tally.received(reply, self._cost(reply))
+            return reply
+        self._purse.check()
         async with self._limit.slot() as generation:  # held while waiting to retry: that alone slows a pressed server's load
             tally.sending()
             try:
@@ -63,8 +86,20 @@ class Client:
                         next_step="Check the key (-S api_key_env=NAME names its variable), the model's name and the credit.",
                     ) from None
                 raise
-        tally.received(reply, None)
+        usd = self._cost(reply)
+        self._purse.pay(usd)
+        tally.received(reply, usd)
+        if self._cache:
+            self._cache.put(key, asdict(reply), **self._labels)
         return reply
+
+    def _cost(self, reply: Reply) -> float | None:
+        if self._price is None:
+            return None
+        t = reply.tokens
+        return self._price.usd(
+            input_tokens=t.input, output_tokens=t.output, cached_tokens=t.cached, cache_write_tokens=t.cache_write or 0
+        )
 
     async def _try(self, call: Call, *, first: bool, generation: int) -> Reply:
         async with self._breaker.guard():
@@ -92,4 +127,6 @@ class Client:
             self._breaker.failed(str(error))  # later tries of the same prompt say nothing new about the server
 
     async def close(self) -> None:
+        if self._cache:
+            self._cache.close()
         await self._provider.close()

@@ -58,5 +58,8 @@ def _from_keyring(name: str) -> str | None:
         keyring = importlib.import_module("keyring")  # an optional package
     except ImportError:
         return None
-    key = keyring.get_password("depthbench", name)
+    try:
+        key = keyring.get_password("depthbench", name)
+    except keyring.errors.KeyringError:  # no keyring on this machine, or a locked one
+        return None
     return key if isinstance(key, str) else None

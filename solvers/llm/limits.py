@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from harness.errors import ProviderError
+from harness.errors import StoppedError
 
 
-class OutageError(ProviderError):
+class OutageError(StoppedError):
     """The server has been down for too long: the run ends, and what is left stays not run."""
 
 

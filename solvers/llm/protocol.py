@@ -33,6 +33,7 @@ class Tokens:
     cached: int | None = None
     output: int | None = None  # reasoning included
     reasoning: int | None = None
+    cache_write: int | None = None  # of input, those written to the provider's prompt cache at a price of their own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness import prices
+from harness.cache import ReplyCache, key_of
 from harness.contracts import Attempt, Budget, Outcome, Puzzle, SolverCard, TaskView, Unparsed
 from harness.errors import UserError, did_you_mean
+from harness.prices import Price
 from harness.randomness import seed_of
 from solvers.llm import strategies
 from solvers.llm.booking import Tally, shorten
@@ -23,6 +26,7 @@ from solvers.llm.keys import check_base_url, find_key, redact
 from solvers.llm.prompts import VERSION
 from solvers.llm.protocol import Call, CallError, Endpoint, Message, Reply
 from solvers.llm.providers import PROVIDERS
+from solvers.llm.purse import Purse
 
 DEFAULT_CONNECTIONS = 32
 RETRIED = (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT)
@@ -33,7 +37,7 @@ class LlmSolver:
     """A model behind an API. Options left out are the server's own defaults."""
 
     model: str
-    provider: str = "openai"
+    provider: str | None = None  # None: "local" for models named local/…, else "openai"
     base_url: str | None = None
     api_key_env: str | None = None  # name of the environment variable that holds the key
     strategy: str = "cot"
@@ -45,10 +49,13 @@ class LlmSolver:
     timeout: float = 600.0  # seconds per request
     puzzle_timeout: float | None = None  # seconds per attempt, all requests and retries together
     max_retries: int = 8  # further tries of a request after transient failures
+    cache: bool = True  # keep replies, and use kept ones
+    usd_per_million_input: float | None = None  # a price of your own, in place of the price table's
+    usd_per_million_output: float | None = None
 
     def __post_init__(self) -> None:
-        if self.provider not in PROVIDERS:
-            raise UserError(f"Unknown provider {self.provider!r}.", rule=did_you_mean(self.provider, PROVIDERS))
+        if self.provider_name not in PROVIDERS:
+            raise UserError(f"Unknown provider {self.provider!r}.", rule=did_you_mean(self.provider_name, PROVIDERS))
         check_base_url(self.base_url)
         strategies.split(self.strategy)
         for name in ("timeout", "puzzle_timeout"):
@@ -57,17 +64,35 @@ class LlmSolver:
         for name in ("max_tokens", "thinking_tokens"):
             if (tokens := getattr(self, name)) is not None and tokens < 1:
                 raise UserError(f"{name}={tokens} leaves nothing to say.", rule="It must be at least 1.")
+        if (self.usd_per_million_input is None) != (self.usd_per_million_output is None):
+            raise UserError("One of usd_per_million_input and usd_per_million_output is missing.", rule="Give both or neither.")
         if self.max_retries < 0:
             raise UserError(f"max_retries={self.max_retries} is negative.", rule="It must be at least 0.")
+
+    @property
+    def provider_name(self) -> str:
+        return self.provider or ("local" if self.model.startswith("local/") else "openai")
 
     @property
     def card(self) -> SolverCard:
         return SolverCard(name="llm", kind="llm", model=self.model, deterministic=False)
 
+    @property
+    def price(self) -> Price | None:
+        """The price of this model's tokens; None if nobody lists it."""
+        if self.usd_per_million_input is not None and self.usd_per_million_output is not None:
+            return Price(input=self.usd_per_million_input, output=self.usd_per_million_output)
+        return prices.table().find(self.model, provider=self.provider_name, base_url=self.base_url)
+
     def solve(self, task: TaskView, puzzles: Sequence[Puzzle], budget: Budget) -> Iterator[Attempt]:
         """Yield attempts as replies come. Stops early, leaving the rest not run, when no request can succeed any more."""
         if budget.max_connections is not None and budget.max_connections < 1:
             raise UserError(f"{budget.max_connections} connections cannot carry a request.", next_step="Give at least 1.")
+        if budget.max_cost_usd is not None and self.price is None:
+            raise UserError(
+                f"A cost cap of ${budget.max_cost_usd:g} needs a price, and none is known for {self.model!r}.",
+                next_step="Give -S usd_per_million_input=… -S usd_per_million_output=….",
+            )
         run = _Run(self, task, budget)
         pairs = ((puzzle, k) for puzzle in puzzles for k in budget.wanted(puzzle.id))
         return stream(pairs, run.attempt, workers=run.connections, set_up=run.open, tear_down=run.close)
@@ -86,17 +111,34 @@ class _Run:
         style, search = strategies.split(self.solver.strategy)
         self.style, self.search = strategies.load(style)(), strategies.load(search)()
         self.connections = self.budget.max_connections or DEFAULT_CONNECTIONS
-        module, _, attribute = PROVIDERS[self.solver.provider].partition(":")
+        module, _, attribute = PROVIDERS[self.solver.provider_name].partition(":")
         self._module, self._provider_name = importlib.import_module(module), attribute
         self._key = find_key(self.solver.api_key_env, self._module.KEY, self.solver.base_url)
+
+        self.identity = {
+            "provider": self.solver.provider_name,
+            "base_url": self.solver.base_url,
+            "prompt_version": VERSION,
+            "task": [self.task.name, self.task.version, self.task.family],
+            "seed": self.budget.seed,
+        }
 
     async def open(self) -> None:
         s = self.solver
         endpoint = Endpoint(base_url=s.base_url, key=self._key, max_connections=self.connections, timeout=s.timeout)
         provider = getattr(self._module, self._provider_name)(endpoint)
-        where = s.base_url or f"Provider {s.provider!r}"
+        where = s.base_url or f"Provider {s.provider_name!r}"
+        self.purse = Purse(self.budget.max_cost_usd, self.budget.spent_usd)
         self.client = Client(
-            provider, where=where, max_connections=self.connections, timeout=s.timeout, max_retries=s.max_retries
+            provider,
+            where=where,
+            max_connections=self.connections,
+            timeout=s.timeout,
+            max_retries=s.max_retries,
+            cache=ReplyCache() if s.cache else None,
+            cache_labels={"provider": s.provider_name, "model": s.model, "task": self.task.name},
+            price=s.price,
+            purse=self.purse,
         )
 
     async def close(self) -> None:
@@ -107,10 +149,14 @@ class _Run:
         """Make one attempt; transient failures are tried again as often as the budget's `retry_on_error` says."""
         puzzle, k = pair
         tally = Tally()
-        for _ in range(1 + (self.budget.retry_on_error or 0)):
-            done = await self._once(puzzle, k, tally)
-            if done.outcome not in RETRIED:
-                break
+        await self.purse.start()
+        try:
+            for _ in range(1 + (self.budget.retry_on_error or 0)):
+                done = await self._once(puzzle, k, tally)
+                if done.outcome not in RETRIED:
+                    break
+        finally:
+            await self.purse.finish(tally.paid_usd)
         return replace(done, usage=tally.usage(), detail={**done.detail, **tally.detail(), "prompt_version": VERSION})
 
     async def _once(self, puzzle: Puzzle, k: int, tally: Tally) -> Attempt:
@@ -153,6 +199,8 @@ class _Run:
                 reasoning_effort=s.reasoning_effort,
                 thinking_tokens=s.thinking_tokens,
             )
-            return await self.client.ask(call, tally)
+            return await self.client.ask(
+                call, tally, key_of({**self.identity, "call": vars(call), "attempt": [puzzle.id, k, sample]})
+            )
 
         return ask

