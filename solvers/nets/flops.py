@@ -1,0 +1,51 @@
+"""Floating-point operations from torch's counter, run on tensors without data; and the machine's own measured peak."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def inference_flops(net: Any) -> int:
+    """Return the FLOPs of one supervision step with its read-out on one puzzle (multiply and add count as two)."""
+    return _count(net, backward=False)
+
+
+def training_flops(net: Any) -> int:
+    """Return the FLOPs of one supervision step on one puzzle, forward and backward, without the optimiser."""
+    return _count(net, backward=True)
+
+
+def _count(net: Any, *, backward: bool) -> int:
+    ghost = type(net)(net.config).to("meta").train(backward)
+    tokens = torch.zeros(1, net.config.seq_len, dtype=torch.long, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
+        x = ghost.embed(tokens, None, torch.float32)
+        logits, q = ghost.read(ghost.step(ghost.initial(1, torch.float32), x))
+        if backward:
+            (logits.sum() + q.sum()).backward()
+    return int(counter.get_total_flops())
+
+
+@lru_cache
+def measured_peak(device_type: str, dtype: torch.dtype) -> float:
+    """Return FLOP/s of the largest square matrix product worth timing here: what "share of peak" is a share of."""
+    n, repeats = (8192, 20) if device_type == "cuda" else (1024, 10)
+    a = torch.randn(n, n, device=device_type).to(dtype)
+    b = torch.randn(n, n, device=device_type).to(dtype)
+    for _ in range(3):
+        a @ b
+    if device_type == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        a @ b
+    if device_type == "cuda":
+        torch.cuda.synchronize()
+    return 2 * n**3 * repeats / (time.perf_counter() - start)
+
+

@@ -1,0 +1,30 @@
+"""Hierarchical Reasoning Model (arXiv 2506.21734): the recursion of TRM with two networks, a one-step gradient and Q-halting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from solvers.nets.solver import NetSolver
+from solvers.nets.trm import TrmConfig
+
+
+def hrm_config(**fields: Any) -> TrmConfig:
+    """Return the published HRM configuration (27M parameters at its default sizes), with `fields` replaced."""
+    published: dict[str, Any] = {
+        "H_layers": 4,
+        "L_layers": 4,
+        "H_cycles": 2,
+        "L_cycles": 2,
+        "gradient": "application",
+        "no_ACT_continue": False,
+        "puzzle_emb_len": 1,
+    }
+    return TrmConfig(**published | fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HrmSolver(NetSolver):
+    """Hierarchical Reasoning Model, from imported or trained weights."""
+
+    net: str = "hrm"

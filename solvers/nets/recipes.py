@@ -1,0 +1,121 @@
+"""Training recipes: each is a function that returns one complete, frozen configuration. Variants are `dataclasses.replace`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from harness.errors import UserError, did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a training run produces, but for the data and the seed."""
+
+    name: str
+    net: str  # a name in solvers.nets.weights.NETS
+    config: dict[str, Any] = field(default_factory=dict)  # fields of the net's configuration; sizes come from the task
+    optimiser: Literal["adamw", "muon"]
+    optimiser_steps: int
+    batch_size: int  # sequences per optimiser step, over all processes and accumulations
+    accumulate: int = 1  # micro-batches a process splits its share into
+    lr: float  # AdamW's peak rate
+    betas: tuple[float, float] = (0.9, 0.95)
+    muon_lr: float = 0.0
+    weight_decay: float
+    warmup_steps: int
+    lr_floor: float  # final rate as a share of the peak
+    table_lr: float = 0.0  # sign-SGD on puzzle-id tables
+    table_weight_decay: float = 0.0
+    gradient_clip: float = 0.0  # 0: none
+    ema: float  # decay per optimiser step; 0: none
+    loss: Literal["stablemax", "softmax"]
+    label_smoothing: float = 0.0
+    halt_weight: float = 0.5
+    stagger: bool = False  # spread the slots over the supervision steps from the start, see supervision.fresh_carry
+    depth_curriculum: tuple[tuple[float, int, int], ...] = ()  # (from this share of the steps, H_cycles, L_cycles)
+    augment: bool = True
+    dtype: Literal["float32", "bfloat16"]
+    compile: bool = False
+    train_items: int | None = None  # None: the whole training split
+    validation_items: int = 0
+    validate_every: int = 0  # optimiser steps; 0: only at the end
+    patience: int = 0  # validations without improvement before stopping; 0: never
+
+
+def trm_sudoku_paper() -> Recipe:
+    """TRM paper, table 1, MLP variant: batch 768, lr 1e-4, weight decay 1, EMA 0.999, about 65,000 optimiser steps."""
+    return Recipe(
+        name="trm-sudoku-paper",
+        net="trm",
+        config={"mlp_t": True, "pos_encodings": "none"},
+        optimiser="adamw",
+        optimiser_steps=65_104,  # 50,000 epochs over 1,000 groups at batch 768
+        batch_size=768,
+        lr=1e-4,
+        weight_decay=1.0,
+        warmup_steps=2_000,
+        lr_floor=1.0,
+        table_lr=1e-4,
+        table_weight_decay=1.0,
+        ema=0.999,
+        loss="stablemax",
+        dtype="bfloat16",
+        compile=True,
+    )
+
+
+def trm_sudoku_fast() -> Recipe:
+    """The same net without prefix, trained by Muon with the normalised SwiGLU ("Speed is Confidence", arXiv 2601.19085)."""
+    return Recipe(
+        name="trm-sudoku-fast",
+        net="trm",
+        config={"mlp_t": True, "pos_encodings": "none", "puzzle_emb_len": 0, "puzzle_emb_ndim": 0, "normalised_swiglu": True},
+        optimiser="muon",
+        optimiser_steps=8_000,
+        batch_size=384,
+        lr=2e-3,
+        muon_lr=0.02,
+        weight_decay=0.0,
+        warmup_steps=100,
+        lr_floor=0.0,
+        gradient_clip=1.0,
+        ema=0.999,
+        loss="softmax",
+        label_smoothing=0.2,
+        halt_weight=0.05,
+        stagger=True,
+        dtype="bfloat16",
+        compile=True,
+    )
+
+
+def trm_sudoku_small() -> Recipe:
+    """A net for 6×6 Sudoku that two CPU cores train in under an hour."""
+    return replace(
+        trm_sudoku_fast(),
+        name="trm-sudoku-small",
+        config=trm_sudoku_fast().config | {"hidden_size": 128, "num_heads": 4, "H_cycles": 2, "L_cycles": 3, "halt_max_steps": 8},
+        optimiser_steps=3_000,
+        batch_size=128,
+        dtype="float32",
+        compile=False,
+        train_items=20_000,
+        validation_items=500,
+        validate_every=500,
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "trm-sudoku-fast": trm_sudoku_fast,
+    "trm-sudoku-paper": trm_sudoku_paper,
+    "trm-sudoku-small": trm_sudoku_small,
+}
+
+
+def recipe(name: str, **changes: Any) -> Recipe:
+    """Return the named recipe with fields replaced."""
+    if name not in RECIPES:
+        raise UserError(f"Unknown recipe {name!r}.", rule=did_you_mean(name, RECIPES))
+    return replace(RECIPES[name](), **changes)

@@ -1,0 +1,146 @@
+"""Tiny Recursive Model (arXiv 2510.04871): one small network that improves a latent z and an answer y over and over.
+
+Naming follows the published code: z_H is the paper's answer y, z_L its latent z. One *supervision step* is `H_cycles`
+cycles; a cycle updates z_L `L_cycles` times and z_H once. The Hierarchical Reasoning Model is the same recursion with two
+networks and a shorter gradient (`hrm.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from solvers.nets.layers import Block, InputEmbedding, Level, Linear, Positions, Rope, truncated_normal_
+from solvers.nets.solver import NetSolver
+
+State = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrmConfig:
+    """A complete description of the net; field names are those of the published configuration files."""
+
+    vocab_size: int
+    seq_len: int
+    hidden_size: int = 512
+    num_heads: int = 8
+    expansion: float = 4.0
+    L_layers: int = 2
+    H_layers: int = 0  # blocks of the second network; 0: one network does both updates (TRM)
+    H_cycles: int = 3
+    L_cycles: int = 6
+    mlp_t: bool = False  # mix positions by an MLP instead of attention
+    pos_encodings: Positions = "rope"
+    puzzle_emb_len: int = 16  # prefix positions; 0 drops them
+    puzzle_emb_ndim: int = 512  # width of the puzzle-id vector; 0: the prefix is blank
+    num_puzzle_identifiers: int = 1
+    halt_max_steps: int = 16
+    halt_exploration_prob: float = 0.1
+    no_ACT_continue: bool = True  # halt when q_halt > 0; False: when q_halt > q_continue, with the continue loss
+    gradient: Literal["cycle", "application"] = "cycle"  # through the whole last cycle, or one application of each update
+    single_z: bool = False  # ablation: one latent, updated L_cycles + 1 times a cycle
+    normalised_swiglu: bool = False  # see layers.SwiGLU
+
+
+class TrmNet(nn.Module):
+    """Latents are tuples (z_H, z_L), each (B, S, D); with `single_z` the tuple holds z_H alone."""
+
+    config_type = TrmConfig
+
+    def __init__(self, config: TrmConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        D = c.hidden_size
+        self.prefix = c.puzzle_emb_len
+        positions = c.seq_len + self.prefix
+        self.embedding = InputEmbedding(
+            vocab=c.vocab_size,
+            length=c.seq_len,
+            width=D,
+            prefix=self.prefix,
+            puzzle_ids=c.num_puzzle_identifiers,
+            puzzle_width=c.puzzle_emb_ndim,
+            learned=c.pos_encodings == "learned",
+        )
+        self.rope = Rope(D // c.num_heads, positions) if c.pos_encodings == "rope" and not c.mlp_t else None
+
+        def level(layers: int) -> Level:
+            mixer = positions if c.mlp_t else None
+            return Level(
+                [
+                    Block(D, c.num_heads, c.expansion, mixer_positions=mixer, normalised=c.normalised_swiglu)
+                    for _ in range(layers)
+                ]
+            )
+
+        self.L_level = level(c.L_layers)
+        self.H_level = level(c.H_layers) if c.H_layers else None
+        self.lm_head = Linear(D, c.vocab_size)
+        self.q_head = Linear(D, 2, bias=True)
+        with torch.no_grad():  # start out sure that the answer is not finished
+            self.q_head.weight.zero_()
+            assert self.q_head.bias is not None
+            self.q_head.bias.fill_(-5.0)
+        self.register_buffer("H_init", truncated_normal_(torch.empty(D), 1.0))
+        self.register_buffer("L_init", truncated_normal_(torch.empty(D), 1.0))
+
+    def initial(self, B: int, dtype: torch.dtype) -> State:
+        """Return the latents every puzzle starts from, each (B, S, D)."""
+        S = self.config.seq_len + self.prefix
+        starts = (self.H_init,) if self.config.single_z else (self.H_init, self.L_init)
+        return tuple(start.to(dtype).expand(B, S, -1) for start in starts)  # type: ignore[operator]
+
+    def embed(self, tokens_BL: Tensor, ids_B: Tensor | None, dtype: torch.dtype) -> Tensor:
+        """Return the injected input x, (B, S, D)."""
+        x: Tensor = self.embedding(tokens_BL, ids_B, dtype)
+        return x
+
+    def step(self, z: State, x: Tensor) -> State:
+        """Do one supervision step. Gradients flow through its last cycle (or last applications) only; detach z yourself."""
+        c = self.config
+        applications = [
+            update for _ in range(c.H_cycles) for update in ("L",) * c.L_cycles + ("H",)
+        ]  # e.g. H_cycles=2, L_cycles=2: L L H L L H
+        with_gradient = c.L_cycles + 1 if c.gradient == "cycle" else 2
+        cut = len(applications) - with_gradient
+        with torch.no_grad():
+            for update in applications[:cut]:
+                z = self._update(update, z, x)
+        for update in applications[cut:]:
+            z = self._update(update, z, x)
+        return z
+
+    def _update(self, update: str, z: State, x: Tensor) -> State:
+        if self.config.single_z:
+            return (self.L_level(z[0], x, self.rope),)
+        z_H, z_L = z
+        if update == "L":
+            return z_H, self.L_level(z_L, z_H + x, self.rope)
+        network = self.L_level if self.H_level is None else self.H_level
+        return network(z_H, z_L, self.rope), z_L
+
+    def read(self, z: State) -> tuple[Tensor, Tensor]:
+        """Return logits (B, L, V) and float32 halting logits (B, 2): halt, continue."""
+        logits = self.lm_head(z[0][:, self.prefix :])
+        return logits, self.q_head(z[0][:, 0]).float()
+
+    @property
+    def passes_per_step(self) -> int:
+        """Applications of a level in one supervision step."""
+        return self.config.H_cycles * (self.config.L_cycles + 1)
+
+    def compile_levels(self, **options: Any) -> None:
+        """Replace the levels by compiled ones; the only large computations of the net."""
+        self.L_level.compile(**options)
+        if self.H_level is not None:
+            self.H_level.compile(**options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrmSolver(NetSolver):
+    """Tiny Recursive Model, trained weights from this project or `-S weights=FILE`."""
+
+    net: str = "trm"

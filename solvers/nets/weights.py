@@ -1,0 +1,146 @@
+"""Trained weights: one safetensors file that holds the tensors, the net's configuration and the record of its training."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from harness.contracts import Parameters
+from harness.errors import UserError, did_you_mean
+from solvers.nets.trm import TrmConfig, TrmNet
+
+FORMAT = "depthbench-net-1"
+SHIPPED = Path(__file__).parent / "weights"
+"""Weights trained by this project: <solver>-<family of the task>.safetensors."""
+
+NETS: dict[str, tuple[type, type]] = {
+    "trm": (TrmConfig, TrmNet),
+    "hrm": (TrmConfig, TrmNet),
+}
+"""Net name -> (configuration, module)."""
+
+
+def build(net: str, fields: Mapping[str, Any]) -> Any:
+    """Return a freshly initialised net from its configuration fields; unknown fields are refused."""
+    config_type, net_type = NETS[net]
+    known = {f.name for f in dataclasses.fields(config_type)}
+    for name in fields:
+        if name not in known:
+            raise UserError(f"A {net} net has no configuration field {name!r}.", rule=did_you_mean(name, known))
+    return net_type(config_type(**fields))
+
+
+def save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write a safetensors file so that at any moment either the old or the new one is whole under `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, part, metadata)
+    with open(part, "rb") as handle:
+        os.fsync(handle.fileno())
+    part.replace(path)
+
+
+def save(
+    path: Path, *, net_name: str, net: nn.Module, state: Mapping[str, Tensor], record: Mapping[str, Any], dtype: torch.dtype
+) -> None:
+    """Write weights in `dtype` with configuration and training record (JSON values)."""
+    metadata = {
+        "format": FORMAT,
+        "net": net_name,
+        "config": json.dumps(dataclasses.asdict(net.config)),  # type: ignore[call-overload]
+        "training": json.dumps(dict(record)),
+    }
+    save_atomically({k: t.to(dtype) for k, t in state.items()}, path, metadata)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A net with what its file says about it."""
+
+    name: str
+    net: Any
+    training: dict[str, Any]
+    sha256: str
+    path: Path
+
+    @property
+    def parameters(self) -> Parameters:
+        return count_parameters(self.net)
+
+
+def load(path: Path) -> Loaded:
+    """Read a weights file; a net in float32 on the CPU, in evaluation mode.
+
+    Raises UserError for a missing, truncated or foreign file and names the first tensor that does not fit.
+    """
+    if not path.is_file():
+        raise UserError(f"No weights at {path}.", next_step="Train some with `bench train`, or give -S weights=FILE.")
+    try:
+        with safe_open(str(path), "pt") as file:  # type: ignore[no-untyped-call]
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a safe_open is no mapping)
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{path} is not a readable safetensors file ({error}).", next_step="Fetch or train the weights again."
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise UserError(
+            f"{path} has format {metadata.get('format')!r}, not {FORMAT!r}.",
+            next_step="A published checkpoint is converted by `bench weights import`.",
+        )
+    net = build(metadata["net"], _tuples(json.loads(metadata["config"])))
+    check_fit(net, tensors, path)
+    net.load_state_dict({k: t.float() for k, t in tensors.items()})
+    net.eval()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Loaded(name=metadata["net"], net=net, training=json.loads(metadata["training"]), sha256=digest, path=path)
+
+
+def check_fit(net: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Raise UserError naming the first tensor that is missing, unknown or of another shape."""
+    wanted = net.state_dict()
+    for name, tensor in wanted.items():
+        if name not in tensors:
+            raise UserError(f"{source} has no tensor {name!r}.", rule=f"The net needs it with shape {tuple(tensor.shape)}.")
+        if tensors[name].shape != tensor.shape:
+            raise UserError(
+                f"Tensor {name!r} in {source} has shape {tuple(tensors[name].shape)}.",
+                rule=f"This configuration needs {tuple(tensor.shape)}.",
+                next_step="Check the sizes in the configuration.",
+            )
+    extra = sorted(set(tensors) - set(wanted))
+    if extra:
+        raise UserError(f"{source} has a tensor {extra[0]!r} the net does not know.", rule=f"{len(extra)} such tensors in all.")
+
+
+def count_parameters(net: nn.Module) -> Parameters:
+    """Return the ledger: what every pass re-uses, token embedding with output head, puzzle-id rows, stored and active sums."""
+    embedding = per_puzzle = core = other = 0
+    rows = 0
+    for name, tensor in net.state_dict().items():
+        if "puzzle_emb" in name:
+            per_puzzle += tensor.numel()
+            rows = tensor.shape[0]
+        elif name.startswith(("embedding.", "lm_head.")):
+            embedding += tensor.numel()
+        elif name.endswith("_init"):
+            other += tensor.numel()
+        else:
+            core += tensor.numel()
+    stored = core + embedding + per_puzzle + other
+    active = core + embedding + other + (per_puzzle // rows if rows else 0)
+    return Parameters(core=core, embedding=embedding, per_puzzle=per_puzzle, stored=stored, active=active)
+
+
+def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
