@@ -34,7 +34,7 @@ class MazeHard(MazeRules):
 
     name = "maze-hard"
     version = "1"
-    summary = "Maze-Hard, the published 30×30 mazes shortest paths of 109 moves and more"
+    summary = "Maze-Hard, the published 30×30 mazes, shortest paths of 109 moves and more"
     splits = ("test", "train", "validation")
     data_revision = f"{REPOSITORY}@{REVISION[:12]}"
     family = "maze-hard-30x30"

@@ -169,7 +169,7 @@ def _invariant(cells: Cells, copies: Ints) -> int:
         for exchanged in range(2):
             code = 1
             for position in copies[copy]:
-                token = cells[position]
+                token = int(cells[position])
                 if exchanged and token >= START:
                     token = START + GOAL - token
                 code = (code * 48271 + token) % PRIME

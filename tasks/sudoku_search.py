@@ -87,7 +87,7 @@ def invariant(board: Board, size: int) -> int:
 def _place(board: Board, used: Ints, house_of: Ints, cell: int, digit: int) -> None:
     board[cell] = digit
     for k in range(3):
-        used[house_of[cell, k]] |= 1 << (digit - 1)
+        used[house_of[cell, k]] |= 1 << (int(digit) - 1)
 
 
 @compiled
@@ -156,7 +156,7 @@ def _load(clues: Board, board: Board, used: Ints, house_of: Ints) -> bool:
     """Place the clues; return whether no two of them clash."""
     for cell in range(len(clues)):
         if clues[cell]:
-            bit = 1 << (clues[cell] - 1)
+            bit = 1 << (int(clues[cell]) - 1)
             if (used[house_of[cell, 0]] | used[house_of[cell, 1]] | used[house_of[cell, 2]]) & bit:
                 return False
             _place(board, used, house_of, cell, clues[cell])
