@@ -317,7 +317,11 @@ class Task(TaskView, Protocol):
 
 
 class Solver(Protocol):
-    """Anything that answers puzzles. Implementations are frozen dataclasses whose fields are the `-S` options."""
+    """Anything that answers puzzles. Implementations are frozen dataclasses whose fields are the `-S` options.
+
+    A solver that is decided by the task (weights chosen by its family) may also have `for_task(task: TaskView) -> Solver`:
+    the runner then uses the solver it returns, whose card names what will really run.
+    """
 
     @property
     def card(self) -> SolverCard: ...
