@@ -68,8 +68,9 @@ class MazeRules:
     @cached_property
     def _answer_form(self) -> AnswerForm:
         def read(candidate: str) -> list[str] | None:
-            rows = [line.strip().replace(".", " ") for line in candidate.split("\n")]
-            return rows if len(rows) == self.height else None
+            if candidate.count("\n") != self.height - 1:
+                return None
+            return [line.strip().replace(".", " ") for line in candidate.split("\n")]
 
         return AnswerForm(
             words=f"maze of {self.height} lines of {self.width} characters from #.SGo",

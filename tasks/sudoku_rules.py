@@ -62,11 +62,10 @@ class SudokuRules:
         size = self.size
 
         def read(candidate: str) -> Rows | None:
-            digits = [int(c) for c in candidate if c.isdigit()]
-            lines = candidate.count("\n") + 1
-            if len(digits) != size * size or lines not in (1, size):
+            if candidate.count("\n") not in (0, size - 1):
                 return None
-            return [digits[i : i + size] for i in range(0, size * size, size)]
+            digits = [int(c) for c in candidate if c.isdigit()]
+            return [digits[i : i + size] for i in range(0, size * size, size)] if len(digits) == size * size else None
 
         def digits(count: int) -> str:
             return rf"[1-{size}](?:[ \t]*+[1-{size}]){{{count - 1}}}+"

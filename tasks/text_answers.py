@@ -14,6 +14,7 @@ The rules, in this order:
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
 FENCE = r"^[ \t]*+```[ \t]*+(?i:answer)[ \t]*+$"
 ANY_FENCE = re.compile(FENCE, re.MULTILINE)
 SPACE = r"[ \t\n]*+"
+MOST_CANDIDATES = 1000  # from the end; so many malformed ones after an answer would bury it anyway
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +60,22 @@ def parse_reply(reply: object, form: AnswerForm) -> Answer | Unparsed:
     text = visible(reply.replace("\r\n", "\n"))
     if not text.strip():
         return Unparsed(reason="the reply is empty" if not reply.strip() else "the reply holds reasoning only")
-    for match in reversed(list(form.marked.finditer(text))):
-        candidate = match["fenced"] if match["fenced"] is not None else match["boxed"]
+    if "```" in text or "\\boxed{" in text:
+        if (answer := _last(form.marked, text, form)) is not None:
+            return answer
+        if ANY_FENCE.search(text):
+            return Unparsed(reason=f"the marked answer is no {form.words}")
+    if (answer := _last(form.unmarked, text, form)) is not None:
+        return answer
+    return Unparsed(reason=f"the reply holds no {form.words}")
+
+
+def _last(pattern: re.Pattern[str], text: str, form: AnswerForm) -> Answer | None:
+    for match in reversed(deque(pattern.finditer(text), maxlen=MOST_CANDIDATES)):
+        candidate = next(group for group in match.groups() if group is not None)
         if (answer := form.read(candidate)) is not None:
             return answer
-    if ANY_FENCE.search(text):
-        return Unparsed(reason=f"the marked answer is not {form.words}")
-    for match in reversed(list(form.unmarked.finditer(text))):
-        if (answer := form.read(match["plain"])) is not None:
-            return answer
-    return Unparsed(reason=f"the reply holds no {form.words}")
+    return None
 
 
 def visible(text: str) -> str:
@@ -91,4 +99,4 @@ def visible(text: str) -> str:
 
 def lines_pattern(line: str) -> str:
     """Match a whole run of consecutive lines, each one `line`; whoever reads it checks the number of lines."""
-    return rf"{line}(?:[ \t]*+\n[ \t]*+{line}(?=[ \t]*+$))*+"
+    return rf"{line}(?:[ \t]*+\n[ \t]*+{line}(?=[ \t]*+(?:$|\}})))*+"

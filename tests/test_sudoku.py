@@ -1,0 +1,401 @@
+"""Sudoku, generated and published: checked against plain backtracking and brute force over the whole symmetry group."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+import tasks.sudoku_extreme as extreme
+from harness.contracts import Item, Puzzle
+from harness.errors import UserError
+from tasks.sudoku import Sudoku
+from tasks.sudoku_extreme import SudokuExtreme
+from tasks.sudoku_grid import SudokuGrid
+from tasks.sudoku_rules import BOXES
+from tasks.sudoku_search import draw, invariant, search
+
+SIZES = (4, 6, 9)
+
+
+def load(size: int, count: int, split: str = "test", seed: int = 0, difficulty: Any = "hard") -> list[Item]:
+    return Sudoku(size=size, difficulty=difficulty).load(split=split, seed=seed, limit=count, data_dir=None)  # type: ignore[arg-type]
+
+
+def solutions(board: tuple[int, ...], size: int) -> Iterator[tuple[int, ...]]:
+    """Solve by plain backtracking on the blank with the fewest candidates, independent of the code under test."""
+    box_height, box_width = BOXES[size]
+
+    def candidates(cell: int) -> set[int]:
+        r, c = divmod(cell, size)
+        seen = set()
+        for other, digit in enumerate(board):
+            s, d = divmod(other, size)
+            if digit and (r == s or c == d or (r // box_height, c // box_width) == (s // box_height, d // box_width)):
+                seen.add(digit)
+        return set(range(1, size + 1)) - seen
+
+    blanks = [cell for cell in range(size * size) if not board[cell]]
+    if not blanks:
+        yield board
+        return
+    options, cell = min(((candidates(cell), cell) for cell in blanks), key=lambda pair: len(pair[0]))
+    for digit in options:
+        yield from solutions((*board[:cell], digit, *board[cell + 1 :]), size)
+
+
+def count_solutions(board: Any, size: int, limit: int = 2) -> int:
+    return len(list(itertools.islice(solutions(tuple(int(d) for d in np.ravel(board)), size), limit)))
+
+
+def all_positions(size: int) -> np.ndarray:
+    """Return every symmetry of the board as positions: 128 for 4×4, 3,456 for 6×6."""
+    box_height, box_width = BOXES[size]
+
+    def line_orders(thickness: int) -> list[list[int]]:
+        bands = [range(start, start + thickness) for start in range(0, size, thickness)]
+        orders = []
+        for order in itertools.permutations(bands):
+            choices = itertools.product(*(itertools.permutations(band) for band in order))
+            orders += [[line for band in inner for line in band] for inner in choices]
+        return orders
+
+    board = np.arange(size * size).reshape(size, size)
+    copies = [board[np.ix_(r, c)] for r in line_orders(box_height) for c in line_orders(box_width)]
+    if box_height == box_width:
+        copies += [copy.T for copy in copies]
+    return np.stack([copy.ravel() for copy in copies])
+
+
+def canonical(board: Any, positions: np.ndarray) -> bytes:
+    """Return the smallest of all symmetric copies, digits renamed in order of appearance."""
+    copies = np.ravel(board)[positions]
+    names = np.zeros((len(copies), copies.max() + 1), dtype=np.int8)
+    named, row = np.zeros_like(copies, dtype=np.int8), np.arange(len(copies))
+    for column in range(copies.shape[1]):
+        digit = copies[:, column]
+        fresh = (digit > 0) & (names[row, digit] == 0)
+        names[row[fresh], digit[fresh]] = names[fresh].max(axis=1) + 1
+        named[:, column] = np.where(digit > 0, names[row, digit], 0)
+    return min(map(bytes, named))
+
+
+@pytest.mark.parametrize(("size", "count"), [(4, 40), (6, 40), (9, 4)])
+@pytest.mark.parametrize("difficulty", ["easy", "medium", "hard"])
+def test_every_generated_puzzle_has_one_solution_and_it_is_the_key(size: int, count: int, difficulty: str) -> None:
+    task = Sudoku(size=size, difficulty=difficulty)  # type: ignore[arg-type]
+    for puzzle, key in load(size, count, difficulty=difficulty):
+        found = list(itertools.islice(solutions(tuple(np.ravel(puzzle.payload["grid"]).tolist()), size), 2))
+        assert found == [tuple(np.ravel(key.answers[0]).tolist())]
+        assert task.judge(puzzle, key, key.answers[0]).correct
+        assert task.search(puzzle) == key.answers[0]
+
+
+@pytest.mark.parametrize(("size", "count"), [(4, 40), (6, 10)])
+def test_a_hard_puzzle_has_a_second_solution_with_any_clue_fewer(size: int, count: int) -> None:
+    for puzzle, _ in load(size, count):
+        board = np.ravel(puzzle.payload["grid"])
+        for cell in np.flatnonzero(board):
+            fewer = board.copy()
+            fewer[cell] = 0
+            assert count_solutions(fewer, size) == 2
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_easy_puzzles_are_half_clues_and_only_hard_ones_need_guesses(size: int) -> None:
+    easy, medium = load(size, 20, difficulty="easy"), load(size, 20, difficulty="medium")
+    assert {np.count_nonzero(puzzle.payload["grid"]) for puzzle, _ in easy} == {size * size // 2}
+    assert {puzzle.difficulty for puzzle, _ in easy + medium} == {0.0}
+    assert max(np.count_nonzero(puzzle.payload["grid"]) for puzzle, _ in medium) < size * size // 2
+    if size == 9:
+        assert any(puzzle.difficulty for puzzle, _ in load(9, 20))
+
+
+def test_an_item_depends_on_its_split_seed_and_index_alone() -> None:
+    ten, again = load(6, 10), load(6, 10)
+    assert ten == again
+    assert load(6, 4) == ten[:4]
+    boards = {str(puzzle.payload) for seed in range(5) for puzzle, _ in load(6, 20, seed=seed)}
+    assert len(boards) == 100
+
+
+def test_the_first_puzzle_is_the_same_on_every_machine() -> None:
+    ((puzzle, _),) = load(6, 1)
+    assert puzzle.id == "test-0-0"
+    assert ["".join(map(str, row)) for row in puzzle.payload["grid"]] == [
+        "000003",
+        "004000",
+        "000040",
+        "002015",
+        "010004",
+        "060050",
+    ]
+
+
+@pytest.mark.parametrize(("size", "count"), [(4, 200), (6, 60)])
+def test_no_puzzle_of_one_split_is_a_symmetric_copy_of_one_of_another(size: int, count: int) -> None:
+    positions = all_positions(size)
+    assert len(positions) == {4: 128, 6: 3456}[size]
+    forms = {}
+    for split in Sudoku.splits:
+        items = load(size, count, split) + load(size, count, split, seed=1, difficulty="medium")
+        forms[split] = {canonical(puzzle.payload["grid"], positions) for puzzle, _ in items}
+    assert not forms["test"] & forms["train"]
+    assert not forms["test"] & forms["validation"]
+    assert not forms["train"] & forms["validation"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_symmetric_copies_share_their_invariant_and_strangers_rarely_do(size: int) -> None:
+    boards = [draw(size, 0, False, np.random.default_rng(seed))[0] for seed in range(30)]
+    codec = SudokuGrid(size)
+    for board in boards:
+        copies = codec.symmetries(np.random.default_rng(0), 50).apply(np.tile(board + 1, (50, 1))) - 1
+        assert {invariant(copy.astype(np.int8), size) for copy in copies} == {invariant(board, size)}
+    if size > 4:  # on 4×4 strangers are rare
+        assert len({invariant(board, size) for board in boards}) == 30
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_symmetries_turn_solved_puzzles_into_solved_puzzles_and_can_be_undone(size: int) -> None:
+    task, codec = Sudoku(size=size), SudokuGrid(size)  # type: ignore[arg-type]
+    ((puzzle, key),) = load(size, 1)
+    given_tokens, label = codec.variants(puzzle, key)[0]
+    symmetries = codec.symmetries(np.random.default_rng(1), 60)
+    copies, labels = symmetries.apply(np.tile(given_tokens, (60, 1))), symmetries.apply(np.tile(label, (60, 1)))
+    assert (symmetries.inverse().apply(copies) == given_tokens).all()
+    assert len(np.unique(copies, axis=0)) > 50
+    for copy, answer in zip(copies, labels, strict=True):
+        turned = Puzzle(id="t", group="t", split="t", payload={"grid": codec.decode(copy, puzzle)})
+        assert task.violations(turned, codec.decode(answer, turned)) == []
+
+
+@pytest.mark.parametrize("size", [4, 6])
+def test_symmetries_are_the_whole_group(size: int) -> None:
+    drawn = SudokuGrid(size).symmetries(np.random.default_rng(2), 60_000 if size == 6 else 2_000)
+    assert set(map(bytes, drawn.positions)) == set(map(bytes, all_positions(size).astype(np.int64)))
+    if size == 4:
+        assert len(set(map(bytes, drawn.tokens))) == math.factorial(4)
+
+
+@pytest.mark.parametrize(
+    ("board", "expected"),
+    [
+        ([[0] * 4] * 4, 288),  # all 4×4 grids there are
+        ([[1, 1, 0, 0]] + [[0] * 4] * 3, 0),
+        ([[1, 2, 3, 0], [0, 0, 0, 4]] + [[0] * 4] * 2, 0),
+        ([[1, 2, 3, 4], [3, 4, 1, 2], [2, 1, 4, 3], [4, 3, 2, 1]], 1),
+    ],
+)
+def test_search_counts_no_one_and_many_solutions(board: list[list[int]], expected: int) -> None:
+    assert search(np.array(board).ravel(), 4, limit=1000).solutions == expected
+    puzzle = Puzzle(id="p", group="p", split="test", payload={"grid": board})
+    answer = Sudoku(size=4).search(puzzle)
+    assert (answer is not None) == (expected > 0)
+    assert expected == 0 or Sudoku(size=4).violations(puzzle, answer) == []
+
+
+def test_search_survives_an_empty_and_an_impossible_9x9() -> None:
+    assert search(np.zeros(81), 9).solutions == 1
+    impossible = np.zeros((9, 9))
+    impossible[0, :8] = range(1, 9)
+    impossible[8, 8] = 9
+    assert search(impossible.ravel(), 9).solutions == 0
+
+
+garbage = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 12) | st.floats() | st.text(max_size=9), lambda inner: st.lists(inner, max_size=7)
+)
+
+
+@given(garbage)
+def test_garbage_is_wrong_and_never_an_exception(answer: Any) -> None:
+    ((puzzle, key),) = load(4, 1)
+    task = Sudoku(size=4)
+    assert not task.judge(puzzle, key, answer).correct
+    assert task.violations(puzzle, answer)
+    task.render(puzzle, answer, key)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda grid: [[True if d == 1 else d for d in row] for row in grid],
+        lambda grid: [[float(d) for d in row] for row in grid],
+        lambda grid: [tuple(row) for row in grid],
+        lambda grid: [*grid, grid[0]],
+        lambda grid: [row[:-1] for row in grid],
+        lambda grid: [[10**30, *row[1:]] for row in grid],
+        lambda grid: ["".join(map(str, row)) for row in grid],
+        lambda grid: [[d % len(grid) + 1 for d in row] for row in grid],  # keeps the rules, changes the clues
+        lambda grid: grid[::-1],
+        lambda grid: [[0] * len(grid)] * len(grid),
+    ],
+)
+def test_an_answer_of_another_form_or_with_changed_clues_is_wrong(spoil: Callable[[Any], Any]) -> None:
+    ((puzzle, key),) = load(6, 1)
+    verdict = Sudoku().judge(puzzle, key, spoil(key.answers[0]))
+    assert not verdict.correct
+    assert 0 <= verdict.numbers["cells"] < 1
+
+
+def test_numbers_say_how_much_of_an_answer_is_right() -> None:
+    ((puzzle, key),) = load(6, 1)
+    r, c = next((r, c) for r in range(6) for c in range(6) if not puzzle.payload["grid"][r][c])
+    answer = [row[:] for row in key.answers[0]]
+    answer[r][c] = 0
+    blanks = 36 - np.count_nonzero(puzzle.payload["grid"])
+    assert Sudoku().judge(puzzle, key, answer).numbers == {"cells": (blanks - 1) / blanks, "clues_kept": 1.0}
+    assert Sudoku().judge(puzzle, key, puzzle.payload["grid"]).numbers == {"cells": 0.0, "clues_kept": 1.0}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_tokens_are_the_published_ones_and_decode_to_what_was_encoded(size: int) -> None:
+    codec = SudokuGrid(size)
+    for puzzle, key in load(size, 5):
+        tokens, label = codec.variants(puzzle, key)[0]
+        assert (tokens.shape, tokens.dtype, codec.vocab_size) == ((size * size,), np.int64, size + 2)
+        assert set(tokens) <= set(range(1, size + 2))
+        assert codec.decode(tokens, puzzle) == puzzle.payload["grid"]
+        assert codec.decode(label, puzzle) == key.answers[0]
+        assert codec.decode(np.full(size * size, 99), puzzle) == [[0] * size] * size
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_prompt_states_the_puzzle_and_a_reply_of_its_form_is_read(size: int) -> None:
+    task = Sudoku(size=size)  # type: ignore[arg-type]
+    ((puzzle, key),) = load(size, 1)
+    prompt = task.prompt(puzzle)
+    for row in puzzle.payload["grid"]:
+        assert "".join(str(d) if d else "." for d in row) in prompt
+    solved = "\n".join("".join(map(str, row)) for row in key.answers[0])
+    assert task.parse(f"Let me think.\n```answer\n{solved}\n```", puzzle) == key.answers[0]
+    assert task.parse(solved.replace("\n", ""), puzzle) == key.answers[0]
+    assert task.parse(prompt, puzzle) != puzzle.payload["grid"]
+
+
+def test_wrong_cells_are_drawn_red_and_right_ones_green() -> None:
+    ((puzzle, key),) = load(4, 1)
+    console = Console(record=True, width=80, color_system="truecolor", file=io.StringIO())
+    console.print(Sudoku(size=4).render(puzzle, [[1] * 4] * 4, key))
+    html = console.export_html(inline_styles=True, clear=False)
+    assert "#800000" in html
+    assert "#008000" in html
+    assert console.export_text().count("1") == 16
+
+
+@pytest.mark.parametrize(
+    ("options", "word"), [({"size": 5}, "Sizes are 4, 6 and 9"), ({"difficulty": "brutal"}, "easy"), ({"size": 6}, "split 'dev'")]
+)
+def test_a_size_a_difficulty_or_a_split_that_does_not_exist_is_refused(options: dict[str, Any], word: str) -> None:
+    with pytest.raises(UserError, match=word):
+        Sudoku(**options).load(split="dev", seed=0, limit=1, data_dir=None)
+
+
+def test_sudoku_extreme_is_solved_exactly(data_dir: Path) -> None:
+    task = SudokuExtreme()
+    items = task.load(split="test", seed=0, limit=1000, data_dir=data_dir)
+    assert len(items) == 1000
+    assert all(task.search(puzzle) == key.answers[0] for puzzle, key in items)
+    assert items[0][0].difficulty is not None
+
+
+def test_the_training_rows_are_divided_into_train_and_validation(data_dir: Path) -> None:
+    def ids(split: str, held_out: int) -> list[str]:
+        items = SudokuExtreme(held_out=held_out).load(split=split, seed=0, limit=None, data_dir=data_dir)
+        return [puzzle.id for puzzle, _ in items]
+
+    assert len(ids("train", 0)) == 1000
+    assert len(ids("validation", 100)) == 100
+    assert sorted(ids("train", 100) + ids("validation", 100)) == sorted(ids("train", 0))
+
+
+def test_the_local_training_rows_are_those_that_a_download_must_hold(data_dir: Path) -> None:
+    path = extreme.find(data_dir, extreme.FOLDER, extreme.FILES["train"])
+    assert path is not None
+    assert extreme.content_sha256(row for _, row in extreme.read_csv(path)) == extreme.TRAIN_SHA256
+
+
+@pytest.fixture
+def rows() -> list[str]:
+    """Return CSV rows of our own puzzles in the published layout."""
+    items = load(9, 3)
+    text = [
+        ["".join(str(d) if d else "." for row in grid for d in row) for grid in (p.payload["grid"], k.answers[0])]
+        for p, k in items
+    ]
+    return ["source,question,answer,rating", *(f"ours,{question},{answer},7" for question, answer in text)]
+
+
+def test_a_data_dir_may_hold_the_folder_or_be_it(tmp_path: Path, rows: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "sudoku_extreme"
+    folder.mkdir()
+    (folder / "test.csv").write_text("\n".join(rows))
+    outer = SudokuExtreme().load(split="test", seed=0, limit=None, data_dir=tmp_path)
+    assert [puzzle.id for puzzle, _ in outer] == ["test-0", "test-1", "test-2"]
+    assert outer == SudokuExtreme().load(split="test", seed=0, limit=None, data_dir=folder)
+    monkeypatch.setenv("DEPTHBENCH_DATA", str(tmp_path))
+    assert SudokuExtreme().load(split="test", seed=0, limit=2, data_dir=None) == outer[:2]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda row: row.replace("ours,", "ours,."), "the question has 82 characters"),
+        (lambda row: row.replace(".", "x", 1), "the question holds 'x'"),
+        (lambda row: row.rsplit(",", 2)[0] + ",123,7", "the answer has 3 characters"),
+        (lambda row: row.rsplit(",", 2)[0] + f",{'1' * 81},7", "the answer changes a clue"),
+        (lambda _: f"ours,{'.' * 81},{'123456789' * 9},7", "breaks the rules"),
+        (lambda row: row[:-1] + "many", "the rating 'many'"),
+        (lambda row: row[:60], "does not have 4 fields"),
+        (lambda row: row + ",more", "does not have 4 fields"),
+    ],
+)
+def test_a_corrupt_row_is_named_with_its_line_and_fault(
+    tmp_path: Path, rows: list[str], spoil: Callable[[str], str], fault: str
+) -> None:
+    rows[2] = spoil(rows[2])
+    (tmp_path / "test.csv").write_text("\n".join(rows))
+    with pytest.raises(UserError, match=rf"test\.csv, line 3: .*{fault}"):
+        SudokuExtreme().load(split="test", seed=0, limit=None, data_dir=tmp_path)
+
+
+def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_text("puzzle,solution\n1,2\n")
+    with pytest.raises(UserError, match="line 1: the columns are puzzle, solution"):
+        SudokuExtreme().load(split="test", seed=0, limit=None, data_dir=tmp_path)
+
+
+def test_a_data_dir_that_does_not_exist_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere' does not exist"):
+        SudokuExtreme().load(split="test", seed=0, limit=None, data_dir=tmp_path / "nowhere")
+
+
+def test_without_local_copy_and_network_the_error_says_how_to_get_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> Path:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(extreme, "download", unreachable)
+    with pytest.raises(UserError, match=r"no route to host.*sudoku_extreme/test\.csv.*--data-dir or \$DEPTHBENCH_DATA"):
+        SudokuExtreme().load(split="test", seed=0, limit=None, data_dir=tmp_path)
+
+
+def test_a_download_with_another_checksum_is_refused(tmp_path: Path, rows: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fetched.csv").write_text("\n".join(rows))
+    monkeypatch.setattr(extreme, "download", lambda *_: tmp_path / "fetched.csv")
+    monkeypatch.delenv("DEPTHBENCH_DATA", raising=False)
+    with pytest.raises(UserError, match=f"has SHA-256 .*, expected {extreme.TEST_SHA256}"):
+        SudokuExtreme().load(split="test", seed=0, limit=None, data_dir=None)
+    monkeypatch.setattr(extreme, "TEST_SHA256", extreme.file_sha256(tmp_path / "fetched.csv"))
+    assert len(SudokuExtreme().load(split="test", seed=0, limit=None, data_dir=None)) == 3
