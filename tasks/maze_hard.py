@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.contracts import Item, Key, Puzzle
 from harness.errors import UserError, did_you_mean
-from tasks.maze_rules import MazeRules, count_marks
+from tasks.maze_rules import MazeRules, count_marks, path_faults
 from tasks.published_data import Lines, Row, content_sha256, corrupt, download, find, missing, read_csv, read_rating, select
 
 REPOSITORY, REVISION = "sapientinc/maze-30x30-hard-1k", "549754de3d67eebe57b6b22c7d226b9412d55b07"
@@ -66,8 +66,10 @@ class MazeHard(MazeRules):
                 raise ValueError("the answer is another maze than the question")
             puzzle = Puzzle(id=row["id"], group=row["id"], split=split, payload={"rows": rows}, difficulty=read_rating(row))
             shortest = self.search(puzzle)
+            if faults := path_faults(rows, label):
+                raise ValueError(f"the answer marks no path: {faults[0]}")
             if shortest is None or count_marks(shortest) != count_marks(label):
-                raise ValueError("the answer does not mark a shortest path")
+                raise ValueError(f"the answer's path takes {count_marks(label) + 1} moves and is not the shortest")
         except ValueError as error:
             raise corrupt(path, line, str(error)) from error
         return puzzle, Key(answers=(label,), optimum=float(count_marks(label) + 1))
