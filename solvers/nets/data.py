@@ -61,9 +61,7 @@ class Batches:
         self.halt_max_steps, self.exploration = halt_max_steps, halt_exploration_prob
         self.device = device
         self.slice = slice(rank * batch_size // world, (rank + 1) * batch_size // world)
-        self._tokens, self._labels, self._ids = (
-            torch.from_numpy(a).to(device) for a in (data.tokens, data.labels, data.ids)
-        )
+        self._tokens, self._labels, self._ids = (torch.from_numpy(a).to(device) for a in (data.tokens, data.labels, data.ids))
         self._ahead: dict[int, Future[dict[str, Any]]] = {}
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="batches")
 

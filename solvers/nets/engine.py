@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -31,6 +31,19 @@ class Finished:
     device_seconds: float  # its share of the batch's time
 
 
+class Jobs(Protocol):
+    """What the engine answers: tokens int64 (n, L) of any list of n jobs. A numpy array (N, L) is one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, jobs: list[int], /) -> NDArray[np.int64]: ...
+
+
+class Seeds(Protocol):
+    """A seed per job; 0 means no noise."""
+
+    def __getitem__(self, job: int, /) -> int: ...
+
+
 @dataclass
 class Rows:
     """The live rows of the batch; the first axis of every tensor is the row."""
@@ -47,7 +60,7 @@ class Rows:
 
 def run(
     net: Any,
-    tokens: NDArray[np.int64],
+    tokens: Jobs,
     *,
     ids: NDArray[np.int64] | None = None,
     depths: Sequence[int],
@@ -56,9 +69,9 @@ def run(
     dtype: torch.dtype,
     device: torch.device,
     noise: float = 0.0,
-    noise_seeds: Sequence[int] | None = None,
+    noise_seeds: Seeds | None = None,
 ) -> Iterator[Finished]:
-    """Answer every row of tokens, int (N, L), yielding jobs as they finish.
+    """Answer every job, yielding them as they finish.
 
     depths: supervision steps after which the answer is kept, ascending; the last is the most a puzzle may use. halt: leave
     earlier when the halting logit is positive ("score"), when two steps in a row give the same answer ("agree"), or never.
@@ -124,13 +137,13 @@ def run(
 
 def _enter(
     net: Any,
-    tokens: NDArray[np.int64],
+    tokens: Jobs,
     ids: NDArray[np.int64] | None,
     jobs: list[int],
     dtype: torch.dtype,
     device: torch.device,
     noise: float,
-    noise_seeds: Sequence[int] | None,
+    noise_seeds: Seeds | None,
 ) -> Rows:
     batch = torch.from_numpy(np.ascontiguousarray(tokens[jobs])).to(device)
     batch_ids = None if ids is None else torch.from_numpy(np.ascontiguousarray(ids[jobs])).to(device)

@@ -47,5 +47,3 @@ def measured_peak(device_type: str, dtype: torch.dtype) -> float:
     if device_type == "cuda":
         torch.cuda.synchronize()
     return 2 * n**3 * repeats / (time.perf_counter() - start)
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from solvers.nets.solver import NetSolver
@@ -10,7 +9,7 @@ from solvers.nets.trm import TrmConfig
 
 
 def hrm_config(**fields: Any) -> TrmConfig:
-    """Return the published HRM configuration (27M parameters at its default sizes), with `fields` replaced."""
+    """Return the published HRM configuration (27M parameters at its default sizes) with `fields` replaced."""
     published: dict[str, Any] = {
         "H_layers": 4,
         "L_layers": 4,
@@ -23,8 +22,7 @@ def hrm_config(**fields: Any) -> TrmConfig:
     return TrmConfig(**published | fields)
 
 
-@dataclass(frozen=True, kw_only=True)
 class HrmSolver(NetSolver):
     """Hierarchical Reasoning Model, from imported or trained weights."""
 
-    net: str = "hrm"
+    net = "hrm"

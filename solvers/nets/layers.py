@@ -105,7 +105,8 @@ class SwiGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up_proj(x).chunk(2, dim=-1)
-        return self.down_proj(self._gated(gate, up, -1))
+        out: Tensor = self.down_proj(self._gated(gate, up, -1))
+        return out
 
     def over_positions(self, x_BSD: Tensor) -> Tensor:
         """The same along the position axis, without transposing the activations."""
@@ -200,7 +201,9 @@ class Level(nn.Module):
 class InputEmbedding(nn.Module):
     """Tokens, prefix and positions to the injected input x, (B, P + L, D), scaled by sqrt(D)."""
 
-    def __init__(self, *, vocab: int, length: int, width: int, prefix: int, puzzle_ids: int, puzzle_width: int, learned: bool) -> None:
+    def __init__(
+        self, *, vocab: int, length: int, width: int, prefix: int, puzzle_ids: int, puzzle_width: int, learned: bool
+    ) -> None:
         super().__init__()
         self.width, self.prefix = width, prefix
         self.embed_tokens = Embedding(vocab, width, 1 / math.sqrt(width))
@@ -208,7 +211,7 @@ class InputEmbedding(nn.Module):
         self.puzzle_emb = PuzzleTable(puzzle_ids, puzzle_width) if prefix and puzzle_width else None
 
     def forward(self, tokens_BL: Tensor, ids_B: Tensor | None, dtype: torch.dtype) -> Tensor:
-        x = self.embed_tokens(tokens_BL, dtype)
+        x: Tensor = self.embed_tokens(tokens_BL, dtype)
         if self.prefix:
             B = len(tokens_BL)
             if self.puzzle_emb is None:
@@ -238,7 +241,6 @@ def stablemax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 def softmax_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Return the usual cross-entropy per cell in float32, 0 where ignored."""
-    loss = F.cross_entropy(
+    return F.cross_entropy(
         logits.float().transpose(1, -1), labels.long(), ignore_index=IGNORE, reduction="none", label_smoothing=smoothing
     )
-    return loss

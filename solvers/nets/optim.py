@@ -24,6 +24,7 @@ def optimisers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     to AdamW without weight decay; under "adamw" everything goes to AdamW, as published.
     """
     parameters = dict(net.named_parameters())
+    groups: list[torch.optim.Optimizer]
     if recipe.optimiser == "adamw":
         groups = [torch.optim.AdamW(parameters.values(), recipe.lr, recipe.betas, weight_decay=recipe.weight_decay)]
     else:
@@ -68,7 +69,7 @@ def sign_sgd(tables: Iterable[PuzzleTable], lr: float, weight_decay: float) -> N
         ids, gradients = torch.cat([i for i, _ in used]), torch.cat([g for _, g in used])
         if dist.is_initialized():
             ids, gradients = _gathered(ids), _gathered(gradients)
-        rows, inverse = ids.unique(return_inverse=True)
+        rows, inverse = torch.unique(ids, return_inverse=True)
         summed = torch.zeros(len(rows), table.weights.shape[1], device=ids.device).index_add_(0, inverse, gradients)
         table.weights[rows] = table.weights[rows] * (1 - lr * weight_decay) - lr * summed.sign()
 

@@ -93,8 +93,7 @@ def supervise(
     labels = torch.where(new[:, None], batch["labels"], carry.labels)
     ids = torch.where(new, batch["ids"], carry.ids)
     z = tuple(
-        torch.where(new[:, None, None], start, old)
-        for start, old in zip(net.initial(len(tokens), dtype), carry.z, strict=True)
+        torch.where(new[:, None, None], start, old) for start, old in zip(net.initial(len(tokens), dtype), carry.z, strict=True)
     )
     steps = torch.where(new, 0, carry.steps) + 1
 

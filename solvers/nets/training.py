@@ -298,7 +298,7 @@ class _State:
         optims: list[torch.optim.Optimizer],
         device: torch.device,
     ) -> list[Carry]:
-        with safe_open(str(path), "pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(str(path), "pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118
         theirs = json.loads(metadata["run"])

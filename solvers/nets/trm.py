@@ -48,8 +48,6 @@ class TrmConfig:
 class TrmNet(nn.Module):
     """Latents are tuples (z_H, z_L), each (B, S, D); with `single_z` the tuple holds z_H alone."""
 
-    config_type = TrmConfig
-
     def __init__(self, config: TrmConfig) -> None:
         super().__init__()
         self.config = c = config
@@ -70,10 +68,7 @@ class TrmNet(nn.Module):
         def level(layers: int) -> Level:
             mixer = positions if c.mlp_t else None
             return Level(
-                [
-                    Block(D, c.num_heads, c.expansion, mixer_positions=mixer, normalised=c.normalised_swiglu)
-                    for _ in range(layers)
-                ]
+                [Block(D, c.num_heads, c.expansion, mixer_positions=mixer, normalised=c.normalised_swiglu) for _ in range(layers)]
             )
 
         self.L_level = level(c.L_layers)
@@ -139,8 +134,7 @@ class TrmNet(nn.Module):
             self.H_level.compile(**options)
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrmSolver(NetSolver):
     """Tiny Recursive Model, trained weights from this project or `-S weights=FILE`."""
 
-    net: str = "trm"
+    net = "trm"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import json
 import os
 from collections.abc import Mapping
@@ -23,21 +24,25 @@ FORMAT = "depthbench-net-1"
 SHIPPED = Path(__file__).parent / "weights"
 """Weights trained by this project: <solver>-<family of the task>.safetensors."""
 
-NETS: dict[str, tuple[type, type]] = {
-    "trm": (TrmConfig, TrmNet),
-    "hrm": (TrmConfig, TrmNet),
+NETS: dict[str, str] = {
+    "hrm": "solvers.nets.hrm:hrm_config",
+    "looped": "solvers.nets.looped:looped_config",
+    "transformer": "solvers.nets.transformer:transformer_config",
+    "trm": "solvers.nets.trm:TrmConfig",
 }
-"""Net name -> (configuration, module)."""
+"""Net name -> what makes its configuration from the fields that differ from its defaults."""
 
 
-def build(net: str, fields: Mapping[str, Any]) -> Any:
+def build(net: str, fields: Mapping[str, Any]) -> TrmNet:
     """Return a freshly initialised net from its configuration fields; unknown fields are refused."""
-    config_type, net_type = NETS[net]
-    known = {f.name for f in dataclasses.fields(config_type)}
+    if net not in NETS:
+        raise UserError(f"Unknown net {net!r}.", rule=did_you_mean(net, NETS))
+    known = {f.name for f in dataclasses.fields(TrmConfig)}
     for name in fields:
         if name not in known:
             raise UserError(f"A {net} net has no configuration field {name!r}.", rule=did_you_mean(name, known))
-    return net_type(config_type(**fields))
+    module, _, attribute = NETS[net].partition(":")
+    return TrmNet(getattr(importlib.import_module(module), attribute)(**fields))
 
 
 def save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
@@ -51,13 +56,13 @@ def save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, 
 
 
 def save(
-    path: Path, *, net_name: str, net: nn.Module, state: Mapping[str, Tensor], record: Mapping[str, Any], dtype: torch.dtype
+    path: Path, *, net_name: str, net: TrmNet, state: Mapping[str, Tensor], record: Mapping[str, Any], dtype: torch.dtype
 ) -> None:
     """Write weights in `dtype` with configuration and training record (JSON values)."""
     metadata = {
         "format": FORMAT,
         "net": net_name,
-        "config": json.dumps(dataclasses.asdict(net.config)),  # type: ignore[call-overload]
+        "config": json.dumps(dataclasses.asdict(net.config)),
         "training": json.dumps(dict(record)),
     }
     save_atomically({k: t.to(dtype) for k, t in state.items()}, path, metadata)
@@ -68,7 +73,7 @@ class Loaded:
     """A net with what its file says about it."""
 
     name: str
-    net: Any
+    net: TrmNet
     training: dict[str, Any]
     sha256: str
     path: Path
@@ -86,7 +91,7 @@ def load(path: Path) -> Loaded:
     if not path.is_file():
         raise UserError(f"No weights at {path}.", next_step="Train some with `bench train`, or give -S weights=FILE.")
     try:
-        with safe_open(str(path), "pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(str(path), "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a safe_open is no mapping)
     except (SafetensorError, OSError) as error:
@@ -98,7 +103,7 @@ def load(path: Path) -> Loaded:
             f"{path} has format {metadata.get('format')!r}, not {FORMAT!r}.",
             next_step="A published checkpoint is converted by `bench weights import`.",
         )
-    net = build(metadata["net"], _tuples(json.loads(metadata["config"])))
+    net = TrmNet(TrmConfig(**json.loads(metadata["config"])))
     check_fit(net, tensors, path)
     net.load_state_dict({k: t.float() for k, t in tensors.items()})
     net.eval()
@@ -140,7 +145,3 @@ def count_parameters(net: nn.Module) -> Parameters:
     stored = core + embedding + per_puzzle + other
     active = core + embedding + other + (per_puzzle // rows if rows else 0)
     return Parameters(core=core, embedding=embedding, per_puzzle=per_puzzle, stored=stored, active=active)
-
-
-def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

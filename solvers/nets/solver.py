@@ -1,0 +1,265 @@
+"""The solver that all nets share: puzzles to tokens, through the engine, votes, tokens to answers, costs to the books."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from harness.contracts import Attempt, Budget, GridCodec, Puzzle, SolverCard, Symmetries, TaskView, TracePoint, Usage
+from harness.errors import UserError
+from harness.randomness import generator, seed_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from solvers.nets.engine import Finished
+    from solvers.nets.weights import Loaded
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetSolver:
+    """A recursive net with its weights.
+
+    weights: a file, else what this project ships for the task's family. depth: the most supervision steps a puzzle may use,
+    else what the net was trained with; depths: keep the answer after each of these (the last is the depth), for a curve.
+    halt: leave early when the halting logit is positive ("score"), when two steps agree ("agree"), or never (as the papers
+    evaluate). samples: rollouts per puzzle; rollout 0 is undisturbed, the others start from latents with Gaussian `noise`
+    (PTRM) and, with `augment`, from a symmetric copy of the puzzle whose answer is mapped back. select: rank distinct
+    answers by votes and then mean halting logit ("vote"), or by the best halting logit ("halt").
+    """
+
+    net: ClassVar[str]
+
+    weights: Path | None = None
+    depth: int | None = None
+    depths: tuple[int, ...] = ()
+    halt: Literal["score", "agree", "never"] = "score"
+    samples: int = 1
+    noise: float = 0.0
+    augment: bool = False
+    select: Literal["vote", "halt"] = "vote"
+    batch_size: int = 256
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = "auto"
+    threads: int | None = None
+    _loaded: Loaded | None = field(init=False, default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("depth", "samples", "batch_size", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}.", rule="It must be at least 1.")
+        if any(d < 1 for d in self.depths):
+            raise UserError(f"depths is {self.depths}.", rule="Every depth must be at least 1.")
+        if self.depth is not None and self.depths:
+            raise UserError("depth and depths were both given.", rule="The last of depths is the depth.")
+        if self.samples > 1 and self.depths:
+            raise UserError(f"depths needs samples=1, not {self.samples}.", rule="A curve is read off one undisturbed rollout.")
+        if self.noise < 0:
+            raise UserError(f"noise is {self.noise}.", rule="It is a standard deviation, at least 0.")
+        if self.samples > 1 and not self.noise and not self.augment:
+            raise UserError(
+                f"{self.samples} samples of the same puzzle would be identical.",
+                next_step="Give noise=0.5, say, or augment=true.",
+            )
+
+    def for_task(self, task: TaskView) -> NetSolver:
+        """Return this solver with the weights for a task loaded and checked against its vocabulary and length."""
+        from solvers.nets import weights
+
+        path = self.weights
+        if path is None:
+            path = weights.SHIPPED / f"{self.net}-{task.family}.safetensors"
+            if not path.is_file():
+                shipped = ", ".join(sorted(p.stem for p in weights.SHIPPED.glob("*.safetensors")))
+                raise UserError(
+                    f"No {self.net} weights are shipped for {task.family}.",
+                    rule=f"Shipped: {shipped or 'none'}.",
+                    next_step=f"Train some with `bench train --task {task.name} --solver {self.net}`, then -S weights=FILE.",
+                )
+        loaded = weights.load(path)
+        codec, config = _codec(task), loaded.net.config
+        if (codec.vocab_size, codec.length) != (config.vocab_size, config.seq_len):
+            raise UserError(
+                f"{path} is for {config.vocab_size} symbols in {config.seq_len} cells.",
+                rule=f"{task.family} has {codec.vocab_size} symbols in {codec.length} cells.",
+                next_step="Choose weights trained on this task, or the task's size by -T.",
+            )
+        ready = dataclasses.replace(self)
+        object.__setattr__(ready, "_loaded", loaded)
+        return ready
+
+    @property
+    def card(self) -> SolverCard:
+        loaded = self._loaded
+        if loaded is None:
+            return SolverCard(name=self.net, kind="net")
+        return SolverCard(
+            name=self.net,
+            kind="net",
+            parameters=loaded.parameters,
+            model=loaded.path.stem,
+            weights_sha256=loaded.sha256,
+            training=loaded.training,
+            exposure={key: loaded.training.get(key) for key in ("task", "regime", "exposure") if key in loaded.training},
+            device=self._device_name(),
+        )
+
+    def solve(self, task: TaskView, puzzles: Sequence[Puzzle], budget: Budget) -> Iterator[Attempt]:
+        """Yield the attempts of each puzzle when its rollouts are done: the first answers of the ranking."""
+        if self._loaded is None:
+            yield from self.for_task(task).solve(task, puzzles, budget)
+            return
+        import torch
+
+        from solvers.nets import engine
+        from solvers.nets.flops import inference_flops
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        codec = _codec(task)
+        open_puzzles = [p for p in puzzles if budget.wanted(p.id)]
+        jobs = _Jobs(open_puzzles, codec, self, budget.seed)
+        flops_per_step = inference_flops(self._loaded.net)
+        waiting: dict[int, list[Finished]] = {}
+        finished = engine.run(
+            self._loaded.net,
+            jobs,
+            depths=sorted(self.depths) or [self.depth or self._loaded.net.config.halt_max_steps],
+            halt=self.halt,
+            batch_size=self.batch_size,
+            dtype=self._torch_dtype(),
+            device=torch.device(self._device_type()),
+            noise=self.noise,
+            noise_seeds=jobs.noise_seeds if self.noise else None,
+        )
+        for job in finished:
+            index = job.job // self.samples
+            done = waiting.setdefault(index, [])
+            done.append(job)
+            if len(done) == self.samples:
+                del waiting[index]
+                yield from self._attempts(open_puzzles[index], done, jobs, codec, budget, flops_per_step)
+
+    def _attempts(
+        self, puzzle: Puzzle, done: list[Finished], jobs: _Jobs, codec: GridCodec, budget: Budget, flops_per_step: int
+    ) -> Iterator[Attempt]:
+        ballot: dict[str, list[tuple[float, Any]]] = {}
+        for job in done:
+            answer = codec.decode(jobs.undo(job.job, job.tokens_at[job.depth]), puzzle)
+            ballot.setdefault(json.dumps(answer), []).append((job.halt_score, answer))
+        if self.select == "vote":
+            ranked = sorted(ballot.values(), key=lambda votes: (-len(votes), -sum(s for s, _ in votes) / len(votes)))
+        else:
+            ranked = sorted(ballot.values(), key=lambda votes: -max(s for s, _ in votes))
+        steps = sum(job.depth for job in done)
+        cost = Usage(
+            wall_seconds=max(job.seconds for job in done),
+            device_seconds=sum(job.device_seconds for job in done),
+            passes=steps,
+            flops=steps * flops_per_step,
+            retries=0,
+        )
+        for attempt in budget.wanted(puzzle.id):
+            votes = ranked[min(attempt, len(ranked) - 1)]  # fewer distinct answers than attempts: the last is said again
+            yield Attempt(
+                puzzle_id=puzzle.id,
+                attempt=attempt,
+                answer=votes[0][1],
+                usage=cost if attempt == 0 else Usage(wall_seconds=0.0, device_seconds=0.0, passes=0, flops=0, retries=0),
+                depth=max(job.depth for job in done),
+                samples=self.samples,
+                trace=tuple(
+                    TracePoint(depth=d, answer=codec.decode(tokens, puzzle)) for d, tokens in sorted(done[0].tokens_at.items())
+                )
+                if self.depths
+                else (),
+                detail={"halt_score": round(max(s for s, _ in votes), 4), "votes": len(votes)},
+            )
+
+    def _device_type(self) -> str:
+        import torch
+
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise UserError(f"device is {self.device!r}, but torch sees no GPU.", next_step="Give -S device=cpu.")
+        return self.device
+
+    def _device_name(self) -> str:
+        import torch
+
+        kind = self._device_type()
+        return torch.cuda.get_device_name(kind) if kind.startswith("cuda") else f"CPU, {torch.get_num_threads()} threads"
+
+    def _torch_dtype(self) -> Any:
+        import torch
+
+        name = self.dtype
+        if name == "auto":
+            name = "bfloat16" if self._device_type().startswith("cuda") else "float32"
+        return getattr(torch, name)
+
+
+class _Jobs:
+    """Rollout k of puzzle i is job i · samples + k; tokens are made when a batch asks for them."""
+
+    def __init__(self, puzzles: Sequence[Puzzle], codec: GridCodec, solver: NetSolver, seed: int) -> None:
+        self.puzzles, self.codec, self.solver, self.seed = puzzles, codec, solver, seed
+
+    def __len__(self) -> int:
+        return len(self.puzzles) * self.solver.samples
+
+    def __getitem__(self, jobs: list[int]) -> NDArray[np.int64]:
+        """Return the input tokens of jobs, (len(jobs), L)."""
+        import numpy as np
+
+        rows = []
+        for job in jobs:
+            tokens = self.codec.encode(self.puzzles[job // self.solver.samples])
+            symmetry = self._symmetry(job)
+            rows.append(tokens if symmetry is None else symmetry.apply(tokens[None])[0])
+        return np.stack(rows).astype(np.int64)
+
+    def undo(self, job: int, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Map output tokens (L,) of a job back to the puzzle as it was posed."""
+        symmetry = self._symmetry(job)
+        back: NDArray[np.int64] = tokens if symmetry is None else symmetry.inverse().apply(tokens[None])[0]
+        return back
+
+    @property
+    def noise_seeds(self) -> _NoiseSeeds:
+        return _NoiseSeeds(self)
+
+    def _symmetry(self, job: int) -> Symmetries | None:
+        puzzle, rollout = self.puzzles[job // self.solver.samples], job % self.solver.samples
+        if not self.solver.augment or rollout == 0:
+            return None
+        symmetry = self.codec.symmetries(generator("vote", self.seed, puzzle.id, rollout), 1)
+        if symmetry is None:
+            raise UserError("augment=true, but this task has no symmetries to offer.", next_step="Leave it out, or use noise.")
+        return symmetry
+
+
+class _NoiseSeeds:
+    """Seed of each job's noise; 0 for the undisturbed rollout."""
+
+    def __init__(self, jobs: _Jobs) -> None:
+        self.jobs = jobs
+
+    def __getitem__(self, job: int) -> int:
+        samples = self.jobs.solver.samples
+        if job % samples == 0:
+            return 0
+        return 1 + seed_of("noise", self.jobs.seed, self.jobs.puzzles[job // samples].id, job % samples) % 2**62
+
+
+def _codec(task: TaskView) -> GridCodec:
+    if task.grid is None:
+        raise UserError(f"Task {task.name!r} has no grid codec.", rule="Nets need one.", next_step="Choose another solver.")
+    return task.grid
