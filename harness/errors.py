@@ -30,6 +30,14 @@ class StoppedError(DepthbenchError):
     """End a run early without a bug or a mistake (the cost cap is reached, the server is down): one sentence, resumable."""
 
 
+class RunError(DepthbenchError):
+    """A run ended before its time through no mistake of the command. What was recorded is kept; the same command resumes."""
+
+    def __init__(self, what: str, *, rule: str = "", next_step: str = "") -> None:
+        self.what, self.rule, self.next_step = what, rule, next_step
+        super().__init__(" ".join(part for part in (what, rule, next_step) if part))
+
+
 class ProviderError(DepthbenchError):
     """A call to a model's server failed for good; `retries` calls were made before giving up."""
 

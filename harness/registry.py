@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
@@ -14,64 +15,96 @@ from harness.options import build
 
 Kind = Literal["task", "solver"]
 
-OURS: dict[Kind, dict[str, str]] = {
+OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `bench list`)
     "task": {
-        "arc1": "tasks.arc:Arc1",
-        "arc2": "tasks.arc:Arc2",
-        "maze": "tasks.maze:Maze",
-        "maze-hard": "tasks.maze_hard:MazeHard",
-        "maze-unique": "tasks.maze:MazeUnique",
-        "sudoku": "tasks.sudoku:Sudoku",
-        "sudoku-extreme": "tasks.sudoku_extreme:SudokuExtreme",
+        "arc1": ("tasks.arc:Arc1", "ARC-AGI-1: infer a grid transformation from examples, two attempts"),
+        "arc2": ("tasks.arc:Arc2", "ARC-AGI-2: the harder successor, two attempts"),
+        "maze": ("tasks.maze:Maze", "Shortest paths in generated mazes with many best paths"),
+        "maze-hard": ("tasks.maze_hard:MazeHard", "Maze-Hard: the published 30×30 mazes"),
+        "maze-unique": ("tasks.maze:MazeUnique", "Paths in generated perfect mazes, one path each"),
+        "sudoku": ("tasks.sudoku:Sudoku", "Sudoku 4×4, 6×6 or 9×9, generated, one solution each"),
+        "sudoku-extreme": ("tasks.sudoku_extreme:SudokuExtreme", "Sudoku-Extreme: the published hard 9×9 puzzles"),
     },
     "solver": {
-        "copy-input": "solvers.copy_input:CopyInput",
-        "llm": "solvers.llm.solver:LlmSolver",
-        "random": "solvers.random_baseline:RandomBaseline",
-        "search": "solvers.search:Search",
-        "trm": "solvers.nets.trm:TrmSolver",
+        "copy-input": ("solvers.copy_input:CopyInput", "Baseline: answer with the input grid"),
+        "llm": ("solvers.llm.solver:LlmSolver", "Language models behind any OpenAI-compatible endpoint"),
+        "random": ("solvers.random_baseline:RandomBaseline", "Baseline: well-formed answers drawn at random"),
+        "search": ("solvers.search:Search", "Exact: the task's own search from its rules alone"),
+        "trm": ("solvers.nets.trm:TrmSolver", "Tiny Recursive Model, weights trained by this project or yours"),
     },
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of `bench list`."""
+
+    name: str
+    summary: str
+    origin: str  # "depthbench", or the distribution of the plugin
+
+
 def names(kind: Kind) -> dict[str, str]:
-    """Return every known name with its "module:attribute". A name that two places claim is refused."""
-    table = dict(OURS[kind])
-    for point in entry_points(group=f"depthbench.{kind}s"):
-        if point.name in table:
-            raise UserError(
-                f"The {kind} name {point.name!r} of {_distribution(point)} already belongs to {table[point.name]}.",
-                rule="A name may be registered once.",
-                next_step="Uninstall one of them or rename its entry point.",
-            )
-        table[point.name] = point.value
-    return table
+    """Return every known name with its "module:attribute"; ours first."""
+    return {name: place for name, (place, _) in OURS[kind].items()} | {
+        p.name: p.value for p in _plugins(kind) if p.name not in OURS[kind]
+    }
 
 
 def find(kind: Kind, name: str) -> Any:
     """Return the class or factory registered as `name`, or named by `path/to/file.py:Attribute`."""
     if ":" in name and name.rpartition(":")[0].endswith(".py"):
         return _from_file(kind, name)
-    table = names(kind)
-    if name not in table:
-        raise UserError(f"Unknown {kind} {name!r}.", rule=did_you_mean(name, table), next_step=f"`bench list {kind}s` shows all.")
-    module, _, attribute = table[name].partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:
-        if name in OURS[kind]:
-            raise
-        point = next(p for p in entry_points(group=f"depthbench.{kind}s") if p.name == name)
+    points = [p for p in _plugins(kind) if p.name == name]
+    if name in OURS[kind] and not points:
+        return _attribute(OURS[kind][name][0])
+    if not points:
         raise UserError(
-            f"The {kind} {name!r} of {_distribution(point)} cannot be loaded: {type(error).__name__}: {error}.",
-            rule=f"It names {point.value}.",
+            f"Unknown {kind} {name!r}.", rule=did_you_mean(name, names(kind)), next_step=f"`bench list {kind}s` shows all."
+        )
+    if name in OURS[kind] or len(points) > 1:
+        owners = ["depthbench"] * (name in OURS[kind]) + [_distribution(p) for p in points]
+        raise UserError(
+            f"The {kind} name {name!r} is claimed by {' and '.join(owners)}.",
+            rule="A name may be registered once.",
+            next_step="Uninstall one of them or rename its entry point.",
+        )
+    try:
+        return points[0].load()
+    except Exception as error:
+        raise UserError(
+            f"The {kind} {name!r} of {_distribution(points[0])} cannot be loaded: {type(error).__name__}: {error}.",
+            rule=f"It names {points[0].value}.",
             next_step="Repair or uninstall that distribution; everything else still works.",
         ) from error
+
+
+def catalogue(kind: Kind) -> list[Entry]:
+    """Return every task or solver by name. Only plugins are imported; a broken or clashing one is listed as such."""
+    entries = [Entry(name=name, summary=summary, origin="depthbench") for name, (_, summary) in OURS[kind].items()]
+    for point in _plugins(kind):
+        try:
+            found = find(kind, point.name)
+            text = getattr(found, "summary", None)
+            summary = text if isinstance(text, str) else (found.__doc__ or "").strip().partition("\n")[0]
+        except UserError as error:
+            summary = f"BROKEN: {error.what}"
+        entries.append(Entry(name=point.name, summary=summary, origin=_distribution(point)))
+    return sorted(entries, key=lambda entry: entry.name)
 
 
 def create(kind: Kind, name: str, options: dict[str, Any] | None = None) -> Any:
     """Build the named task or solver; `options` are its fields, as values or as text from the command line."""
     return build(find(kind, name), options or {}, owner=f"{kind} {name!r}")
+
+
+def _plugins(kind: Kind) -> list[EntryPoint]:
+    return list(entry_points(group=f"depthbench.{kind}s"))
+
+
+def _attribute(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _from_file(kind: Kind, name: str) -> Any:

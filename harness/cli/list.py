@@ -1,0 +1,30 @@
+"""`bench list tasks` and `bench list solvers`."""
+
+from __future__ import annotations
+
+import typer
+
+from harness.cli import tables
+from harness.cli.options import Format, FormatOption
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def tasks(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
+    """List every task, ours and those of plugins."""
+    _list("task", format)
+
+
+@app.command()
+def solvers(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
+    """List every solver, ours and those of plugins."""
+    _list("solver", format)
+
+
+def _list(kind: str, form: Format) -> None:
+    from harness.registry import catalogue
+
+    entries = catalogue("task" if kind == "task" else "solver")
+    records = [{"name": e.name, "summary": e.summary, "from": e.origin} for e in entries]
+    tables.write(["name", "summary", "from"], [list(r.values()) for r in records], records, form)

@@ -1,0 +1,83 @@
+"""`bench`: find the command in the table, import that one file, run it.
+
+To add a command: one file in this folder, one line in `COMMANDS`. The attribute is a function (its typed parameters are the
+options) or a `typer.Typer` (a command with sub-commands).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+
+from harness.errors import RunError, UserError, did_you_mean
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("harness.cli.run:run", "Run a solver on a task, or resume that run; every attempt is recorded."),
+    "list": ("harness.cli.list:app", "List the tasks or the solvers, plugins included."),
+    "leaderboard": ("harness.cli.leaderboard:leaderboard", "Show all runs side by side, or published numbers."),
+    "show": ("harness.cli.show:show", "Show what a run answered, and what is wrong with it."),
+    "score": ("harness.cli.score:score", "Judge the recorded answers again, without running the solver."),
+    "task": ("harness.cli.task:app", "Look at the puzzles of a task."),
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 2 the user's mistake, 1 anything else, 130 Ctrl-C."""
+    sys.exit(dispatch(sys.argv[1:] if argv is None else argv))
+
+
+def dispatch(argv: list[str]) -> int:
+    """Run one command; return its exit code."""
+    try:
+        wanted = next((word for word in argv if not word.startswith("-")), None)
+        if wanted is not None and wanted not in COMMANDS and argv[0] == wanted:
+            raise UserError(
+                f"Unknown command {wanted!r}.", rule=did_you_mean(wanted, COMMANDS), next_step="`bench --help` shows all."
+            )
+        return int(assemble(wanted)(argv or ["--help"], prog_name="bench", standalone_mode=False) or 0)
+    except (UserError, RunError) as error:
+        typer.echo(f"bench: {error}", err=True)
+        return 2 if isinstance(error, UserError) else 1
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("bench: interrupted", err=True)
+        return 130
+    except BrokenPipeError:  # `bench … | head`
+        sys.stderr.close()
+        return 1
+    except Exception as error:
+        if not hasattr(error, "exit_code") or not hasattr(error, "show"):
+            raise
+        error.show()  # a usage error, as typer words it
+        return int(error.exit_code)
+
+
+def assemble(wanted: str | None) -> Any:
+    """Return the command line with `wanted` imported and every other command known by name and help only."""
+    app = typer.Typer(
+        name="bench", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, callback=_version,
+        invoke_without_command=True, help="Tiny recursive nets, language models and exact solvers on the same puzzles.",
+    )  # fmt: skip
+    for name, (place, summary) in COMMANDS.items():
+        found: Any = _nothing
+        if name == wanted:
+            module, _, attribute = place.partition(":")
+            found = getattr(importlib.import_module(module), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name, help=summary)
+        else:
+            app.command(name, help=summary if found is _nothing else None)(found)
+    return typer.main.get_command(app)
+
+
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        from importlib.metadata import version as of
+
+        typer.echo(f"depthbench {of('depthbench')}")
+        raise typer.Exit
+
+
+def _nothing() -> None: ...

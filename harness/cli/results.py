@@ -1,0 +1,77 @@
+"""How a leaderboard row reads: the columns of `bench leaderboard` and of the table after `bench run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.cli import tables
+from harness.cli.options import Format
+from harness.leaderboards import failures, published
+
+COLUMNS = (
+    "task", "solver", "kind", "metric", "score", "95 %", "planned", "failures", "core", "stored", "FLOPs/puzzle", "s/puzzle",
+    "tokens/puzzle", "$/puzzle",
+)  # fmt: skip
+
+
+def write(rows: Sequence[Mapping[str, Any]], form: Format) -> None:
+    """Write leaderboard rows to standard output."""
+    tables.write(COLUMNS, [cells(row) for row in rows], rows, form)
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """Return the row as text; unknown is –, a lower bound is ≥."""
+    return [
+        _with_options(row["task"], row["task_options"]) + ("" if row["split"] == row["default_split"] else f" {row['split']}"),
+        _with_options(row["solver"], row["solver_options"]),
+        row["kind"],
+        row["metric"],
+        f"{100 * row['score']:.1f} %",
+        f"{100 * row['low']:.1f}–{100 * row['high']:.1f}",
+        f"{row['planned']:,}",
+        failures(row["outcomes"]),
+        quantity(row["core_parameters"]),
+        quantity(row["stored_parameters"]),
+        *(_cost(row, name) for name in ("flops", "seconds", "tokens", "usd")),
+    ]
+
+
+def quantity(value: float | None) -> str:
+    """Write a number in three digits with k, M, G, T, P; – for unknown."""
+    if value is None:
+        return "–"
+    for factor, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+def _cost(row: Mapping[str, Any], name: str) -> str:
+    known, least = row[f"{name}_per_puzzle"], row[f"{name}_per_puzzle_at_least"]
+    return quantity(known) if known is not None or least is None else "≥" + quantity(least)
+
+
+def _with_options(name: str, options: Mapping[str, Any]) -> str:
+    return " ".join([name, *(f"{k}={v}" for k, v in options.items())])
+
+
+def write_details(summary: Mapping[str, Any]) -> None:
+    """Write every metric and the depth curve of one run to standard output."""
+    rows = [
+        [m["name"], f"{100 * m['score']:.1f} %", f"{100 * m['low']:.1f}–{100 * m['high']:.1f}", f"{m['n']:,}"]
+        for m in summary["metrics"]
+    ]
+    tables.write(["metric", "score", "95 %", "of"], rows, (), Format.TABLE)
+    if summary["depth_curve"]:
+        curve = summary["depth_curve"].items()
+        tables.write(
+            ["depth", *(depth for depth, _ in curve)], [["score", *(f"{100 * s:.1f} %" for _, s in curve)]], (), Format.TABLE
+        )
+
+
+def write_published(task: str | None, form: Format) -> None:
+    """Write the numbers of `published.csv`: others' claims, never mixed with runs."""
+    rows = published(task)
+    columns = list(rows[0]) if rows else ["task"]
+    tables.write(columns, [[row[c] for c in columns] for row in rows], rows, form)

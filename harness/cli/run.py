@@ -1,0 +1,74 @@
+"""`bench run`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DataDir, Format, FormatOption, ResultsDir, SolverOptions, TaskOptions
+
+
+def run(
+    task: Annotated[str, typer.Option(help="Name of a task, or path/to/file.py:Class.")],
+    solver: Annotated[str, typer.Option(help="Name of a solver, or path/to/file.py:Class.")],
+    task_option: TaskOptions = [],  # noqa: B006  typer copies it
+    solver_option: SolverOptions = [],  # noqa: B006
+    split: Annotated[str | None, typer.Option(help="Split of the task; its first if left out.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many puzzles.")] = None,
+    sample_id: Annotated[str | None, typer.Option(help="Only these puzzles: ids, separated by commas.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of generated puzzles and of random choices.")] = 0,
+    max_connections: Annotated[int | None, typer.Option(help="Requests in flight at a time, for language models.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="Stop before more US dollars than this are spent.")] = None,
+    fail_on_error: Annotated[
+        float | None, typer.Option(help="Stop when so many attempts failed; below 1, this share of those planned.")
+    ] = None,
+    retry_on_error: Annotated[
+        int | None, typer.Option(help="Try a failed attempt so many times more, recorded failures included.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew beside an earlier run of the same configuration.")] = False,
+    data_dir: DataDir = None,
+    results_dir: ResultsDir = None,
+    format: FormatOption = Format.TABLE,  # noqa: A002  named as the option
+) -> None:
+    """Run a solver on a task, or resume that run; every attempt is recorded as it comes."""
+    from harness import runner
+    from harness.cli import results
+    from harness.leaderboards import row_of
+    from harness.options import parse_pairs
+    from harness.progress import progress
+
+    shown = progress()
+    try:
+        result = runner.run(
+            task,
+            solver,
+            task_options=parse_pairs(task_option, "-T"),
+            solver_options=parse_pairs(solver_option, "-S"),
+            split=split,
+            seed=seed,
+            limit=limit,
+            sample_ids=[part.strip() for part in (sample_id or "").split(",") if part.strip()],
+            data_dir=data_dir,
+            results_dir=results_dir,
+            fresh=fresh,
+            max_connections=max_connections,
+            max_cost_usd=max_cost,
+            fail_on_error=fail_on_error,
+            retry_on_error=retry_on_error,
+            progress=shown,
+        )
+    except runner.RunInterrupted as interrupted:
+        result = interrupted.result
+        done = result.summary["planned"] - result.summary["outcomes"]["not_run"]
+        results.write([row_of(result.folder, result.config, result.summary)], format)
+        typer.echo(
+            f"bench: interrupted with {done:,} of {result.summary['planned']:,} attempts recorded in {result.path};"
+            " give the same command again to resume.",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    results.write([row_of(result.folder, result.config, result.summary)], format)
+    if format is Format.TABLE:
+        results.write_details(result.summary)
+    typer.echo(f"{result.path}", err=True)

@@ -1,0 +1,140 @@
+"""Turn the recorded lines of a run into `summary.json`: outcomes, scores, depth curve, books.
+
+Derived from `run.json` and the lines alone, in the order of the plan: delete it, and the same bytes come back.
+The last line recorded for a pair is its outcome (`--retry-on-error` appends a new one); all its lines are in the books.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from harness.contracts import Outcome
+from harness.errors import RunError, UserError
+from harness.ledger import costs
+from harness.records import Line, RunFolder, write_atomically
+from harness.statistics import Score, estimate
+
+OUTCOMES = tuple(str(o) for o in Outcome if o is not Outcome.ANSWERED)
+SUMMARY_SCHEMA = 1
+
+
+def summary_of(folder: RunFolder, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the summary of a run: as stored if it is of these lines, else derived anew and stored."""
+    try:
+        stored = json.loads(folder.summary_path.read_bytes())
+    except (OSError, ValueError):
+        stored = None
+    if isinstance(stored, dict) and stored.get("schema") == SUMMARY_SCHEMA and stored.get("source") == folder.source():
+        return stored
+    return rebuild(folder, config or folder.config())
+
+
+def rebuild(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Derive the summary from the lines and store it."""
+    source = folder.source()
+    summary = {"schema": SUMMARY_SCHEMA, "source": source, **summarise(config, folder.lines(), where=str(folder.attempts_path))}
+    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+    if source == folder.source():  # nobody recorded an attempt meanwhile
+        with suppress(RunError):  # it can be derived again where it could not be stored
+            write_atomically(folder.summary_path, text)
+    return json.loads(text)  # type: ignore[no-any-return]
+
+
+def last_lines(config: Mapping[str, Any], lines: Sequence[Line], *, where: str = "") -> dict[tuple[str, int], Line]:
+    """Return the line that counts for each recorded pair, in the order of the plan."""
+    last = {(line["puzzle"], line["attempt"]): line for line in lines}
+    attempts = config["attempts_per_puzzle"]
+    ordered = {pair: last.pop(pair) for i in config["puzzles"]["ids"] for k in range(attempts) if (pair := (i, k)) in last}
+    if last:
+        raise UserError(
+            f"{where} holds attempt {next(iter(last))}, which this run did not plan.",
+            rule="Lines belong to the run.json beside them.",
+            next_step="Restore the file or remove the folder.",
+        )
+    return ordered
+
+
+def summarise(config: Mapping[str, Any], lines: Sequence[Line], *, where: str = "") -> dict[str, Any]:
+    """Return outcomes, scores, depth curve and books of the lines. Every denominator is what was planned."""
+    ids: list[str] = config["puzzles"]["ids"]
+    groups: list[str] = config["puzzles"]["groups"] or ids
+    attempts: int = config["attempts_per_puzzle"]
+    counted = last_lines(config, lines, where=where)
+    by_puzzle: dict[str, list[Line]] = {}
+    for (puzzle, _), line in counted.items():
+        by_puzzle.setdefault(puzzle, []).append(line)
+
+    outcomes = dict.fromkeys(OUTCOMES, 0)
+    for line in counted.values():
+        outcomes[line["outcome"]] += 1
+    outcomes["not_run"] = len(ids) * attempts - len(counted)
+
+    metrics = [
+        {"name": m["name"], **asdict(score([_best(by_puzzle.get(i, ()), m["number"]) for i in ids], groups, m["over"]))}
+        for m in config["metrics"]
+    ]
+    return {
+        "planned": len(ids) * attempts,
+        "puzzles": len(ids),
+        "complete": outcomes["not_run"] == 0,
+        "outcomes": outcomes,
+        "metrics": metrics,
+        "depth_curve": _depth_curve(config["metrics"][0], ids, groups, by_puzzle),
+        "mean_depth": _mean([line["depth"] for line in counted.values() if "depth" in line]),
+        "costs": costs((line.get("usage", {}) for line in lines), len(by_puzzle)),
+    }
+
+
+def score(values: Sequence[float], groups: Sequence[str], over: str) -> Score:
+    """Turn one value per planned puzzle into a score, as `Metric.over` says."""
+    clustered = len(set(groups)) < len(groups)
+    if over == "puzzle" or not clustered:
+        if over == "strict":
+            values = [float(v >= 1) for v in values]
+        return estimate(values, groups if clustered else None)
+    members: dict[str, list[float]] = {}
+    for group, value in zip(groups, values, strict=True):
+        members.setdefault(group, []).append(value)
+    if over == "strict":
+        return estimate([float(min(m) >= 1) for m in members.values()])
+    return estimate([sum(m) / len(m) for m in members.values()])
+
+
+def _best(lines: Sequence[Line], number: str) -> float:
+    return max((line["numbers"][number] for line in lines if "numbers" in line), default=0.0)
+
+
+def _depth_curve(
+    metric: Mapping[str, str], ids: Sequence[str], groups: Sequence[str], by_puzzle: Mapping[str, Sequence[Line]]
+) -> dict[str, float] | None:
+    """Return {depth: headline score} over all depths traced; an answer holds until the solver replaces it."""
+    depths = sorted({p["depth"] for lines in by_puzzle.values() for line in lines for p in line.get("trace", ())})
+    if not depths:
+        return None
+    number = metric["number"]
+    curves = {puzzle: [_carried(line, number, depths) for line in lines] for puzzle, lines in by_puzzle.items()}
+    return {
+        str(depth): score([max((c[d] for c in curves.get(i, ())), default=0.0) for i in ids], groups, metric["over"]).score
+        for d, depth in enumerate(depths)
+    }
+
+
+def _carried(line: Line, number: str, depths: Sequence[int]) -> list[float]:
+    points = list(line.get("trace", ()))
+    if not points and "depth" in line and "numbers" in line:
+        points = [{"depth": line["depth"], "numbers": line["numbers"]}]
+    values, held, i = [], 0.0, 0
+    for depth in depths:
+        while i < len(points) and points[i]["depth"] <= depth:
+            held = points[i]["numbers"][number] if "numbers" in points[i] else held
+            i += 1
+        values.append(held)
+    return values
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
