@@ -1,7 +1,7 @@
 """Generated mazes of any size: random walls with many shortest paths (`maze`), and perfect mazes with one path (`maze-unique`).
 
-The splits share no maze, nor any rotation or reflection of one, nor one with its ends exchanged, by construction: a number
-that all those copies share (`maze_search.invariant`) says which split a maze belongs to, whatever the seed and the index.
+The splits share no maze, nor any rotation or reflection of one, nor one with other ends in the same walls, by construction:
+a number that all those copies share (`maze_search.invariant`) says which split a maze belongs to, whatever seed and index.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class GeneratedMazes(MazeRules):
         """Shortest paths of fewer moves are drawn again."""
         return 2  # with one move there would be nothing to mark
 
-    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.int8], int]:
-        """Draw the cells of one maze; return them with the length of a shortest path."""
+    def draw(self, rng: np.random.Generator) -> NDArray[np.int8]:
+        """Draw the walls of one maze."""
         raise NotImplementedError
 
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
@@ -53,14 +53,13 @@ class GeneratedMazes(MazeRules):
         return [self._item(split, seed, index) for index in range(DEFAULT_COUNT if limit is None else limit)]
 
     def _item(self, split: str, seed: int, index: int) -> Item:
-        from tasks.maze_search import invariant
+        from tasks.maze_search import invariant, place_ends
 
         rng = generator(self.name, self.version, repr(self), split, seed, index)
         for _ in range(MAX_REJECTED):
-            cells, moves = self.draw(rng)
-            if moves < self.least_moves:
-                continue
-            if SHARES[invariant(cells, self.height, self.width) % len(SHARES)] == split:
+            cells = self.draw(rng)
+            belongs = SHARES[invariant(cells, self.height, self.width) % len(SHARES)] == split
+            if belongs and place_ends(cells, self.width, self.least_moves, rng):
                 return make_item(f"{split}-{seed}-{index}", split, cells, self.height, self.width)
         raise UserError(
             f"{MAX_REJECTED} mazes were drawn and none has a shortest path of {self.least_moves} moves or more.",
@@ -101,10 +100,10 @@ class Maze(GeneratedMazes):
     def least_moves(self) -> int:
         return max(self.height, self.width) if self.min_length is None else self.min_length
 
-    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.int8], int]:
+    def draw(self, rng: np.random.Generator) -> NDArray[np.int8]:
         from tasks.maze_search import draw_random_walls
 
-        return draw_random_walls(self.height, self.width, self.walls, self.least_moves, rng)
+        return draw_random_walls(self.height, self.width, self.walls, rng)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +123,7 @@ class MazeUnique(GeneratedMazes):
         if self.height % 2 == 0 or self.width % 2 == 0:
             raise UserError(f"No perfect maze of {self.height}×{self.width}.", rule="Rooms and walls alternate: sizes are odd.")
 
-    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.int8], int]:
+    def draw(self, rng: np.random.Generator) -> NDArray[np.int8]:
         from tasks.maze_search import draw_perfect
 
         return draw_perfect(self.height, self.width, rng)

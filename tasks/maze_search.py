@@ -11,10 +11,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.randomness import generator
 from tasks.compiled import compiled
 
 WALL, OPEN, START, GOAL, PATH = 1, 2, 3, 4, 5
-PRIME = 2**31 - 1
 Cells = NDArray[np.int8]
 Ints = NDArray[np.int64]
 
@@ -36,25 +36,30 @@ def shortest_path(cells: Cells, width: int) -> Cells | None:
     return marked
 
 
-def draw_random_walls(height: int, width: int, walls: float, least_moves: int, rng: np.random.Generator) -> tuple[Cells, int]:
-    """Draw a maze with a wall in each cell with probability `walls`, and its ends; return it with the moves between them.
-
-    0 moves: no ends were placed, as they would be fewer than `least_moves` apart.
-    """
-    cells = OPEN - (rng.random(height * width) < walls).astype(np.int8)
-    return cells, int(_place_ends(cells, width, rng.random(3), least_moves))
+def draw_random_walls(height: int, width: int, walls: float, rng: np.random.Generator) -> Cells:
+    """Draw a wall in each cell with probability `walls`."""
+    return OPEN - (rng.random(height * width) < walls).astype(np.int8)
 
 
-def draw_perfect(height: int, width: int, rng: np.random.Generator) -> tuple[Cells, int]:
+def draw_perfect(height: int, width: int, rng: np.random.Generator) -> Cells:
     """Draw a perfect maze (one path between any two cells) by depth-first carving; rooms have even row and column.
 
     Each room has its own random order of directions, so the walk is not a uniform spanning tree: it makes the long
-    corridors that are hard to follow. Return it with the moves between its ends.
+    corridors that are hard to follow.
     """
     rooms = (height + 1) // 2 * ((width + 1) // 2)
     cells = np.full(height * width, WALL, np.int8)
     _carve(cells, height, width, rng.random((rooms, 4)).argsort(axis=1), int(rng.integers(rooms)))
-    return cells, int(_place_ends(cells, width, rng.random(3), 1))
+    return cells
+
+
+def place_ends(cells: Cells, width: int, least_moves: int, rng: np.random.Generator) -> bool:
+    """Place start and goal by a double sweep; return False, and place none, if they are fewer than `least_moves` apart.
+
+    The start is an open cell farthest from a random one, the goal a cell farthest from the start. In a perfect maze this
+    is the farthest pair of all; with loops nearly so.
+    """
+    return bool(_place_ends(cells, width, rng.random(3), least_moves))
 
 
 @cache
@@ -66,8 +71,18 @@ def dihedral(height: int, width: int) -> NDArray[np.int64]:
 
 
 def invariant(cells: Cells, height: int, width: int) -> int:
-    """Return a number that a maze shares with its rotations and reflections, start and goal exchanged or not."""
-    return int(_invariant(cells, dihedral(height, width)))
+    """Return a number that depends on the walls alone and that all rotations and reflections of a maze share.
+
+    It is the smallest of the copies' hashes; a hash is the sum of the weights of the cells that are walls.
+    """
+    return int((_weights(height, width) @ (cells == WALL)).min())
+
+
+@cache
+def _weights(height: int, width: int) -> NDArray[np.float64]:
+    """Return the weight of each cell in each copy, (copies, L); whole numbers whose sums float64 holds exactly."""
+    weights: Ints = generator("weights of maze cells", height, width).integers(2**31, size=height * width)
+    return weights[dihedral(height, width)].astype(np.float64)
 
 
 @compiled
@@ -104,32 +119,27 @@ def _flood(cells: Cells, width: int, start: int, distance: Ints, parent: Ints, q
 
 
 @compiled
-def _place_ends(cells: Cells, width: int, draws: NDArray[np.float64], least_moves: int) -> int:
-    """Place start and goal by a double sweep; return the moves between them, 0 (and place none) if fewer than `least_moves`.
-
-    The start is an open cell farthest from a random one, the goal a cell farthest from the start; `draws`, three numbers
-    in [0, 1), choose. In a perfect maze this is the farthest pair of all; with loops nearly so.
-    """
+def _place_ends(cells: Cells, width: int, draws: NDArray[np.float64], least_moves: int) -> bool:
     size = len(cells)
     distance, parent, queue = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
     candidates = np.flatnonzero(cells == OPEN)
     if len(candidates) == 0:
-        return 0
+        return False
     start, end, moves = 0, candidates[int(draws[0] * len(candidates))], 0
     for sweep in range(2):
         start = end
         last = _flood(cells, width, start, distance, parent, queue) - 1
         moves = distance[queue[last]]
         if 2 * moves < least_moves:  # then no two cells that it reaches are farther apart
-            return 0
+            return False
         first = last
         while first > 0 and distance[queue[first - 1]] == moves:
             first -= 1
         end = queue[first + int(draws[sweep + 1] * (last + 1 - first))]
-    if moves < least_moves or moves == 0:
-        return 0
+    if moves < least_moves:
+        return False
     cells[start], cells[end] = START, GOAL
-    return moves
+    return True
 
 
 @compiled
@@ -160,19 +170,3 @@ def _carve(cells: Cells, height: int, width: int, order: Ints, start: int) -> No
         cells[2 * (row + step_down) * width + 2 * (column + step_right)] = OPEN
         stack[depth] = other
         depth += 1
-
-
-@compiled
-def _invariant(cells: Cells, copies: Ints) -> int:
-    total = 0
-    for copy in range(len(copies)):
-        for exchanged in range(2):
-            code = 1
-            for position in copies[copy]:
-                token = int(cells[position])
-                if exchanged and token >= START:
-                    token = START + GOAL - token
-                code = (code * 48271 + token) % PRIME
-            code = (code * code + 11) % PRIME  # so that the sum is not linear in the cells
-            total = (total + code * code) % PRIME
-    return total

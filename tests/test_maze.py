@@ -111,22 +111,22 @@ def test_an_item_depends_on_its_split_seed_and_index_alone(task: Any) -> None:
 
 def test_the_first_maze_is_the_same_on_every_machine() -> None:
     assert load(MazeUnique(height=7, width=7), 1)[0][0].payload["rows"] == [
-        " #S#   ",
-        " # # # ",
-        "   # # ",
-        " ### # ",
-        "   #G# ",
-        "## ### ",
         "       ",
+        " ##### ",
+        " #     ",
+        " # ### ",
+        " #   # ",
+        " ### ##",
+        "  G#  S",
     ]
     assert load(Maze(height=7, width=7), 1)[0][0].payload["rows"] == [
-        "  # # #",
-        "      G",
-        "       ",
-        "#   ## ",
-        "#      ",
-        "  #    ",
-        "# S##  ",
+        "G#   # ",
+        "  ## # ",
+        "  #  # ",
+        " # ## #",
+        "      #",
+        "##  # #",
+        "# # #S#",
     ]
 
 
@@ -147,10 +147,8 @@ def test_without_numba_the_puzzles_are_the_same() -> None:
 @pytest.mark.parametrize("task", [Maze(height=5, width=5), MazeUnique(height=5, width=5)], ids=lambda task: task.family)
 def test_no_maze_of_one_split_is_a_turned_copy_of_one_of_another(task: Any) -> None:
     def canonical(puzzle: Puzzle) -> bytes:
-        board = encode_rows(puzzle.payload["rows"]).reshape(5, 5)
-        copies = [np.rot90(side, k) for side in (board, board.T) for k in range(4)]
-        swapped = [np.where(copy >= 3, 7 - copy, copy) for copy in copies]
-        return min(copy.astype(np.int8).tobytes() for copy in copies + swapped)
+        walls = encode_rows(puzzle.payload["rows"]).reshape(5, 5) == 1  # other ends in the same walls are the same maze here
+        return min(np.rot90(side, k).tobytes() for side in (walls, walls.T) for k in range(4))
 
     forms = {split: {canonical(puzzle) for puzzle, _ in load(task, 200, split)} for split in task.splits}
     for one, other in itertools.combinations(task.splits, 2):
@@ -372,6 +370,14 @@ def test_a_corrupt_row_is_named_with_its_line_and_fault(
     rows[2] = spoil(rows[2])
     (tmp_path / "test.csv").write_text("\n".join(rows))
     with pytest.raises(UserError, match=rf"test\.csv, line 3: .*{fault}"):
+        MazeHard().load(split="test", seed=0, limit=None, data_dir=tmp_path)
+
+
+def test_a_published_path_that_is_not_the_shortest_is_corrupt(tmp_path: Path) -> None:
+    maze = "S G" + " " * 897
+    detour = "S G" + " " * 27 + "o o" + " " * 27 + "ooo" + " " * 837
+    (tmp_path / "test.csv").write_text(f'source,question,answer,rating\nours,"{maze}","{detour}",7')
+    with pytest.raises(UserError, match=r"line 2: the answer's path takes 6 moves and is not the shortest"):
         MazeHard().load(split="test", seed=0, limit=None, data_dir=tmp_path)
 
 
