@@ -27,9 +27,12 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
     },
     "solver": {
         "copy-input": ("solvers.copy_input:CopyInput", "Baseline: answer with the input grid"),
+        "hrm": ("solvers.nets.hrm:HrmSolver", "Hierarchical Reasoning Model, your weights or imported ones"),
         "llm": ("solvers.llm.solver:LlmSolver", "Language models behind any OpenAI-compatible endpoint"),
+        "looped": ("solvers.nets.looped:LoopedSolver", "Looped transformer: recurrent depth on one latent"),
         "random": ("solvers.random_baseline:RandomBaseline", "Baseline: well-formed answers drawn at random"),
         "search": ("solvers.search:Search", "Exact: the task's own search from its rules alone"),
+        "transformer": ("solvers.nets.transformer:TransformerSolver", "Feed-forward transformer, the control without recursion"),
         "trm": ("solvers.nets.trm:TrmSolver", "Tiny Recursive Model, weights trained by this project or yours"),
     },
 }

@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("harness.cli.show:show", "Show what a run answered, and what is wrong with it."),
     "score": ("harness.cli.score:score", "Judge the recorded answers again, without running the solver."),
     "task": ("harness.cli.task:app", "Look at the puzzles of a task."),
+    "train": ("harness.cli.train:train", "Train a net by a recipe, or go on where it stopped."),
+    "weights": ("harness.cli.weights:app", "Look at weights, or import published checkpoints."),
 }
 
 
@@ -81,3 +83,7 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 
 def _nothing() -> None: ...
+
+
+if __name__ == "__main__":  # for torchrun -m harness.cli.main
+    main()

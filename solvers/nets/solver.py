@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.contracts import Attempt, Budget, GridCodec, Puzzle, SolverCard, Symmetries, TaskView, TracePoint, Usage
+from harness.contracts import Attempt, Budget, GridCodec, Puzzle, SolverCard, Symmetries, Task, TaskView, TracePoint, Usage
 from harness.errors import UserError
 from harness.randomness import generator, seed_of
 
@@ -47,7 +47,7 @@ class NetSolver:
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
     threads: int | None = None
-    _loaded: Loaded | None = field(init=False, default=None, repr=False, compare=False)
+    _loaded: Any = field(init=False, default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("depth", "samples", "batch_size", "threads"):
@@ -96,7 +96,7 @@ class NetSolver:
 
     @property
     def card(self) -> SolverCard:
-        loaded = self._loaded
+        loaded: Loaded | None = self._loaded
         if loaded is None:
             return SolverCard(name=self.net, kind="net")
         return SolverCard(
@@ -145,6 +145,65 @@ class NetSolver:
             if len(done) == self.samples:
                 del waiting[index]
                 yield from self._attempts(open_puzzles[index], done, jobs, codec, budget, flops_per_step)
+
+    @classmethod
+    def train(
+        cls,
+        task: Task,
+        *,
+        recipe_name: str,
+        recipe_options: Mapping[str, str],
+        out: Path | None,
+        seed: int,
+        data_seed: int,
+        device: str,
+        threads: int | None,
+        max_minutes: float | None,
+        report_every: int,
+        keep_every: int,
+        fresh: bool,
+        data_dir: Path | None,
+        say: Callable[[str], None],
+    ) -> Path | None:
+        """Train this net on a task's training split; return the weights, or None if the time limit came first."""
+        from solvers.nets import run_training
+
+        return run_training.run(
+            cls.net,
+            task,
+            recipe_name=recipe_name,
+            recipe_options=recipe_options,
+            out=out,
+            seed=seed,
+            data_seed=data_seed,
+            device=cls(device=device)._device_type(),
+            threads=threads,
+            max_minutes=max_minutes,
+            report_every=report_every,
+            keep_every=keep_every,
+            fresh=fresh,
+            data_dir=data_dir,
+            say=say,
+        )
+
+    @staticmethod
+    def describe_weights(file: Path) -> dict[str, Any]:
+        """Return what a weights file says, flat: the parameter ledger, the configuration, the training record."""
+        from solvers.nets import weights
+
+        loaded = weights.load(file)
+        ledger = {k: v for k, v in dataclasses.asdict(loaded.parameters).items() if v is not None}
+        facts = {"net": loaded.name, "sha256": loaded.sha256}
+        facts |= {f"parameters.{k}": v for k, v in ledger.items()}
+        facts |= {f"config.{k}": v for k, v in dataclasses.asdict(loaded.net.config).items()}
+        return facts | {f"training.{k}": v for k, v in loaded.training.items()}
+
+    @classmethod
+    def import_weights(cls, checkpoint: Path, out: Path, options: Mapping[str, str]) -> None:
+        """Convert a published checkpoint; see `published.import_checkpoint`."""
+        from solvers.nets.published import import_checkpoint
+
+        import_checkpoint(cls.net, checkpoint, out, options)
 
     def _attempts(
         self, puzzle: Puzzle, done: list[Finished], jobs: _Jobs, codec: GridCodec, budget: Budget, flops_per_step: int

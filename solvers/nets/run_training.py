@@ -1,0 +1,106 @@
+"""From a task and a recipe to a training run: which items, which pairs, what goes on record."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.contracts import Task
+from harness.errors import UserError, did_you_mean
+from harness.options import read
+from solvers.nets.data import TrainingSet
+from solvers.nets.recipes import Recipe, recipe
+from solvers.nets.training import train
+from solvers.nets.trm import TrmConfig
+
+
+def run(
+    net: str,
+    task: Task,
+    *,
+    recipe_name: str,
+    recipe_options: Mapping[str, str],
+    out: Path | None,
+    seed: int,
+    data_seed: int,
+    device: str,
+    threads: int | None,
+    max_minutes: float | None,
+    report_every: int,
+    keep_every: int,
+    fresh: bool,
+    data_dir: Path | None,
+    say: Callable[[str], None],
+) -> Path | None:
+    """Train and return the path of the weights, or None when `max_minutes` ended the session first."""
+    chosen = changed(recipe(recipe_name), recipe_options)
+    if chosen.net != net:
+        raise UserError(f"Recipe {recipe_name!r} trains {chosen.net!r}, not {net!r}.", next_step=f"Give --solver {chosen.net}.")
+    if task.grid is None:
+        raise UserError(f"Task {task.name!r} has no grid codec.", rule="Nets need one.")
+    if "train" not in task.splits:
+        raise UserError(f"Task {task.name!r} has no split 'train'.", rule=f"Its splits: {', '.join(task.splits)}.")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    items = task.load(split="train", seed=data_seed, limit=chosen.train_items, data_dir=data_dir)
+    data = TrainingSet.from_items(items, task.grid, variants=chosen.augment)
+    validation = None
+    if chosen.validation_items:
+        held = task.load(split="validation", seed=data_seed, limit=chosen.validation_items, data_dir=data_dir)
+        seen = {row.tobytes() for row in data.tokens}
+        validation = TrainingSet.from_items(held, task.grid, variants=False)
+        overlap = sum(row.tobytes() in seen for row in validation.tokens)
+        if overlap:
+            raise UserError(f"{overlap} validation puzzles of {task.name!r} are in its training split.", rule="They must differ.")
+    about: dict[str, Any] = {
+        "task": task.name,
+        "task_version": task.version,
+        "family": task.family,
+        "task_options": {f.name: getattr(task, f.name) for f in dataclasses.fields(task)},  # type: ignore[arg-type]
+        "data_revision": task.data_revision,
+        "data_sha256": hashlib.sha256(data.tokens.tobytes() + data.labels.tobytes()).hexdigest(),
+        "data_seed": data_seed,
+        "items": len(items),
+        "regime": f"{len(items):,} puzzles of the train split" + (", symmetries drawn on the fly" if chosen.augment else ""),
+    }
+    folder = out or Path("results/training") / f"{chosen.name}-{seed}"
+    if fresh:
+        for old in [*folder.glob("checkpoint*.safetensors"), *folder.glob("metrics.jsonl")]:
+            old.unlink()
+    ended = train(
+        chosen,
+        data,
+        folder,
+        seed=seed,
+        device=torch.device(device),
+        validation=validation,
+        about=about,
+        max_minutes=max_minutes,
+        report_every=report_every,
+        keep_every=keep_every,
+        say=say,
+    )
+    return ended.weights if ended.finished else None
+
+
+def changed(chosen: Recipe, options: Mapping[str, str]) -> Recipe:
+    """Return the recipe with fields replaced from text; `config.NAME` replaces a field of the net's configuration."""
+    hints, net_hints = typing.get_type_hints(Recipe), typing.get_type_hints(TrmConfig)
+    values: dict[str, Any] = {}
+    config = dict(chosen.config)
+    for name, text in options.items():
+        inner = name.removeprefix("config.")
+        if name != inner and inner in net_hints:
+            config[inner] = read(text, net_hints[inner], f"-R {name}")
+        elif name in hints and name not in ("name", "net", "config", "depth_curriculum", "betas"):
+            values[name] = read(text, hints[name], f"-R {name}")
+        else:
+            known = [*hints, *(f"config.{n}" for n in net_hints)]
+            raise UserError(f"Recipe {chosen.name!r} has no field {name!r}.", rule=did_you_mean(name, known))
+    return dataclasses.replace(chosen, config=config, **values)
