@@ -120,25 +120,26 @@ class ArcTask:
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
         """Draw the examples, the test input and an answer in the official colours; with a key mark wrong cells by `×`."""
+        from rich.columns import Columns
         from rich.console import Group
-        from rich.table import Table
+        from rich.padding import Padding
         from rich.text import Text
 
-        pairs = Table(show_header=True, show_lines=True)
-        pairs.add_column("input")
-        pairs.add_column("output")
-        for pair in puzzle.payload["train"]:
-            pairs.add_row(_draw(pair["input"]), _draw(pair["output"]))
+        def row(title: str, *grids: RenderableType) -> list[RenderableType]:
+            return [Text(title, style="bold"), Columns([Padding(grid, (0, 2, 1, 0)) for grid in grids])]
+
+        drawn: list[RenderableType] = []
+        for number, pair in enumerate(puzzle.payload["train"], start=1):
+            drawn += row(f"example {number}: input, output", _draw(pair["input"]), _draw(pair["output"]))
+        drawn += row("test: input", _draw(puzzle.payload["test"]))
         wanted = key.answers[0] if key is not None else None
-        if answer is not None and not is_grid(answer):
-            drawn: RenderableType = Text(f"not a grid: {str(answer)[:200]}", style="red")
+        if answer is not None and is_grid(answer):
+            drawn += row("answer", _draw(answer, wanted))
         elif answer is not None:
-            drawn = _draw(answer, wanted)
-        else:
-            drawn = Text("?")
-        pairs.add_section()
-        pairs.add_row(_draw(puzzle.payload["test"]), drawn)
-        return Group(pairs, Text("expected"), _draw(wanted)) if wanted is not None and answer is not None else pairs
+            drawn += row("answer", Text(f"not a grid: {str(answer)[:200]}", style="red"))
+        if answer is not None and wanted is not None and answer != wanted:
+            drawn += row("expected", _draw(wanted))
+        return Group(*drawn)
 
 
 @dataclass(frozen=True, kw_only=True)

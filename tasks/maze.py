@@ -91,8 +91,9 @@ class Maze(GeneratedMazes):
 
     def __post_init__(self) -> None:
         self._check_size()
-        if not 0 <= self.walls <= 0.5:
-            raise UserError(f"No maze with walls={self.walls}.", rule="It is a share from 0 to 0.5.")
+        if not 0 <= self.walls <= 0.4:
+            rule = "It is a share from 0 to 0.4; with more walls the open cells no longer hang together."
+            raise UserError(f"No maze with walls={self.walls}.", rule=rule)
         if self.min_length is not None and self.min_length < 2:
             raise UserError(f"No maze with min_length={self.min_length}.", rule="A path has at least 2 moves.")
 

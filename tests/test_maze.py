@@ -300,7 +300,7 @@ def test_the_drawing_marks_wrong_steps_red() -> None:
     ("task", "options", "rule"),
     [
         (Maze, {"height": 4}, "at least 5"),
-        (Maze, {"walls": 0.9}, "from 0 to 0.5"),
+        (Maze, {"walls": 0.9}, "from 0 to 0.4"),
         (Maze, {"min_length": 1}, "at least 2 moves"),
         (MazeUnique, {"width": 8}, "sizes are odd"),
         (MazeHard, {"held_out": -1}, "0 or more"),
