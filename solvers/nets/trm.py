@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from harness.errors import UserError
 from solvers.nets.layers import Block, InputEmbedding, Level, Linear, Positions, Rope, truncated_normal_
 from solvers.nets.solver import NetSolver
 
@@ -43,6 +44,20 @@ class TrmConfig:
     gradient: Literal["cycle", "application"] = "cycle"  # through the whole last cycle, or one application of each update
     single_z: bool = False  # ablation: one latent, updated L_cycles + 1 times a cycle
     normalised_swiglu: bool = False  # see layers.SwiGLU
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "seq_len", "hidden_size", "num_heads", "L_layers", "H_cycles", "halt_max_steps"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}.", rule="It must be at least 1.")
+        if self.hidden_size % (2 * self.num_heads):
+            raise UserError(
+                f"hidden_size {self.hidden_size} does not split into {self.num_heads} heads of even width.",
+                next_step="Choose a hidden_size that is a multiple of 2 · num_heads.",
+            )
+        if self.L_cycles < (0 if self.single_z else 1):
+            raise UserError(f"L_cycles is {self.L_cycles}.", rule="Two latents need at least 1, or the input is never seen.")
+        if self.single_z and self.H_layers:
+            raise UserError("single_z was asked for with a second network.", rule="One latent is updated by one network.")
 
 
 class TrmNet(nn.Module):

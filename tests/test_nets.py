@@ -1,0 +1,167 @@
+"""The nets against numbers produced by the published TRM and HRM code (tests/fixtures/nets; format in its README)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from solvers.nets.published import rename
+from solvers.nets.supervision import fresh_carry, supervise
+from solvers.nets.trm import TrmConfig, TrmNet
+from solvers.nets.weights import build, count_parameters
+
+FIXTURES = Path(__file__).parent / "fixtures" / "nets"
+NAMES = ["trm_mlp", "trm_att", "hrm"]
+
+
+class Fixture:
+    def __init__(self, name: str) -> None:
+        with safe_open(str(FIXTURES / f"{name}.safetensors"), "pt") as file:
+            fields = json.loads(file.metadata()["config"])
+            self.tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        self.batch_size = fields.pop("batch_size")
+        fields.pop("forward_dtype")
+        self.net = build("hrm" if name == "hrm" else "trm", fields)
+        weights = {key.removeprefix("w/"): t for key, t in self.tensors.items() if key.startswith("w/")}
+        self.net.load_state_dict(rename(weights))
+        self.batch = {
+            "tokens": self.tensors["in/inputs"].long(),
+            "labels": self.tensors["in/labels"].long(),
+            "ids": self.tensors["in/puzzle_identifiers"].long(),
+            "least": torch.zeros(self.batch_size, dtype=torch.long),
+        }
+
+
+@pytest.fixture(params=NAMES)
+def published(request: pytest.FixtureRequest) -> Fixture:
+    return Fixture(request.param)
+
+
+def test_evaluation_logits_match_the_published_code_after_every_supervision_step(published: Fixture) -> None:
+    net = published.net.eval()
+    with torch.no_grad():
+        z = net.initial(published.batch_size, torch.float32)
+        x = net.embed(published.batch["tokens"], published.batch["ids"], torch.float32)
+        for step in range(1, 5):
+            z = net.step(z, x)
+            logits, q = net.read(z)
+            for ours, name in ((logits, "logits"), (q[:, 0], "q_halt_logits"), (q[:, 1], "q_continue_logits")):
+                torch.testing.assert_close(ours, published.tensors[f"eval/step{step}/{name}"], atol=1e-5, rtol=0)
+
+
+def test_training_losses_gradients_and_restarts_match_the_published_code(published: Fixture) -> None:
+    net, want = published.net.train(), published.tensors
+    carry = fresh_carry(net, published.batch, torch.float32)
+    for step in (1, 2):
+        carry, result = supervise(net, carry, published.batch, dtype=torch.float32)
+        net.zero_grad()
+        table = net.embedding.puzzle_emb
+        assert table is not None
+        table.used = table.used[-1:]
+        (result.loss_sum / published.batch_size).backward()
+        assert result.loss_sum.item() == pytest.approx(want[f"train/step{step}/loss_sum"].item(), rel=1e-5)
+        assert result.halted.tolist() == want[f"train/step{step}/halted"].tolist()
+        gradients = {name: p.grad for name, p in net.named_parameters()}
+        gradients["embedding.puzzle_emb.local_weights"] = table.used[-1][1].grad
+        prefix = f"train/step{step}/grad_l2/"
+        compared = 0
+        for key, norm in want.items():
+            if key.startswith(prefix):
+                name = key.removeprefix(prefix).removeprefix("inner.")
+                name = f"embedding.{name}" if name.startswith(("embed", "puzzle")) else name
+                gradient = gradients[name]
+                assert gradient is not None, name
+                assert gradient.double().norm().item() == pytest.approx(norm.item(), rel=1e-4), name
+                compared += 1
+        assert compared == len(list(net.parameters())) + 1
+
+
+def test_training_metrics_match_the_published_code(published: Fixture) -> None:
+    net, want = published.net.train(), published.tensors
+    carry = fresh_carry(net, published.batch, torch.float32)
+    for step in (1, 2):
+        carry, result = supervise(net, carry, published.batch, dtype=torch.float32)
+        scored = result.halted.double()
+        assert scored.sum().item() == want[f"train/step{step}/metrics/count"].item()
+        assert (scored * result.correct).sum().item() == want[f"train/step{step}/metrics/exact_accuracy"].item()
+        assert (scored * result.steps).sum().item() == want[f"train/step{step}/metrics/steps"].item()
+        assert result.token_loss.item() == pytest.approx(want[f"train/step{step}/metrics/lm_loss"].item(), rel=1e-5)
+        assert result.halt_loss.item() == pytest.approx(want[f"train/step{step}/metrics/q_halt_loss"].item(), rel=1e-5)
+        if result.continue_loss is not None:
+            theirs = want[f"train/step{step}/metrics/q_continue_loss"].item()
+            assert result.continue_loss.item() == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.parametrize(("fields", "count"), [({"mlp_t": True, "pos_encodings": "none"}, 5_028_866), ({}, 6_828_034)])
+def test_full_size_sudoku_nets_have_the_published_number_of_trainable_parameters(fields: dict, count: int) -> None:
+    net = TrmNet(TrmConfig(vocab_size=11, seq_len=81, **fields))
+    assert sum(p.numel() for p in net.parameters()) == count
+    ledger = count_parameters(net)
+    assert ledger.core is not None
+    assert ledger.embedding == 2 * 11 * 512
+    assert ledger.core + ledger.embedding == count
+    assert ledger.stored == count + 512 + 2 * 512  # one puzzle-id row, two initial latents
+
+
+def test_prefix_positions_are_dropped_from_the_answer_and_optional() -> None:
+    for prefix, width in ((0, 0), (3, 16), (2, 0)):
+        net = TrmNet(
+            TrmConfig(vocab_size=5, seq_len=9, hidden_size=16, num_heads=2, puzzle_emb_len=prefix, puzzle_emb_ndim=width)
+        )
+        tokens = torch.randint(0, 5, (2, 9))
+        x = net.embed(tokens, None, torch.float32)
+        assert x.shape == (2, 9 + prefix, 16)
+        logits, q = net.read(net.step(net.initial(2, torch.float32), x))
+        assert logits.shape == (2, 9, 5)
+        assert q.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"H_layers": 1},
+        {"single_z": True},
+        {"gradient": "application"},
+        {"no_ACT_continue": False},
+        {"normalised_swiglu": True},
+        {"mlp_t": True, "pos_encodings": "none"},
+        {"pos_encodings": "learned"},
+        {"single_z": True, "H_cycles": 1, "L_cycles": 0},
+    ],
+)
+def test_every_variant_trains_every_parameter_it_has(variant: dict) -> None:
+    torch.manual_seed(0)
+    config = TrmConfig(vocab_size=5, seq_len=6, hidden_size=16, num_heads=2, L_layers=1, puzzle_emb_len=1, **variant)
+    net = TrmNet(config)
+    torch.nn.init.normal_(net.q_head.weight)  # it starts at zero, where no gradient passes through it
+    batch = {
+        "tokens": torch.randint(0, 5, (4, 6)),
+        "labels": torch.randint(0, 5, (4, 6)),
+        "ids": torch.zeros(4, dtype=torch.long),
+        "least": torch.zeros(4, dtype=torch.long),
+    }
+    carry = fresh_carry(net, batch, torch.float32)
+    for _ in range(2):
+        carry, result = supervise(net, carry, batch, dtype=torch.float32)
+    result.loss_sum.backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_the_gradient_stops_where_the_configuration_says() -> None:
+    """Through one application of each update the cycles before it leave no trace in the gradient; through a cycle they do."""
+    norms = {}
+    for gradient in ("cycle", "application"):
+        torch.manual_seed(0)
+        net = TrmNet(TrmConfig(vocab_size=5, seq_len=6, hidden_size=16, num_heads=2, puzzle_emb_len=0, gradient=gradient))
+        x = net.embed(torch.randint(0, 5, (2, 6)), None, torch.float32)
+        logits, _ = net.read(net.step(net.initial(2, torch.float32), x))
+        logits.square().sum().backward()
+        grad = net.L_level.layers[0].mlp.gate_up_proj.weight.grad
+        assert grad is not None
+        norms[gradient] = (float(logits.detach().sum()), float(grad.norm()))
+    assert norms["cycle"][0] == norms["application"][0]
+    assert norms["cycle"][1] != norms["application"][1]
