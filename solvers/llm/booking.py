@@ -20,6 +20,7 @@ class Tally:
 
     replies: list[Reply] = field(default_factory=list)
     retries: int = 0
+    lost: int = 0  # replies that never arrived whole, though the model may have been at work
     usd: float | None = None
     paid_usd: float | None = None  # of usd, for replies that were not in our own cache
     _live_since: float | None = None
@@ -41,15 +42,21 @@ class Tally:
                 self.paid_usd = (self.paid_usd or 0.0) + usd
         self.stopped()
 
+    def failed(self, *, may_cost: bool) -> None:
+        self.lost += may_cost
+        self.stopped()
+
     def stopped(self) -> None:
         self._live_until = perf_counter()
 
     def usage(self) -> Usage:
         """Sum what is known. Replies read from the response cache count as what they cost when they were made."""
 
+        nothing = None if self.replies or self.lost else 0  # requests the server turned down cost nothing
+
         def total(name: str) -> int | None:
             known = [n for r in self.replies if (n := getattr(r.tokens, name)) is not None]
-            return sum(known) if known else None
+            return sum(known) if known else nothing
 
         live = self._live_until - self._live_since if self._live_since is not None else 0.0
         return Usage(
@@ -59,7 +66,7 @@ class Tally:
             cached_tokens=total("cached"),
             output_tokens=total("output"),
             reasoning_tokens=total("reasoning"),
-            usd=self.usd,
+            usd=0.0 if self.usd is None and nothing == 0 else self.usd,
             retries=self.retries,
         )
 
@@ -71,8 +78,8 @@ class Tally:
             found["cached_replies"] = cached
         if written := sum(r.tokens.cache_write or 0 for r in self.replies):
             found["cache_write_tokens"] = written
-        if uncounted := sum(r.tokens.input is None or r.tokens.output is None for r in self.replies):
-            found["replies_without_usage"] = uncounted
+        if uncounted := self.lost + sum(r.tokens.input is None or r.tokens.output is None for r in self.replies):
+            found["replies_without_usage"] = uncounted  # their tokens are missing from the usage
         return found
 
 

@@ -44,13 +44,14 @@ class Client:
 
         self._provider, self._where, self._timeout = provider, where, timeout
         self._cache, self._labels, self._price, self._purse = cache, cache_labels, price, purse
-        self._limit, self._breaker = AdaptiveLimit(max_connections), Breaker()
+        self._limit, self._breaker = AdaptiveLimit(max_connections), Breaker(max_connections)
         backoff = wait_random_exponential(multiplier=0.5, max=60)
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
-            asked = error.retry_after if isinstance(error, CallError) else None
-            return asked if asked is not None else backoff(state)
+            if not isinstance(error, CallError) or error.retry_after is None:
+                return backoff(state)
+            return 0.0 if error.rate_limited else error.retry_after  # a rate-limited request has waited already
 
         self._retrying = AsyncRetrying(
             stop=stop_after_attempt(max_retries + 1),
@@ -68,30 +69,58 @@ class Client:
             reply = Reply(**{**kept, "tokens": Tokens(**kept["tokens"]), "cached": True})
             tally.received(reply, self._cost(reply))
             return reply
-        self._purse.check()
-        async with self._limit.slot() as generation:  # held while waiting to retry: that alone slows a pressed server's load
-            tally.sending()
-            try:
-                async for attempt in self._retrying.copy():
-                    with attempt:
-                        number = attempt.retry_state.attempt_number
-                        tally.retries += number > 1
-                        reply = await self._try(call, first=number == 1, generation=generation)
-            except CallError as error:
-                tally.stopped()
-                if error.fatal:
-                    raise UserError(
-                        f"{self._where} refused the request: {error}.",
-                        rule="Every other request would fare the same, so the run stops; what is recorded stays.",
-                        next_step="Check the key (-S api_key_env=NAME names its variable), the model's name and the credit.",
-                    ) from None
-                raise
+        try:
+            async for attempt in self._retrying.copy():
+                with attempt:
+                    number = attempt.retry_state.attempt_number
+                    tally.retries += number > 1
+                    reply = await self._try(call, tally, first=number == 1)
+        except CallError as error:
+            if error.fatal:
+                raise UserError(
+                    f"{self._where} refused the request: {error}.",
+                    rule="Every other request would fare the same, so the run stops; what is recorded stays.",
+                    next_step="Check the key (-S api_key_env=NAME names its variable), the model's name and the credit.",
+                ) from None
+            raise
         usd = self._cost(reply)
         self._purse.pay(usd)
         tally.received(reply, usd)
         if self._cache:
             self._cache.put(key, asdict(reply), **self._labels)
         return reply
+
+    async def _try(self, call: Call, tally: Tally, *, first: bool) -> Reply:
+        async with self._breaker.guard(), self._limit.slot() as generation:
+            self._purse.check()
+            tally.sending()
+            since = perf_counter()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    reply = await self._provider.call(call)
+            except TimeoutError:
+                failed = CallError(f"no reply within {self._timeout:g} s", outcome=Outcome.TIMED_OUT)
+                self._failed(failed, tally, first)
+                raise failed from None
+            except CallError as error:
+                self._failed(error, tally, first)
+                if error.rate_limited:
+                    self._limit.rate_limited(generation)
+                    if error.retry_after is not None and error.retryable:
+                        await asyncio.sleep(error.retry_after)  # in its slot: that too slows down what the server finds too fast
+                raise
+            self._breaker.succeeded()
+            self._limit.succeeded()
+            return Reply(**{**vars(reply), "seconds": perf_counter() - since})
+
+    def _failed(self, error: CallError, tally: Tally, first: bool) -> None:
+        tally.failed(may_cost=error.may_cost)
+        if error.may_cost:
+            self._purse.lose()
+        if error.retry_after is not None and error.retry_after > LONGEST_WAIT:
+            error.retryable = False
+        if first and error.outage:
+            self._breaker.failed(str(error))
 
     def _cost(self, reply: Reply) -> float | None:
         if self._price is None:
@@ -100,31 +129,6 @@ class Client:
         return self._price.usd(
             input_tokens=t.input, output_tokens=t.output, cached_tokens=t.cached, cache_write_tokens=t.cache_write or 0
         )
-
-    async def _try(self, call: Call, *, first: bool, generation: int) -> Reply:
-        async with self._breaker.guard():
-            since = perf_counter()
-            try:
-                async with asyncio.timeout(self._timeout):
-                    reply = await self._provider.call(call)
-            except TimeoutError:
-                failed = CallError(f"no reply within {self._timeout:g} s", outcome=Outcome.TIMED_OUT)
-                self._failed(failed, first, generation)
-                raise failed from None
-            except CallError as error:
-                self._failed(error, first, generation)
-                if error.retry_after is not None and error.retry_after > LONGEST_WAIT:
-                    error.retryable = False
-                raise
-            self._breaker.succeeded()
-            self._limit.succeeded()
-            return Reply(**{**vars(reply), "seconds": perf_counter() - since})
-
-    def _failed(self, error: CallError, first: bool, generation: int) -> None:
-        if error.rate_limited:
-            self._limit.rate_limited(generation)
-        elif first and (error.retryable or error.outcome is Outcome.TIMED_OUT):
-            self._breaker.failed(str(error))  # later tries of the same prompt say nothing new about the server
 
     async def close(self) -> None:
         if self._cache:

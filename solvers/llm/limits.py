@@ -67,15 +67,20 @@ class AdaptiveLimit:
 
 
 class Breaker:
-    """Stop sending when a server is down: after `threshold` failures in a row requests wait, and one at a time tries again.
+    """Stop sending when a server is down: requests then wait, and one at a time tries again.
 
-    The pause doubles from `pause` seconds; a success closes the circuit. An outage longer than `patience` seconds raises
-    `OutageError`, so that what is left stays not run instead of being booked as failed.
+    The circuit opens when as many requests as may be in flight, and at least `LEAST`, found the server down at their first
+    try, with no success between. The pause before a try doubles from `PAUSE` seconds; a success closes the circuit. An
+    outage longer than `PATIENCE` seconds raises `OutageError`: what is left then stays not run instead of being failed.
     """
 
-    def __init__(self, *, threshold: int = 10, pause: float = 5.0, patience: float = 900.0) -> None:
-        self.threshold, self.pause, self.patience = threshold, pause, patience
-        self.failures = 0
+    LEAST = 10
+    PAUSE = 5.0
+    PATIENCE = 900.0
+
+    def __init__(self, connections: int) -> None:
+        self._threshold = max(self.LEAST, connections)
+        self._failures = self._probes = 0
         self._open_since: float | None = None
         self._probe = asyncio.Lock()
         self._last_words = ""
@@ -88,12 +93,13 @@ class Breaker:
             return
         async with self._probe:
             seconds = self.down_for()
-            if seconds is None:  # the probe before us went through
-                yield
-                return
-            if seconds > self.patience:
-                raise OutageError(f"The server failed {self.failures} times in a row, last with: {self._last_words}.")
-            await asyncio.sleep(min(self.pause * 2 ** min(self.failures - self.threshold, 4), 60.0))
+            if seconds is not None:  # else the probe before us went through
+                if seconds > self.PATIENCE:
+                    raise OutageError(
+                        f"The server has been failing for {seconds / 60:.0f} minutes, last with: {self._last_words}."
+                    )
+                await asyncio.sleep(min(self.PAUSE * 2**self._probes, 60.0))
+                self._probes += 1
             yield
 
     def down_for(self) -> float | None:
@@ -101,10 +107,12 @@ class Breaker:
         return None if self._open_since is None else asyncio.get_running_loop().time() - self._open_since
 
     def succeeded(self) -> None:
-        self.failures, self._open_since = 0, None
+        self._failures = self._probes = 0
+        self._open_since = None
 
     def failed(self, words: str) -> None:
-        self.failures += 1
+        """Count a request that found the server down at its first try; its later tries say nothing new."""
+        self._failures += 1
         self._last_words = words
-        if self.failures >= self.threshold and self._open_since is None:
+        if self._failures >= self._threshold and self._open_since is None:
             self._open_since = asyncio.get_running_loop().time()

@@ -49,7 +49,12 @@ class Reply:
 
 
 class CallError(ProviderError):
-    """One request failed. `fatal` means every other request would fail too (a wrong key, no such model, no credit)."""
+    """One request failed.
+
+    fatal: every other request would fail too (a wrong key, no such model, no credit). may_cost: the model may have worked,
+    and been charged for, before the reply was lost; an HTTP error status says that it has not. outage: the server is down
+    or overloaded, whatever it is asked.
+    """
 
     def __init__(
         self,
@@ -60,10 +65,12 @@ class CallError(ProviderError):
         rate_limited: bool = False,
         retry_after: float | None = None,
         fatal: bool = False,
+        may_cost: bool = True,
+        outage: bool = False,
     ) -> None:
         super().__init__(message)
         self.outcome, self.retryable, self.rate_limited = outcome, retryable, rate_limited
-        self.retry_after, self.fatal = retry_after, fatal
+        self.retry_after, self.fatal, self.may_cost, self.outage = retry_after, fatal, may_cost, outage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,11 @@ class Purse:
         elif self.cap is not None:
             self._blind = True
 
+    def lose(self) -> None:
+        """Reckon a reply that was lost on the way at the mean of the attempts so far: it may have been charged."""
+        if self._finished:
+            self.spent += self._finished_usd / self._finished
+
     def _over(self) -> bool:
         return self.cap is not None and (self.spent >= self.cap or self._blind)
 

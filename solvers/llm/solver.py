@@ -166,7 +166,7 @@ class _Run:
             async with asyncio.timeout(limit):
                 found = await self.search.run(self.task, puzzle, self.style, self._asker(puzzle, k, tally))
         except TimeoutError:
-            tally.stopped()
+            tally.failed(may_cost=True)
             return replace(blank, outcome=Outcome.TIMED_OUT, detail={"error": f"no answer within {limit:g} s"})
         except CallError as error:
             return replace(blank, outcome=error.outcome, detail={"error": redact(str(error), self._key)})

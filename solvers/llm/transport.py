@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from email.utils import parsedate_to_datetime
 from time import time
@@ -20,7 +21,8 @@ from solvers.llm.protocol import CallError, member
 MAX_BYTES = 32 * 2**20
 """A reply longer than this is broken off: no model writes 32 MiB of text."""
 
-RETRYABLE = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+OUTAGE = {502, 503, 504, 520, 521, 522, 523, 524, 529}
+RETRYABLE = {408, 409, 425, 429, 500} | OUTAGE
 FATAL = {401, 402, 404}
 
 
@@ -80,7 +82,8 @@ def failure(error: Exception) -> CallError:
     words = f"{type(root).__name__}: {root}".rstrip(": ")
     if any(isinstance(link, asyncio.TimeoutError | TimeoutError) for link in chain):
         return CallError(f"no connection in time ({words})", outcome=Outcome.TIMED_OUT)
-    return CallError(f"connection failed ({words})", retryable=True)
+    refused = isinstance(root, ConnectionRefusedError | socket.gaierror)
+    return CallError(f"connection failed ({words})", retryable=True, may_cost=not refused, outage=refused)
 
 
 def status_failure(status: int, body: Any, headers: Mapping[str, str], fallback: str = "") -> CallError:
@@ -95,6 +98,8 @@ def status_failure(status: int, body: Any, headers: Mapping[str, str], fallback:
         rate_limited=status == 429 and not no_credit,
         retry_after=retry_after(headers),
         fatal=status in FATAL or no_credit,
+        may_cost=False,
+        outage=status in OUTAGE,
     )
 
 
