@@ -2,7 +2,7 @@
 
 DepthbenchError
 ├── UserError        the user's mistake: exit code 2, one sentence, no traceback
-├── StoppedError     a solver stops before the end on purpose: what is recorded stays, the rest is not run
+├── RunError         a run cannot or may not go on (disk full, server down, cost cap): exit code 1, one sentence, resumable
 └── ProviderError    a model's server failed: becomes an outcome of one attempt, never a wrong answer
 
 Anything else that escapes is a bug and keeps its traceback.
@@ -24,10 +24,6 @@ class UserError(DepthbenchError):
     def __init__(self, what: str, *, rule: str = "", next_step: str = "") -> None:
         self.what, self.rule, self.next_step = what, rule, next_step
         super().__init__(" ".join(part for part in (what, rule, next_step) if part))
-
-
-class StoppedError(DepthbenchError):
-    """End a run early without a bug or a mistake (the cost cap is reached, the server is down): one sentence, resumable."""
 
 
 class RunError(DepthbenchError):

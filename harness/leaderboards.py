@@ -114,7 +114,7 @@ def attempts_frame(config: Mapping[str, Any], lines: Sequence[Line]) -> pd.DataF
 
 
 def find_run(name: str, results_dir: str | Path | None = None) -> RunFolder:
-    """Return the run folder named by a path, a folder name, or the unique beginning or hash of one."""
+    """Return the run folder named by a path, a folder name, or any part of one name, such as its hash."""
     from harness.errors import UserError, did_you_mean
 
     if (Path(name) / "run.json").is_file():
@@ -123,7 +123,7 @@ def find_run(name: str, results_dir: str | Path | None = None) -> RunFolder:
     known = {p.parent.name: p.parent for p in runs.glob("*/run.json")}
     if name in known:
         return RunFolder(known[name])
-    fits = sorted(n for n in known if n.startswith(name) or n.rpartition("_")[2].startswith(name))
+    fits = sorted(n for n in known if name in n)
     if len(fits) == 1:
         return RunFolder(known[fits[0]])
     if fits:

@@ -86,7 +86,7 @@ def plan_run(
     if hasattr(solving, "for_task"):
         solving = solving.for_task(View(made))
 
-    identity = {
+    identity: dict[str, Any] = {
         "task": {"name": made.name, "version": made.version, "options": _options(made), **_hashes(items)},
         "solver": {"name": solving.card.name, "options": _options(solving), "weights_sha256": solving.card.weights_sha256},
         "split": split,

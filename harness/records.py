@@ -83,9 +83,18 @@ class RunFolder:
                     point["numbers"] = numbers
         return lines
 
-    def source(self) -> dict[str, Any]:
-        """Identify the content that a summary is derived from: append-only, so length and last bytes tell."""
-        return {"attempts": _identity(self.attempts_path), "verdicts": _identity(self.verdicts_path)}
+    def line_count(self) -> int:
+        """Count the recorded lines without reading them."""
+        if not self.attempts_path.exists():
+            return 0
+        with self.attempts_path.open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+    def summary_is_fresh(self, lines: int) -> bool:
+        """Say whether a stored summary of so many lines is one of the lines as they are now."""
+        written = self.summary_path.stat().st_mtime_ns
+        sources = [p.stat().st_mtime_ns for p in (self.attempts_path, self.verdicts_path) if p.exists()]
+        return all(source <= written for source in sources) and lines == self.line_count()
 
     def note_session(self, event: str, **facts: Any) -> None:
         """Append the start or end of a session to `sessions.jsonl`."""
@@ -261,14 +270,3 @@ def _whole_length(path: Path) -> int:
                 return start + newline + 1
             end = start
     return 0
-
-
-def _identity(path: Path) -> dict[str, Any] | None:
-    try:
-        size = _whole_length(path)
-    except FileNotFoundError:
-        return None
-    with path.open("rb") as file:
-        file.seek(max(0, size - TAIL_BYTES))
-        tail = file.read(min(size, TAIL_BYTES))
-    return {"bytes": size, "tail_sha256": hashlib.sha256(tail).hexdigest()}

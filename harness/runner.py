@@ -5,10 +5,11 @@ The solver sees a `View` of the task and the puzzles; keys stay here.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import closing, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -125,6 +126,7 @@ def run(
                 budget = Budget(
                     attempts=plan.task.attempts, seed=seed, done=done, max_connections=max_connections,
                     max_cost_usd=max_cost_usd, retry_on_error=retry_on_error,
+                    spent_usd=math.fsum(line.get("usage", {}).get("usd", 0.0) for line in lines),
                 )  # fmt: skip
                 allowed = None if fail_on_error is None else fail_on_error * (plan.planned if fail_on_error < 1 else 1)
                 _session(plan, budget, allowed, progress)
@@ -172,7 +174,7 @@ def _session(plan: Plan, budget: Budget, allowed: float | None, progress: Progre
     puzzles = [puzzle for puzzle, _ in plan.items.values()]
     attempts: Iterator[Attempt] = iter(plan.solver.solve(View(plan.task), puzzles, budget))
     try:
-        with Appender(folder.attempts_path) as file, closing(attempts) if hasattr(attempts, "close") else nullcontext():
+        with Appender(folder.attempts_path) as file, _closing(attempts):
             for attempt in attempts:
                 line = _judged(plan, attempt, seen)
                 try:
@@ -196,6 +198,16 @@ def _session(plan: Plan, budget: Budget, allowed: float | None, progress: Progre
             folder.note_session("end", recorded=len(seen))
 
 
+@contextmanager
+def _closing(attempts: Iterator[Attempt]) -> Iterator[None]:
+    """End a generator in time: a solver may hold connections or processes."""
+    try:
+        yield
+    finally:
+        if hasattr(attempts, "close"):
+            attempts.close()
+
+
 def _judged(plan: Plan, attempt: Attempt, seen: set[tuple[str, int]]) -> Line:
     """Check that the plan asked for this attempt, judge it, and return its line."""
     if not isinstance(attempt, Attempt):
@@ -212,7 +224,7 @@ def _judged(plan: Plan, attempt: Attempt, seen: set[tuple[str, int]]) -> Line:
     if attempt.outcome is Outcome.ANSWERED and attempt.answer is None:
         raise _fault(plan, f"yielded {pair} as answered without an answer")
     puzzle, key = plan.items[attempt.puzzle_id]
-    trace = []
+    trace: list[Line] = []
     answer: Any = None
     for point in attempt.trace:
         entry: Line = {"depth": point.depth}

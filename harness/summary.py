@@ -28,19 +28,18 @@ def summary_of(folder: RunFolder, config: Mapping[str, Any] | None = None) -> di
         stored = json.loads(folder.summary_path.read_bytes())
     except (OSError, ValueError):
         stored = None
-    if isinstance(stored, dict) and stored.get("schema") == SUMMARY_SCHEMA and stored.get("source") == folder.source():
+    if isinstance(stored, dict) and stored.get("schema") == SUMMARY_SCHEMA and folder.summary_is_fresh(stored["lines"]):
         return stored
     return rebuild(folder, config or folder.config())
 
 
 def rebuild(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any]:
     """Derive the summary from the lines and store it."""
-    source = folder.source()
-    summary = {"schema": SUMMARY_SCHEMA, "source": source, **summarise(config, folder.lines(), where=str(folder.attempts_path))}
-    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-    if source == folder.source():  # nobody recorded an attempt meanwhile
-        with suppress(RunError):  # it can be derived again where it could not be stored
-            write_atomically(folder.summary_path, text)
+    lines = folder.lines()
+    found = {"schema": SUMMARY_SCHEMA, "lines": len(lines), **summarise(config, lines, where=str(folder.attempts_path))}
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    with suppress(RunError):  # it can be derived again where it could not be stored
+        write_atomically(folder.summary_path, text)
     return json.loads(text)  # type: ignore[no-any-return]
 
 

@@ -8,7 +8,9 @@ import typer
 
 from harness.cli.options import DataDir, Format, FormatOption, ResultsDir
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder, folder name, or the beginning of its name or hash.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Folder, folder name, or a part of its name that fits no other, such as its hash.")
+]
 
 
 def score(

@@ -6,11 +6,15 @@ import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.options import Format
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 Columns = Sequence[str]
+KEYS = 2  # a table too wide for the terminal is continued below, each part with the first columns again
 
 
 def write(columns: Columns, rows: Sequence[Sequence[str]], records: Sequence[Mapping[str, Any]], form: Format) -> None:
@@ -32,20 +36,33 @@ def write(columns: Columns, rows: Sequence[Sequence[str]], records: Sequence[Map
 
 
 def _terminal(columns: Columns, rows: Sequence[Sequence[str]]) -> None:
-    from rich import box
     from rich.console import Console
+
+    console, wide = Console(), Console(width=10_000)
+    if not console.is_terminal:  # a pipe or a file has no width to fit
+        Console(width=wide.measure(_drawn(columns, rows, range(len(columns)))).maximum).print(
+            _drawn(columns, rows, range(len(columns)))
+        )
+        return
+    rest = list(range(len(columns)))
+    while rest:
+        shown = [i for i in range(KEYS) if i not in rest]
+        while rest and (len(shown) <= KEYS or wide.measure(_drawn(columns, rows, [*shown, rest[0]])).maximum <= console.width):
+            shown.append(rest.pop(0))
+        console.print(_drawn(columns, rows, shown))
+
+
+def _drawn(columns: Columns, rows: Sequence[Sequence[str]], shown: Sequence[int]) -> Table:
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column))
+    for i in shown:
+        table.add_column(Text(columns[i]))
     for row in rows:
-        table.add_row(*map(Text, row))
-    console = Console()
-    if not console.is_terminal:  # a pipe or file has no width to fit
-        console = Console(width=Console(width=10_000).measure(table).maximum)
-    console.print(table)
+        table.add_row(*(Text(row[i]) for i in shown))
+    return table
 
 
 def _csv(records: Sequence[Mapping[str, Any]]) -> None:
