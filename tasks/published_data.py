@@ -89,9 +89,9 @@ def read_rating(row: Row) -> float:
 
 def download(repository: str, revision: str, name: str) -> Path:
     """Download one file of a Hugging Face data set through `datasets`; raise OSError if that fails."""
-    from datasets import DownloadManager
-
     try:
+        from datasets import DownloadManager
+
         return Path(DownloadManager().download(f"hf://datasets/{repository}@{revision}/{name}"))
     except Exception as error:  # whatever the hub's client raises
         raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from error

@@ -91,10 +91,10 @@ def _download_test(limit: int | None) -> Lines:
 
 
 def _download_train() -> Lines:
-    from datasets import Features, Value, load_dataset
-
-    features = Features({name: Value("string") for name in COLUMNS})  # else the 81 digits are read as a number
     try:
+        from datasets import Features, Value, load_dataset
+
+        features = Features({name: Value("string") for name in COLUMNS})  # else the 81 digits are read as a number
         rows: list[Any] = list(load_dataset(TRAIN_REPOSITORY, split="train", features=features))
     except Exception as error:  # whatever the hub's client raises
         raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from error

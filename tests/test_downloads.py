@@ -79,10 +79,11 @@ def hub(csv_file: Path) -> Iterator[str]:
     server.server_close()
 
 
-def load(hub: str, home: Path, split: str, **pins: str) -> str:
+def load(hub: str, home: Path, split: str, before: str = "", **pins: str) -> str:
     """Load Sudoku-Extreme in a fresh process, which alone reads the hub's address; return what it prints."""
     program = (
-        "import sys, tasks.sudoku_extreme as e; from harness.errors import UserError\n"
+        f"{before}\n"
+        "import tasks.sudoku_extreme as e; from harness.errors import UserError\n"
         f"vars(e).update({pins!r})\n"
         "try:\n"
         f"    items = e.SudokuExtreme(held_out=5).load(split={split!r}, seed=0, limit=None, data_dir=None)\n"
@@ -109,3 +110,10 @@ def test_the_training_rows_are_downloaded_and_checked_by_their_content(hub: str,
     pin = content_sha256(row for _, row in read_csv(csv_file))
     assert load(hub, tmp_path, "train", TRAIN_SHA256=pin).startswith("15 ['train_1k-")
     assert f"content SHA-256 {pin}, expected 6e20ac" in load(hub, tmp_path, "train")
+
+
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_without_the_package_datasets_the_error_says_so_and_names_the_local_copy(split: str, tmp_path: Path) -> None:
+    found = load("http://127.0.0.1:1", tmp_path, split, before="import sys; sys.modules['datasets'] = None")
+    assert "ModuleNotFoundError" in found
+    assert "--data-dir" in found
