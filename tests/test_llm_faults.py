@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.contracts import Budget, Outcome
-from harness.errors import StoppedError
+from harness.errors import RunError
 from solvers.llm.booking import HEAD, TAIL
 from solvers.llm.limits import Breaker
 from solvers.llm.solver import LlmSolver
@@ -119,7 +119,7 @@ def test_an_outage_that_does_not_end_stops_the_run_and_leaves_the_rest_not_run()
     solver = LlmSolver(model="m", base_url="http://127.0.0.1:1/v1", max_retries=3)
     with (
         LlmServer(Behaviour(status=503, raw=b"{}")) as server,
-        pytest.raises(StoppedError, match=r"failing for .* minutes, last with: HTTP 503"),
+        pytest.raises(RunError, match=r"failing for .* minutes, last with: HTTP 503"),
     ):
         found.extend(
             a.outcome for a in replace(solver, base_url=server.url).solve(EchoTask(), puzzles(1000), Budget(max_connections=16))

@@ -10,7 +10,7 @@ import pytest
 
 from harness.cache import ReplyCache, default_path, key_of
 from harness.contracts import Attempt, Budget, Outcome
-from harness.errors import StoppedError, UserError
+from harness.errors import RunError, UserError
 from harness.prices import FOLDER, Price, dates, table
 from solvers.llm.solver import LlmSolver
 from tests.llm_server import Behaviour, LlmServer
@@ -31,7 +31,7 @@ def solver(server: LlmServer, **options: Any) -> LlmSolver:
 def collect(attempts: Any, into: list[Attempt]) -> str:
     try:
         into.extend(attempt for attempt in attempts)
-    except StoppedError as stop:
+    except RunError as stop:
         return str(stop)
     return ""
 

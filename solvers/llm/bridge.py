@@ -8,7 +8,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ Out = TypeVar("Out")
 def stream(
     items: Iterable[In], work: Callable[[In], Awaitable[Out | None]], *, workers: int, set_up: Callable[[], Awaitable[Any]],
     tear_down: Callable[[], Awaitable[Any]],
-) -> Iterator[Out]:  # fmt: skip
+) -> Generator[Out, None, None]:  # fmt: skip
     """Yield `await work(item)` for every item, at most `workers` at a time, in the order they finish; None is left out.
 
     The event loop lives in a thread of its own, so this works inside a notebook. At most `2 * workers` results wait for the

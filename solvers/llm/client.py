@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from harness.contracts import Outcome
 from harness.errors import UserError
 from harness.prices import Price
 from solvers.llm.booking import Tally
+from solvers.llm.keys import redact
 from solvers.llm.limits import AdaptiveLimit, Breaker
 from solvers.llm.protocol import Call, CallError, Provider, Reply, Tokens
 from solvers.llm.purse import Purse
@@ -35,6 +36,7 @@ class Client:
         max_connections: int,
         timeout: float,
         max_retries: int,
+        key: str | None,
         cache: ReplyCache | None,
         cache_labels: Mapping[str, str],
         price: Price | None,
@@ -44,6 +46,7 @@ class Client:
 
         self._provider, self._where, self._timeout = provider, where, timeout
         self._cache, self._labels, self._price, self._purse = cache, cache_labels, price, purse
+        self._key = key
         self._limit, self._breaker = AdaptiveLimit(max_connections), Breaker(max_connections)
         backoff = wait_random_exponential(multiplier=0.5, max=60)
 
@@ -60,12 +63,12 @@ class Client:
             reraise=True,
         )
 
-    async def ask(self, call: Call, tally: Tally, key: bytes) -> Reply:
+    async def ask(self, call: Call, tally: Tally, cache_key: bytes) -> Reply:
         """Return the reply, booked in `tally`.
 
         Raise `CallError` when the tries are used up, `UserError` when every other call must fail too.
         """
-        if self._cache and (kept := self._cache.get(key)):
+        if self._cache and (kept := self._cache.get(cache_key)):
             reply = Reply(**{**kept, "tokens": Tokens(**kept["tokens"]), "cached": True})
             tally.received(reply, self._cost(reply))
             return reply
@@ -87,7 +90,7 @@ class Client:
         self._purse.pay(usd)
         tally.received(reply, usd)
         if self._cache:
-            self._cache.put(key, asdict(reply), **self._labels)
+            self._cache.put(cache_key, asdict(reply), **self._labels)
         return reply
 
     async def _try(self, call: Call, tally: Tally, *, first: bool) -> Reply:
@@ -103,6 +106,7 @@ class Client:
                 self._failed(failed, tally, first)
                 raise failed from None
             except CallError as error:
+                error.args = (redact(str(error), self._key),)  # servers quote keys
                 self._failed(error, tally, first)
                 if error.rate_limited:
                     self._limit.rate_limited(generation)
@@ -111,7 +115,7 @@ class Client:
                 raise
             self._breaker.succeeded()
             self._limit.succeeded()
-            return Reply(**{**vars(reply), "seconds": perf_counter() - since})
+            return replace(reply, text=redact(reply.text, self._key), seconds=perf_counter() - since)
 
     def _failed(self, error: CallError, tally: Tally, first: bool) -> None:
         tally.failed(may_cost=error.may_cost)

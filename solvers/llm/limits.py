@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from harness.errors import StoppedError
+from harness.errors import RunError
 
 
-class OutageError(StoppedError):
+class OutageError(RunError):
     """The server has been down for too long: the run ends, and what is left stays not run."""
 
 

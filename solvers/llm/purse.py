@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.errors import StoppedError
+from harness.errors import RunError
 
 
 class Purse:
@@ -23,13 +23,13 @@ class Purse:
         self._changed = asyncio.Condition()
 
     async def start(self) -> None:
-        """Wait until one more attempt fits. Raise `StoppedError` when it never will."""
+        """Wait until one more attempt fits. Raise `RunError` when it never will."""
         if self.cap is None:
             return
         async with self._changed:
             await self._changed.wait_for(lambda: self._fits() or self._active == 0 or self._over())
             if not self._fits():
-                raise StoppedError(self._why())
+                raise RunError(self._why())
             self._active += 1
 
     async def finish(self, usd: float | None) -> None:
@@ -44,9 +44,9 @@ class Purse:
             self._changed.notify_all()
 
     def check(self) -> None:
-        """Raise `StoppedError` if no further request may be sent, not even for an attempt under way."""
+        """Raise `RunError` if no further request may be sent, not even for an attempt under way."""
         if self._over():
-            raise StoppedError(self._why())
+            raise RunError(self._why())
 
     def pay(self, usd: float | None) -> None:
         """Book one new reply; with a cap, a reply of unknown cost is the last."""
@@ -74,4 +74,4 @@ class Purse:
         if self._blind:
             return f"The server did not report a reply's tokens, so the cost cap of ${self.cap:g} cannot be kept."
         mean = f", and an attempt costs about ${self._finished_usd / self._finished:.4g}" if self._finished else ""
-        return f"The cost cap of ${self.cap:g} is reached: ${self.spent:.6g} spent{mean}. Run again with a higher cap to go on."
+        return f"The cost cap of ${self.cap:g} is reached: ${self.spent:.6g} spent{mean}."

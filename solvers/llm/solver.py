@@ -15,14 +15,14 @@ from typing import Any
 from harness import prices
 from harness.cache import ReplyCache, key_of
 from harness.contracts import Attempt, Budget, Outcome, Puzzle, SolverCard, TaskView, Unparsed
-from harness.errors import UserError, did_you_mean
+from harness.errors import RunError, UserError, did_you_mean
 from harness.prices import Price
 from harness.randomness import seed_of
 from solvers.llm import strategies
 from solvers.llm.booking import Tally, shorten
 from solvers.llm.bridge import stream
 from solvers.llm.client import Client
-from solvers.llm.keys import check_base_url, find_key, redact
+from solvers.llm.keys import check_base_url, find_key
 from solvers.llm.prompts import VERSION
 from solvers.llm.protocol import Call, CallError, Endpoint, Message, Reply
 from solvers.llm.providers import PROVIDERS
@@ -85,7 +85,7 @@ class LlmSolver:
         return prices.table().find(self.model, provider=self.provider_name, base_url=self.base_url)
 
     def solve(self, task: TaskView, puzzles: Sequence[Puzzle], budget: Budget) -> Iterator[Attempt]:
-        """Yield attempts as replies come. Stops early, leaving the rest not run, when no request can succeed any more."""
+        """Yield attempts as replies come. Raises RunError, leaving the rest not run, at the cost cap or in a long outage."""
         if budget.max_connections is not None and budget.max_connections < 1:
             raise UserError(f"{budget.max_connections} connections cannot carry a request.", next_step="Give at least 1.")
         if budget.max_cost_usd is not None and self.price is None:
@@ -94,8 +94,7 @@ class LlmSolver:
                 next_step="Give -S usd_per_million_input=… -S usd_per_million_output=….",
             )
         run = _Run(self, task, budget)
-        pairs = ((puzzle, k) for puzzle in puzzles for k in budget.wanted(puzzle.id))
-        return stream(pairs, run.attempt, workers=run.connections, set_up=run.open, tear_down=run.close)
+        return run.attempts([(puzzle, k) for puzzle in puzzles for k in budget.wanted(puzzle.id)])
 
 
 @dataclass
@@ -123,6 +122,22 @@ class _Run:
             "seed": self.budget.seed,
         }
 
+    def attempts(self, pairs: Sequence[tuple[Puzzle, int]]) -> Iterator[Attempt]:
+        done = 0
+        results = stream(pairs, self.attempt, workers=self.connections, set_up=self.open, tear_down=self.close)
+        try:
+            for attempt in results:
+                done += 1
+                yield attempt
+        except RunError as error:
+            raise RunError(
+                str(error),
+                rule=f"Of {len(pairs)} attempts {done} were made, and {len(pairs) - done} are left, not run.",
+                next_step="The same command, with a higher --max-cost if that was the reason, goes on from here.",
+            ) from None
+        finally:
+            results.close()
+
     async def open(self) -> None:
         s = self.solver
         endpoint = Endpoint(base_url=s.base_url, key=self._key, max_connections=self.connections, timeout=s.timeout)
@@ -135,6 +150,7 @@ class _Run:
             max_connections=self.connections,
             timeout=s.timeout,
             max_retries=s.max_retries,
+            key=self._key,
             cache=ReplyCache() if s.cache else None,
             cache_labels={"provider": s.provider_name, "model": s.model, "task": self.task.name},
             price=s.price,
@@ -169,8 +185,8 @@ class _Run:
             tally.failed(may_cost=True)
             return replace(blank, outcome=Outcome.TIMED_OUT, detail={"error": f"no answer within {limit:g} s"})
         except CallError as error:
-            return replace(blank, outcome=error.outcome, detail={"error": redact(str(error), self._key)})
-        reply, detail = shorten(redact(found.reply, self._key))
+            return replace(blank, outcome=error.outcome, detail={"error": str(error)})
+        reply, detail = shorten(found.reply)
         detail |= found.detail
         unparsed = isinstance(found.answer, Unparsed)
         if unparsed:

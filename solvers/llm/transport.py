@@ -21,6 +21,7 @@ from solvers.llm.protocol import CallError, member
 MAX_BYTES = 32 * 2**20
 """A reply longer than this is broken off: no model writes 32 MiB of text."""
 
+LIBRARIES = {"openai", "anthropic", "litellm", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp"}
 OUTAGE = {502, 503, 504, 520, 521, 522, 523, 524, 529}
 RETRYABLE = {408, 409, 425, 429, 500} | OUTAGE
 FATAL = {401, 402, 404}
@@ -65,8 +66,8 @@ def http_client(sdk: Any, max_connections: int) -> Any:
     )
 
 
-def failure(error: Exception) -> CallError:
-    """Turn an exception of an SDK, of its transport, or of reading the body into a `CallError`."""
+def failure(error: Exception) -> CallError | None:
+    """Turn an exception of an SDK, of its transport, or of reading the body into a `CallError`; None if it is a bug."""
     chain = [error]
     while cause := (chain[-1].__cause__ or chain[-1].__context__):
         if not isinstance(cause, Exception) or cause in chain:
@@ -75,6 +76,8 @@ def failure(error: Exception) -> CallError:
     for link in chain:
         if isinstance(link, CallError):
             return link
+    if not isinstance(error, OSError | EOFError) and type(error).__module__.partition(".")[0] not in LIBRARIES:
+        return None
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return status_failure(status, getattr(error, "body", None), error.response.headers, str(error))  # type: ignore[attr-defined]

@@ -33,7 +33,9 @@ class OpenAIChat:
             response = await self._client.post(self.path, body=self.body(call), cast_to=self._response)
             return self.read(json_body(response))
         except Exception as error:
-            raise failure(error) from error
+            if (failed := failure(error)) is None:
+                raise
+            raise failed from error
 
     def body(self, call: Call) -> dict[str, Any]:
         limit = "max_completion_tokens" if self._is_openai else "max_tokens"  # other servers know the older name only
