@@ -17,6 +17,8 @@ from torch import Tensor
 
 from harness.contracts import GridCodec, Item
 from harness.randomness import generator, seed_of
+from solvers.nets.recipes import Recipe
+from solvers.nets.trm import TrmConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,22 +47,12 @@ class Batches:
     """Yields the batch of any optimiser step; this process's slice of it where several processes train together."""
 
     def __init__(
-        self,
-        data: TrainingSet,
-        *,
-        batch_size: int,
-        seed: int,
-        augment: bool,
-        halt_max_steps: int,
-        halt_exploration_prob: float,
-        device: torch.device,
-        rank: int = 0,
-        world: int = 1,
+        self, data: TrainingSet, recipe: Recipe, config: TrmConfig, *, seed: int, device: torch.device, rank: int, world: int
     ) -> None:
-        self.data, self.batch_size, self.seed, self.augment = data, batch_size, seed, augment
-        self.halt_max_steps, self.exploration = halt_max_steps, halt_exploration_prob
+        self.data, self.batch_size, self.augment, self.seed = data, recipe.batch_size, recipe.augment, seed
+        self.halt_max_steps, self.exploration = config.halt_max_steps, config.halt_exploration_prob
         self.device = device
-        self.slice = slice(rank * batch_size // world, (rank + 1) * batch_size // world)
+        self.slice = slice(rank * self.batch_size // world, (rank + 1) * self.batch_size // world)
         self._tokens, self._labels, self._ids = (torch.from_numpy(a).to(device) for a in (data.tokens, data.labels, data.ids))
         self._ahead: dict[int, Future[dict[str, Any]]] = {}
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="batches")

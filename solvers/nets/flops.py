@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from solvers.nets.trm import TrmConfig, TrmNet
 
-def inference_flops(net: Any) -> int:
+
+def inference_flops(config: TrmConfig) -> int:
     """Return the FLOPs of one supervision step with its read-out on one puzzle (multiply and add count as two)."""
-    return _count(net, backward=False)
+    return _count(config, backward=False)
 
 
-def training_flops(net: Any) -> int:
+def training_flops(config: TrmConfig) -> int:
     """Return the FLOPs of one supervision step on one puzzle, forward and backward, without the optimiser."""
-    return _count(net, backward=True)
+    return _count(config, backward=True)
 
 
-def _count(net: Any, *, backward: bool) -> int:
-    ghost = type(net)(net.config).to("meta").train(backward)
-    tokens = torch.zeros(1, net.config.seq_len, dtype=torch.long, device="meta")
+def _count(config: TrmConfig, *, backward: bool) -> int:
+    with torch.device("meta"):
+        ghost = TrmNet(config).train(backward)
+    tokens = torch.zeros(1, config.seq_len, dtype=torch.long, device="meta")
     with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
         x = ghost.embed(tokens, None, torch.float32)
         logits, q = ghost.read(ghost.step(ghost.initial(1, torch.float32), x))
         if backward:
-            (logits.sum() + q.sum()).backward()
+            (logits.sum() + q.sum()).backward()  # type: ignore[no-untyped-call]
     return int(counter.get_total_flops())
 
 

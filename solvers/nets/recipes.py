@@ -36,8 +36,9 @@ class Recipe:
     stagger: bool = False  # spread the slots over the supervision steps from the start, see supervision.fresh_carry
     depth_curriculum: tuple[tuple[float, int, int], ...] = ()  # (from this share of the steps, H_cycles, L_cycles)
     augment: bool = True
-    dtype: Literal["float32", "bfloat16"]
-    compile: bool = False
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = True  # on a GPU
+    weights_dtype: Literal["float32", "bfloat16"] = "float32"  # of the weights file
     train_items: int | None = None  # None: the whole training split
     validation_items: int = 0
     validate_every: int = 0  # optimiser steps; 0: only at the end
@@ -61,8 +62,6 @@ def trm_sudoku_paper() -> Recipe:
         table_weight_decay=1.0,
         ema=0.999,
         loss="stablemax",
-        dtype="bfloat16",
-        compile=True,
     )
 
 
@@ -82,12 +81,11 @@ def trm_sudoku_fast() -> Recipe:
         lr_floor=0.0,
         gradient_clip=1.0,
         ema=0.999,
+        weights_dtype="bfloat16",
         loss="softmax",
         label_smoothing=0.2,
         halt_weight=0.05,
         stagger=True,
-        dtype="bfloat16",
-        compile=True,
     )
 
 
@@ -97,14 +95,13 @@ def trm_sudoku_small() -> Recipe:
     return replace(
         fast,
         name="trm-sudoku-small",
+        weights_dtype="float32",
         config=fast.config | {"hidden_size": 128, "num_heads": 4, "expansion": 2.0, "H_cycles": 2, "L_cycles": 3},
         optimiser_steps=4_000,
         batch_size=256,
         muon_lr=0.01,
         lr=1e-3,
         ema=0.995,
-        dtype="float32",
-        compile=False,
         train_items=20_000,
         validation_items=500,
         validate_every=1_000,

@@ -125,7 +125,7 @@ class NetSolver:
         codec = _codec(task)
         open_puzzles = [p for p in puzzles if budget.wanted(p.id)]
         jobs = _Jobs(open_puzzles, codec, self, budget.seed)
-        flops_per_step = inference_flops(self._loaded.net)
+        flops_per_step = inference_flops(self._loaded.net.config)
         waiting: dict[int, list[Finished]] = {}
         finished = engine.run(
             self._loaded.net,

@@ -7,7 +7,7 @@ networks and a shorter gradient (`hrm.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -58,6 +58,10 @@ class TrmConfig:
             raise UserError(f"L_cycles is {self.L_cycles}.", rule="Two latents need at least 1, or the input is never seen.")
         if self.single_z and self.H_layers:
             raise UserError("single_z was asked for with a second network.", rule="One latent is updated by one network.")
+
+    def at_cycles(self, H_cycles: int, L_cycles: int) -> TrmConfig:
+        """Return the same configuration with other cycles, as a depth curriculum asks for."""
+        return replace(self, H_cycles=H_cycles, L_cycles=L_cycles)
 
 
 class TrmNet(nn.Module):

@@ -1,0 +1,85 @@
+"""Everything a training run needs to go on, in one safetensors file that is replaced atomically."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from harness.errors import UserError
+from solvers.nets import weights
+from solvers.nets.optim import MovingAverage, flatten_state, restore_state
+from solvers.nets.supervision import Carry
+
+
+@dataclass
+class Progress:
+    """How far a run is."""
+
+    step: int = 0  # optimiser steps done
+    flops: int = 0
+    seconds: float = 0.0  # of training, all sessions
+    best: float = -1.0  # validation accuracy
+    since_best: int = 0  # validations since then
+
+    def stalled(self, accuracy: float, patience: int) -> bool:
+        """Book a validation; return True when `patience` of them in a row brought nothing better."""
+        self.since_best = 0 if accuracy > self.best else self.since_best + 1
+        self.best = max(self.best, accuracy)
+        return 0 < patience <= self.since_best
+
+
+@dataclass
+class Checkpoint:
+    """The live objects of a run and the file they are kept in; `run` says which run it is."""
+
+    path: Path
+    run: dict[str, Any]
+    net: nn.Module
+    average: MovingAverage | None
+    optimisers: list[torch.optim.Optimizer]
+
+    def save(self, progress: Progress, carries: list[Carry]) -> None:
+        """Write the file; at any moment either the old or the new one is whole."""
+        parts: dict[str, dict[str, Tensor]] = {"net": self.net.state_dict()}
+        if self.average is not None:
+            parts["average"] = self.average.shadow
+        parts |= {f"optimiser{i}": flatten_state(o) for i, o in enumerate(self.optimisers)}
+        parts |= {f"carry{i}": c.tensors() for i, c in enumerate(carries)}
+        tensors = {f"{part}/{name}": t for part, named in parts.items() for name, t in named.items()}
+        metadata = {"run": json.dumps(self.run, sort_keys=True), "progress": json.dumps(dataclasses.asdict(progress))}
+        weights.save_atomically(tensors, self.path, metadata)
+
+    def load(self, device: torch.device) -> tuple[Progress, list[Carry]]:
+        """Restore the live objects from the file. Raises UserError if it is of another run or cannot be read."""
+        try:
+            with safe_open(str(self.path), "pt") as file:
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{self.path} cannot be read ({error}).", next_step="Give --fresh to start anew.") from error
+        theirs, ours = json.loads(metadata["run"]), json.loads(json.dumps(self.run))
+        if theirs != ours:
+            differs = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
+            raise UserError(
+                f"{self.path.parent} holds another training run (it differs in {', '.join(differs)}).",
+                rule="A folder belongs to one recipe, seed and data set.",
+                next_step="Give another --out, or --fresh to start anew here.",
+            )
+
+        def part(name: str) -> dict[str, Tensor]:
+            return {key.removeprefix(f"{name}/"): t for key, t in tensors.items() if key.startswith(f"{name}/")}
+
+        self.net.load_state_dict(part("net"))
+        if self.average is not None:
+            self.average.shadow = part("average")
+        for i, optimiser in enumerate(self.optimisers):
+            restore_state(optimiser, part(f"optimiser{i}"))
+        carries = len({key.split("/")[0] for key in tensors if key.startswith("carry")})
+        return Progress(**json.loads(metadata["progress"])), [Carry.from_tensors(part(f"carry{i}")) for i in range(carries)]

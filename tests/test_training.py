@@ -1,0 +1,259 @@
+"""Training: resumable to the bit, the same on two processes, honest when it fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from harness.contracts import Symmetries
+from harness.errors import UserError
+from solvers.nets import weights
+from solvers.nets.data import Batches, TrainingSet
+from solvers.nets.layers import PuzzleTable
+from solvers.nets.optim import MovingAverage, learning_rate_scale, sign_sgd
+from solvers.nets.recipes import RECIPES, Recipe, recipe
+from solvers.nets.run_training import changed
+from solvers.nets.training import train
+
+TINY = {"hidden_size": 16, "num_heads": 2, "H_cycles": 2, "L_cycles": 2, "halt_max_steps": 3, "puzzle_emb_len": 1}
+CPU = torch.device("cpu")
+torch.set_num_threads(1)  # tiny nets lose by sharing
+
+
+class CopyCodec:
+    """A task of the tests' own: the answer is the input with symbols 1..4 turned by one."""
+
+    vocab_size, length, height, width = 6, 9, 3, 3
+
+    def symmetries(self, rng: np.random.Generator, n: int) -> Symmetries:
+        positions = np.stack([rng.permutation(9) for _ in range(n)])
+        return Symmetries(positions.astype(np.int64), np.tile(np.arange(6), (n, 1)))
+
+
+def copy_task(n: int = 64, seed: int = 0) -> TrainingSet:
+    tokens = np.random.default_rng(seed).integers(1, 5, (n, 9))
+    return TrainingSet(tokens=tokens, labels=tokens % 4 + 1, ids=np.zeros(n, dtype=np.int64), codec=CopyCodec())  # type: ignore[arg-type]
+
+
+def tiny_recipe(**changes: object) -> Recipe:
+    base = recipe("trm-sudoku-small", optimiser_steps=12, batch_size=8, validation_items=0, validate_every=0, warmup_steps=2)
+    return dataclasses.replace(base, config=TINY, **changes)
+
+
+def test_a_tiny_net_learns_a_tiny_task(tmp_path: Path) -> None:
+    chosen = tiny_recipe(optimiser_steps=100, batch_size=32, ema=0.9, label_smoothing=0.0)
+    ended = train(chosen, copy_task(), tmp_path, seed=0, device=CPU, validation=copy_task(32, seed=1), say=lambda _: None)
+    assert ended.finished
+    assert ended.validation == 1.0
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    reports = [line for line in lines if "loss" in line]
+    assert reports[-1]["token_loss"] < reports[0]["token_loss"] / 5
+    assert reports[-1]["share_of_peak"] > 0
+    loaded = weights.load(tmp_path / "weights.safetensors")
+    assert loaded.training["optimiser_steps"] == 100
+    assert loaded.training["training_flops"] == reports[-1]["training_flops"] > 0
+    assert loaded.training["validation_exact"] == 1.0
+
+
+@pytest.mark.parametrize("optimiser", ["muon", "adamw"])
+def test_a_run_stopped_and_resumed_gives_the_same_bits(tmp_path: Path, optimiser: str) -> None:
+    chosen = tiny_recipe(optimiser=optimiser, accumulate=2)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(chosen, copy_task(), whole, seed=3, device=CPU, say=lambda _: None)
+    sessions = 0
+    while True:
+        ended = train(chosen, copy_task(), parts, seed=3, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None)
+        sessions += 1
+        if ended.finished:
+            break
+    assert sessions == 12
+    ours, theirs = load_file(whole / "weights.safetensors"), load_file(parts / "weights.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    ours, theirs = load_file(whole / "checkpoint.safetensors"), load_file(parts / "checkpoint.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from tests.test_training import copy_task, tiny_recipe
+from solvers.nets.training import train
+chosen = tiny_recipe(optimiser_steps=int(sys.argv[2]), batch_size=8, ema=0.9)
+train(chosen, copy_task(), Path(sys.argv[1]), seed=0, device=torch.device("cpu"), report_every=1, checkpoint_minutes=0.0,
+      say=lambda line: print(line, flush=True))
+"""
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-c", SCRIPT, *words]
+
+
+def test_a_run_killed_at_any_moment_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    steps = "60"
+    subprocess.run(_command(str(tmp_path / "whole"), steps), check=True, cwd=root, stdout=subprocess.DEVNULL)
+    kills = 0
+    for delay in (0.0, 0.05, 0.12):
+        process = subprocess.Popen(_command(str(tmp_path / "killed"), steps), cwd=root, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        process.stdout.readline()  # it has begun
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kills += process.returncode == -signal.SIGKILL
+    assert kills >= 2
+    subprocess.run(_command(str(tmp_path / "killed"), steps), check=True, cwd=root, stdout=subprocess.DEVNULL)
+    ours, theirs = (load_file(tmp_path / run / "weights.safetensors") for run in ("whole", "killed"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_two_processes_give_the_weights_of_one_on_the_same_global_batch(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    script = tmp_path / "job.py"
+    text = SCRIPT.replace("ema=0.9", "optimiser='adamw', ema=0.0")  # Muon works in bfloat16, where summing order shows
+    script.write_text(text)
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    subprocess.run([*launch, str(tmp_path / "two"), "8"], check=True, cwd=root, env=environment, capture_output=True, timeout=120)
+    alone = [sys.executable, str(script), str(tmp_path / "one"), "8"]
+    subprocess.run(alone, check=True, cwd=root, env=environment, stdout=subprocess.DEVNULL)
+    one, two = (load_file(tmp_path / run / "weights.safetensors") for run in ("one", "two"))
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, atol=1e-6, rtol=1e-5)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None)
+    good = (tmp_path / "checkpoint.safetensors").read_bytes()
+    from solvers.nets import checkpoint
+
+    def poisoned(self: checkpoint.Checkpoint, device: torch.device) -> tuple:
+        progress, carries = real(self, device)
+        next(iter(self.net.parameters())).data.fill_(float("nan"))
+        return progress, carries
+
+    real = checkpoint.Checkpoint.load
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint.Checkpoint, "load", poisoned)
+        with pytest.raises(UserError, match=r"loss became nan at or before optimiser step 2.*last good checkpoint"):
+            train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=lambda _: None)
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == good
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
+    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None)
+    with pytest.raises(UserError, match=r"another training run \(it differs in seed\).*--fresh"):
+        train(tiny_recipe(), copy_task(), tmp_path, seed=1, device=CPU, say=lambda _: None)
+
+
+def test_training_stops_early_when_validation_stalls(tmp_path: Path) -> None:
+    chosen = tiny_recipe(optimiser_steps=100, validate_every=2, patience=3, lr=0.0, muon_lr=0.0)
+    ended = train(chosen, copy_task(), tmp_path, seed=0, device=CPU, validation=copy_task(4, seed=1), say=lambda _: None)
+    assert ended.finished
+    assert ended.optimiser_steps == 8
+    assert ended.weights is not None
+    assert ended.weights.exists()
+
+
+def test_the_depth_curriculum_is_followed_and_booked(tmp_path: Path) -> None:
+    chosen = tiny_recipe(depth_curriculum=((0.0, 1, 1), (0.5, 2, 2)))
+    train(chosen, copy_task(), tmp_path, seed=0, device=CPU, report_every=6, say=lambda _: None)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["H_cycles"], line["L_cycles"]) for line in lines] == [(1, 1), (2, 2)]
+    shallow, both = (line["training_flops"] for line in lines)
+    assert both > 2.5 * shallow  # (1 cycle of 2, all with gradient) against (2 cycles of 3, half with gradient)
+    assert weights.load(tmp_path / "weights.safetensors").net.config.H_cycles == 2
+
+
+def test_a_batch_that_does_not_split_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"Batch size 8 does not split .* 3 accumulations"):
+        train(tiny_recipe(accumulate=3), copy_task(), tmp_path, seed=0, device=CPU)
+
+
+def test_batches_depend_on_seed_and_step_alone_and_visit_every_item_once_a_pass() -> None:
+    data, chosen = copy_task(24), tiny_recipe(augment=False)
+    config = weights.build("trm", TINY | {"vocab_size": 6, "seq_len": 9}).config
+    first, again = (Batches(data, chosen, config, seed=5, device=CPU, rank=0, world=1) for _ in range(2))
+    wanted = again.get(2)
+    seen = []
+    for step in range(3):
+        batch = first.get(step)
+        seen.append(batch["tokens"])
+    assert torch.equal(seen[2], wanted["tokens"])
+    rows = {tuple(row) for row in torch.cat(seen).tolist()}
+    assert rows == {tuple(row) for row in data.tokens.tolist()}
+    halves = [Batches(data, chosen, config, seed=5, device=CPU, rank=rank, world=2).get(2)["tokens"] for rank in (0, 1)]
+    assert torch.equal(torch.cat(halves), wanted["tokens"])
+
+
+def test_augmentation_on_the_device_is_the_symmetry_itself() -> None:
+    data, chosen = copy_task(8), tiny_recipe(augment=True)
+    config = weights.build("trm", TINY | {"vocab_size": 6, "seq_len": 9}).config
+    batch = Batches(data, chosen, config, seed=0, device=CPU, rank=0, world=1).get(0)
+    assert torch.equal(batch["labels"], batch["tokens"] % 4 + 1)  # the rule of the task commutes with its symmetries
+    assert sorted(map(sorted, batch["tokens"].tolist())) == sorted(map(sorted, data.tokens.tolist()))
+    assert batch["tokens"].tolist() != data.tokens.tolist()
+
+
+def test_sign_sgd_moves_only_the_rows_that_were_used() -> None:
+    table = PuzzleTable(4, 2).train()
+    table.weights += 1
+    ids = torch.tensor([1, 3, 1])
+    rows = table(ids, torch.float32)
+    (rows * torch.tensor([[1.0, -1.0], [2.0, 0.0], [1.0, 3.0]])).sum().backward()
+    sign_sgd([table], lr=0.1, weight_decay=0.5)
+    kept = 1 * (1 - 0.1 * 0.5)
+    expected = torch.tensor([[1.0, 1.0], [kept - 0.1, kept - 0.1], [1.0, 1.0], [kept - 0.1, kept]])
+    torch.testing.assert_close(table.weights, expected)
+
+
+def test_the_moving_average_follows_its_definition() -> None:
+    net = torch.nn.Linear(2, 1, bias=False)
+    torch.nn.init.zeros_(net.weight)
+    average = MovingAverage(net, 0.9)
+    torch.nn.init.ones_(net.weight)
+    average.update(net)
+    average.update(net)
+    torch.testing.assert_close(average.shadow["weight"], torch.full((1, 2), 1 - 0.9**2))
+
+
+def test_the_learning_rate_warms_up_and_falls_to_its_floor() -> None:
+    chosen = tiny_recipe(optimiser_steps=100, warmup_steps=10, lr_floor=0.1)
+    scales = [learning_rate_scale(step, chosen) for step in range(101)]
+    assert scales[0] == pytest.approx(0.1)
+    assert scales[9] == scales[10] == 1.0
+    assert scales[55] == pytest.approx(0.55)
+    assert scales[100] == pytest.approx(0.1)
+
+
+def test_every_recipe_builds_a_net_that_exists() -> None:
+    for name in RECIPES:
+        chosen = recipe(name)
+        assert chosen.name == name
+        weights.build(chosen.net, chosen.config | {"vocab_size": 6, "seq_len": 9})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batchsize": "8"}, "no field 'batchsize'.*batch_size"),
+        ({"batch_size": "many"}, "'many' is not a value"),
+        ({"config.hidden": "8"}, "no field 'config.hidden'"),
+    ],
+)
+def test_a_wrong_recipe_option_is_named(options: dict[str, str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        changed(recipe("trm-sudoku-small"), options)
