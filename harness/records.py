@@ -78,7 +78,8 @@ class RunFolder:
                 )
         if self.verdicts_path.exists():
             for line, verdict in zip(lines, read_lines(self.verdicts_path)[1:], strict=False):
-                line["outcome"], line["numbers"] = verdict["outcome"], verdict.get("numbers", {})
+                line.pop("numbers", None)
+                line |= verdict | {"trace": line["trace"]} if "trace" in line else verdict
                 for point, numbers in zip(line.get("trace", ()), verdict.get("trace", ()), strict=True):
                     point["numbers"] = numbers
         return lines

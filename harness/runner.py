@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import summary as summaries
-from harness.contracts import Attempt, Budget, Key, Outcome, Puzzle, Solver, Task
+from harness.contracts import CORRECT, Attempt, Budget, Key, Outcome, Puzzle, Solver, Task, Verdict
 from harness.errors import RunError, UserError
 from harness.plan import Plan, items_of, plan_run, recreate_task
 from harness.records import Appender, Line, RunFolder, attempt_line, verdict_numbers
@@ -230,23 +230,34 @@ def _judged(plan: Plan, attempt: Attempt, seen: set[tuple[str, int]]) -> Line:
         entry: Line = {"depth": point.depth}
         if point.answer != answer or not trace:  # unchanged answers are not written again
             answer = point.answer
-            entry |= {"answer": answer, "numbers": verdict_numbers(plan.task.judge(puzzle, key, answer))}
+            entry |= {"answer": answer, "numbers": verdict_numbers(_verdict(plan.task, puzzle, key, answer))}
         trace.append(entry)
     if attempt.outcome is not Outcome.ANSWERED:
         return attempt_line(attempt, attempt.outcome, None, trace)
-    verdict = plan.task.judge(puzzle, key, attempt.answer)
+    verdict = _verdict(plan.task, puzzle, key, attempt.answer)
     return attempt_line(attempt, Outcome.CORRECT if verdict.correct else Outcome.WRONG, verdict, trace)
+
+
+def _verdict(task: Task, puzzle: Puzzle, key: Key, answer: Any) -> Verdict:
+    verdict = task.judge(puzzle, key, answer)
+    for metric in task.metrics:
+        if metric.number != CORRECT and metric.number not in verdict.numbers:
+            raise RunError(
+                f"The task {task.name!r} judged {puzzle.id!r} without the number {metric.number!r}.",
+                rule=f"That is a fault of the task: its metric {metric.name!r} is made of that number.",
+            )
+    return verdict
 
 
 def _judged_again(task: Task, puzzle: Puzzle, key: Key, line: Line) -> Line:
     found: Line = {"outcome": line["outcome"]}
     if line["outcome"] in (Outcome.CORRECT, Outcome.WRONG):
-        verdict = task.judge(puzzle, key, line["answer"])
+        verdict = _verdict(task, puzzle, key, line["answer"])
         found |= {"outcome": str(Outcome.CORRECT if verdict.correct else Outcome.WRONG), "numbers": verdict_numbers(verdict)}
     answer: Any = None
     for point in line.get("trace", ()):
         answer = point.get("answer", answer)
-        found.setdefault("trace", []).append(verdict_numbers(task.judge(puzzle, key, answer)))
+        found.setdefault("trace", []).append(verdict_numbers(_verdict(task, puzzle, key, answer)))
     return found
 
 
