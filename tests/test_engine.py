@@ -1,0 +1,288 @@
+"""The inference engine and the net solver: the same answers as a plain loop, for less work; votes, curves, memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from harness import registry
+from harness.contracts import Budget, Puzzle
+from harness.errors import UserError
+from solvers.nets import engine, weights
+from solvers.nets.flops import inference_flops, training_flops
+from solvers.nets.solver import NetSolver
+from solvers.nets.trm import TrmConfig, TrmNet
+
+CPU = torch.device("cpu")
+N, L, V, DEPTH = 23, 16, 6, 5
+
+
+@pytest.fixture(scope="module")
+def net() -> TrmNet:
+    """A random net whose halting logits are spread around zero, so that puzzles leave the batch at different depths."""
+    torch.manual_seed(1)
+    made = TrmNet(TrmConfig(vocab_size=V, seq_len=L, hidden_size=16, num_heads=2, puzzle_emb_len=0, halt_max_steps=DEPTH))
+    torch.nn.init.normal_(made.q_head.weight, std=0.5)
+    torch.nn.init.zeros_(made.q_head.bias)
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def tokens() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, V, (N, L))
+
+
+def plain(net: TrmNet, tokens: np.ndarray, depth: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Every puzzle to full depth in one batch: output tokens (N, L) and halting logits (N,) after each step."""
+    outputs, scores = [], []
+    with torch.inference_mode():
+        z = net.initial(len(tokens), torch.float32)
+        x = net.embed(torch.from_numpy(tokens), None, torch.float32)
+        for _ in range(depth):
+            z = net.step(z, x)
+            logits, q = net.read(z)
+            outputs.append(logits.argmax(-1).numpy())
+            scores.append(q[:, 0].numpy())
+    return outputs, scores
+
+
+def answers(net: TrmNet, tokens: np.ndarray, **options: object) -> dict[int, engine.Finished]:
+    settings: dict = {"depths": [DEPTH], "halt": "never", "batch_size": 4, "dtype": torch.float32, "device": CPU}
+    done = list(engine.run(net, tokens, **settings | options))
+    assert sorted(job.job for job in done) == list(range(len(tokens)))
+    return {job.job: job for job in done}
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_full_depth_gives_the_answers_of_a_plain_loop_whatever_the_batch(
+    net: TrmNet, tokens: np.ndarray, batch_size: int
+) -> None:
+    outputs, _ = plain(net, tokens, DEPTH)
+    for job in answers(net, tokens, batch_size=batch_size).values():
+        assert job.depth == DEPTH
+        assert (job.tokens_at[DEPTH] == outputs[-1][job.job]).all()
+
+
+def test_halting_by_score_stops_each_puzzle_at_its_first_positive_logit(net: TrmNet, tokens: np.ndarray) -> None:
+    outputs, scores = plain(net, tokens, DEPTH)
+    depths = set()
+    for job in answers(net, tokens, halt="score").values():
+        positive = [d for d in range(1, DEPTH + 1) if scores[d - 1][job.job] > 0]
+        assert job.depth == (positive[0] if positive else DEPTH)
+        assert (job.tokens_at[job.depth] == outputs[job.depth - 1][job.job]).all()
+        assert job.halt_score == pytest.approx(scores[job.depth - 1][job.job], abs=1e-5)
+        depths.add(job.depth)
+    assert len(depths) > 1  # compaction had something to do
+
+
+def test_halting_by_agreement_stops_when_two_steps_say_the_same(net: TrmNet, tokens: np.ndarray) -> None:
+    outputs, _ = plain(net, tokens, 12)
+    for job in answers(net, tokens, halt="agree", depths=[12]).values():
+        same = [d for d in range(2, 13) if (outputs[d - 1][job.job] == outputs[d - 2][job.job]).all()]
+        assert job.depth == (same[0] if same else 12)
+
+
+def test_one_run_keeps_the_answer_at_every_depth_asked_for(net: TrmNet, tokens: np.ndarray) -> None:
+    outputs, _ = plain(net, tokens, 8)
+    for job in answers(net, tokens, depths=[1, 2, 8]).values():
+        assert sorted(job.tokens_at) == [1, 2, 8]
+        for depth, kept in job.tokens_at.items():
+            assert (kept == outputs[depth - 1][job.job]).all()
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_the_run_goes_on(
+    net: TrmNet, tokens: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs, _ = plain(net, tokens, DEPTH)
+    sizes = []
+    step = TrmNet.step
+
+    def small_memory(self: TrmNet, z: tuple, x: torch.Tensor) -> tuple:
+        sizes.append(len(x))
+        if len(x) > 5:
+            raise torch.cuda.OutOfMemoryError("no room")
+        return step(self, z, x)
+
+    monkeypatch.setattr(TrmNet, "step", small_memory)
+    done = answers(net, tokens, batch_size=16)
+    assert sizes[:3] == [16, 8, 4]
+    assert all((job.tokens_at[DEPTH] == outputs[-1][job.job]).all() for job in done.values())
+
+
+def test_any_other_error_is_not_swallowed(net: TrmNet, tokens: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> tuple:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(TrmNet, "step", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        answers(net, tokens)
+
+
+def test_noise_depends_on_the_seed_of_the_job_and_not_on_its_neighbours(net: TrmNet, tokens: np.ndarray) -> None:
+    outputs, _ = plain(net, tokens, DEPTH)
+    seeds = [0 if i % 2 else i + 7 for i in range(N)]
+    small = answers(net, tokens, batch_size=3, noise=2.0, noise_seeds=seeds)
+    large = answers(net, tokens, batch_size=64, noise=2.0, noise_seeds=seeds)
+    changed = 0
+    for i in range(N):
+        assert (small[i].tokens_at[DEPTH] == large[i].tokens_at[DEPTH]).all()
+        if seeds[i] == 0:
+            assert (small[i].tokens_at[DEPTH] == outputs[-1][i]).all()
+        else:
+            changed += bool((small[i].tokens_at[DEPTH] != outputs[-1][i]).any())
+    assert changed > 0
+
+
+def test_flops_are_those_counted_by_hand() -> None:
+    """One block of inner width 256: 2·(3·D·256) for the SwiGLU, 2·4·D² for projections, 4·S·D for attention, per position."""
+    D, S = 16, 9
+    config = TrmConfig(vocab_size=V, seq_len=S, hidden_size=D, num_heads=2, L_layers=1, H_cycles=2, L_cycles=3, puzzle_emb_len=0)
+    application = S * (2 * 3 * D * 256 + 2 * 4 * D * D + 4 * S * D)
+    heads = 2 * S * D * V + 2 * D * 2
+    assert inference_flops(config) == 8 * application + heads
+    # backward costs twice the forward, of the last cycle alone; the input needs no gradient beyond the embedding
+    assert training_flops(config) == pytest.approx(4 * application + 3 * 4 * application + 3 * heads, rel=0.02)
+
+
+# The solver, on a task of the tests' own choice.
+
+
+@pytest.fixture(scope="module")
+def sudoku() -> tuple:
+    task = registry.create("task", "sudoku", {"size": 4})
+    items = task.load(split="test", seed=0, limit=6, data_dir=None)
+    return task, [puzzle for puzzle, _ in items]
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    made = TrmNet(
+        TrmConfig(vocab_size=6, seq_len=16, hidden_size=16, num_heads=2, puzzle_emb_len=0, puzzle_emb_ndim=0, halt_max_steps=4)
+    )
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    weights.save(path, net_name="trm", net=made, state=made.state_dict(), record={"regime": "none"}, dtype=torch.float32)
+    return path
+
+
+def solver(path: Path, **options: object) -> NetSolver:
+    made: NetSolver = registry.create("solver", "trm", {"weights": path, **options})
+    return made
+
+
+def test_the_solver_books_depth_flops_and_time_of_every_attempt(sudoku: tuple, weights_file: Path) -> None:
+    task, puzzles = sudoku
+    ready = solver(weights_file, halt="never", depth=3).for_task(task)
+    attempts = list(ready.solve(task, puzzles, Budget()))
+    assert sorted(a.puzzle_id for a in attempts) == sorted(p.id for p in puzzles)
+    config = weights.load(weights_file).net.config
+    for attempt in attempts:
+        assert attempt.depth == attempt.usage.passes == 3
+        assert attempt.usage.flops == 3 * inference_flops(config)
+        assert attempt.usage.device_seconds is not None
+        assert attempt.usage.device_seconds > 0
+        assert attempt.usage.input_tokens is None
+        assert attempt.samples == 1
+    assert ready.card.parameters.stored == sum(t.numel() for t in weights.load(weights_file).net.state_dict().values())
+    assert ready.card.weights_sha256 is not None
+
+
+def test_the_solver_leaves_out_what_is_already_recorded(sudoku: tuple, weights_file: Path) -> None:
+    task, puzzles = sudoku
+    budget = Budget(done=frozenset({(puzzles[0].id, 0), (puzzles[3].id, 0)}))
+    answered = {a.puzzle_id for a in solver(weights_file).solve(task, puzzles, budget)}
+    assert answered == {p.id for i, p in enumerate(puzzles) if i not in (0, 3)}
+
+
+def test_a_curve_keeps_the_answer_after_each_depth(sudoku: tuple, weights_file: Path) -> None:
+    task, puzzles = sudoku
+    for attempt in solver(weights_file, depths="1,2,4", halt="never").solve(task, puzzles, Budget()):
+        assert [point.depth for point in attempt.trace] == [1, 2, 4]
+        assert attempt.trace[-1].answer == attempt.answer
+    for depth in (1, 2):
+        alone = {a.puzzle_id: a.answer for a in solver(weights_file, depth=depth, halt="never").solve(task, puzzles, Budget())}
+        for attempt in solver(weights_file, depths="1,2,4", halt="never").solve(task, puzzles, Budget()):
+            assert {p.depth: p.answer for p in attempt.trace}[depth] == alone[attempt.puzzle_id]
+
+
+def test_rollouts_are_voted_over_and_the_ranking_fills_the_attempts(sudoku: tuple, weights_file: Path) -> None:
+    task, puzzles = sudoku
+    voting = solver(weights_file, samples=5, augment=True, noise=0.5, halt="never", depth=2)
+    attempts = list(voting.solve(task, puzzles, Budget(attempts=2)))
+    assert len(attempts) == 2 * len(puzzles)
+    for first, second in zip(attempts[::2], attempts[1::2], strict=True):
+        assert (first.puzzle_id, first.attempt, second.attempt) == (second.puzzle_id, 0, 1)
+        assert first.samples == 5
+        assert first.detail["votes"] >= second.detail["votes"]
+        assert first.usage.passes == 10
+        assert second.usage.passes == 0  # the rollouts are paid for once
+    again = list(voting.solve(task, puzzles, Budget(attempts=2)))
+    assert [a.answer for a in again] == [a.answer for a in attempts]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    job: int
+    depth: int
+    tokens_at: dict
+    halt_score: float
+    seconds: float = 0.0
+    device_seconds: float = 0.0
+
+
+class _Codec:
+    def decode(self, tokens: np.ndarray, puzzle: Puzzle) -> str:
+        return str(tokens[0])
+
+
+class _Straight:
+    def undo(self, job: int, tokens: np.ndarray) -> np.ndarray:
+        return tokens
+
+
+@pytest.mark.parametrize(
+    ("select", "order"),
+    [("vote", ["7", "5"]), ("halt", ["9", "5"])],  # 7: three votes; 5 and 8: one each, 5 surer; 9: surest of all
+)
+def test_the_ranking_is_votes_then_mean_halting_logit_or_the_best_halting_logit(
+    weights_file: Path, select: str, order: list[str]
+) -> None:
+    ballots = [(7, -3.0), (5, 2.0), (7, 0.0), (8, -1.0), (7, 1.0)] + ([(9, 5.0)] if select == "halt" else [])
+    jobs = [_Job(i, 1, {1: np.array([token])}, score) for i, (token, score) in enumerate(ballots)]
+    puzzle = Puzzle(id="p", group="p", split="test", payload={})
+    ranked = solver(weights_file, select=select)._attempts(puzzle, jobs, _Straight(), _Codec(), Budget(attempts=2), 1)  # type: ignore[arg-type]
+    assert [a.answer for a in ranked] == order
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"depth": 0}, "depth is 0"),
+        ({"depths": "0,4"}, "Every depth must be at least 1"),
+        ({"depth": 2, "depths": "1,2"}, "both given"),
+        ({"samples": 4}, "would be identical"),
+        ({"samples": 4, "noise": -1.0}, "noise is -1.0"),
+        ({"samples": 2, "noise": 1.0, "depths": "1,2"}, "depths needs samples=1"),
+        ({"halt": "maybe"}, "'maybe' is not a value"),
+        ({"batchsize": 4}, "no option 'batchsize'.*batch_size"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        registry.create("solver", "trm", options)
+
+
+def test_weights_of_another_task_are_refused_with_both_sizes(weights_file: Path) -> None:
+    task = registry.create("task", "sudoku", {"size": 9})
+    with pytest.raises(UserError, match=r"6 symbols in 16 cells.*11 symbols in 81 cells"):
+        solver(weights_file).for_task(task)
+
+
+def test_a_task_without_shipped_weights_says_how_to_train_some() -> None:
+    task = registry.create("task", "maze", {"height": 7, "width": 8})
+    with pytest.raises(UserError, match=r"No trm weights are shipped for maze-7x8.*bench train --task maze"):
+        registry.create("solver", "trm").for_task(task)

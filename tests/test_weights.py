@@ -1,0 +1,144 @@
+"""Weights files and published checkpoints: what is read, what is refused, and why."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from harness.errors import UserError
+from solvers.nets import weights
+from solvers.nets.published import import_checkpoint
+from solvers.nets.trm import TrmConfig, TrmNet
+
+FIXTURES = Path(__file__).parent / "fixtures" / "nets"
+SMALL = TrmConfig(
+    vocab_size=6, seq_len=16, hidden_size=16, num_heads=2, puzzle_emb_len=2, puzzle_emb_ndim=24, num_puzzle_identifiers=3
+)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    net = TrmNet(SMALL)
+    path = tmp_path / "net.safetensors"
+    weights.save(path, net_name="trm", net=net, state=net.state_dict(), record={"seed": 4}, dtype=torch.float32)
+    return path
+
+
+def published_state(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Return a fixture's weights under their published names, and the fields its tensors do not tell."""
+    with safe_open(str(FIXTURES / f"{name}.safetensors"), "pt") as file:
+        config = json.loads(file.metadata()["config"])
+        state = {k.removeprefix("w/"): file.get_tensor(k) for k in file.keys() if k.startswith("w/")}  # noqa: SIM118
+    told = ("H_cycles", "L_cycles", "num_heads", "halt_max_steps", "puzzle_emb_len", "seq_len")
+    return state, {field: str(config[field]) for field in told if field in config}
+
+
+def test_a_net_comes_back_from_its_file_as_it_was(saved: Path) -> None:
+    loaded = weights.load(saved)
+    assert loaded.net.config == SMALL
+    assert loaded.training == {"seed": 4}
+    ours = load_file(saved)
+    assert all(torch.equal(t, ours[name]) for name, t in loaded.net.state_dict().items())
+
+
+def test_the_ledger_separates_core_embedding_and_puzzle_rows(saved: Path) -> None:
+    ledger = weights.load(saved).parameters
+    assert ledger.per_puzzle == 3 * 24
+    assert ledger.embedding == 2 * 6 * 16
+    assert ledger.stored == sum(t.numel() for t in load_file(saved).values())
+    assert ledger.active == ledger.stored - 2 * 24  # one of three rows is touched by a pass
+
+
+def test_a_tensor_of_another_shape_is_named(saved: Path, tmp_path: Path) -> None:
+    tensors = load_file(saved)
+    tensors["lm_head.weight"] = torch.zeros(7, 16)
+    with safe_open(str(saved), "pt") as file:
+        metadata = file.metadata()
+    wrong = tmp_path / "wrong.safetensors"
+    save_file(tensors, wrong, metadata)
+    with pytest.raises(UserError, match=r"'lm_head.weight' .* shape \(7, 16\).*needs \(6, 16\)"):
+        weights.load(wrong)
+
+
+def test_a_missing_and_an_unknown_tensor_are_named(saved: Path, tmp_path: Path) -> None:
+    tensors = load_file(saved)
+    with safe_open(str(saved), "pt") as file:
+        metadata = file.metadata()
+    path = tmp_path / "changed.safetensors"
+    save_file({k: t for k, t in tensors.items() if k != "q_head.bias"}, path, metadata)
+    with pytest.raises(UserError, match=r"no tensor 'q_head.bias'"):
+        weights.load(path)
+    save_file(tensors | {"extra": torch.zeros(1)}, path, metadata)
+    with pytest.raises(UserError, match=r"'extra' the net does not know"):
+        weights.load(path)
+
+
+def test_a_truncated_file_and_a_foreign_file_are_refused(saved: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(saved.read_bytes()[:-100])
+    with pytest.raises(UserError, match="not a readable safetensors file"):
+        weights.load(cut)
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"x": torch.zeros(1)}, foreign)
+    with pytest.raises(UserError, match="bench weights import"):
+        weights.load(foreign)
+    with pytest.raises(UserError, match="No weights at"):
+        weights.load(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("name", ["trm_mlp", "trm_att", "hrm"])
+@pytest.mark.parametrize("prefix", ["", "_orig_mod.model.", "module._orig_mod.model.", "ema_model._orig_mod.model."])
+def test_published_checkpoints_are_imported_whatever_wrapped_them(name: str, prefix: str, tmp_path: Path) -> None:
+    state, fields = published_state(name)
+    checkpoint, out = tmp_path / "step_100.pt", tmp_path / "out.safetensors"
+    torch.save({prefix + key: tensor for key, tensor in state.items()}, checkpoint)
+    net = "hrm" if name == "hrm" else "trm"
+    import_checkpoint(net, checkpoint, out, fields)
+    loaded = weights.load(out)
+    assert loaded.name == net
+    for key, tensor in state.items():
+        inner = key.removeprefix("inner.")
+        inner = f"embedding.{inner}" if inner.startswith(("embed", "puzzle")) else inner
+        assert torch.equal(loaded.net.state_dict()[inner], tensor)
+
+
+def test_a_pickle_that_carries_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    trap = tmp_path / "sprung"
+
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return (Path.touch, (trap,))
+
+    checkpoint = tmp_path / "evil.pt"
+    for write in (torch.save, lambda obj, path: path.write_bytes(pickle.dumps(obj, protocol=2))):
+        write({"inner.H_init": Trap()}, checkpoint)
+        with pytest.raises(UserError, match="code is never run"):
+            import_checkpoint("trm", checkpoint, tmp_path / "out.safetensors", {})
+    assert not trap.exists()
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
+    state, fields = published_state("trm_mlp")
+    checkpoint = tmp_path / "cut.pt"
+    torch.save(state, checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
+    with pytest.raises(UserError, match="cannot be read as a PyTorch checkpoint"):
+        import_checkpoint("trm", checkpoint, tmp_path / "out.safetensors", fields)
+
+
+def test_a_field_that_contradicts_the_tensors_is_refused(tmp_path: Path) -> None:
+    state, fields = published_state("trm_att")
+    checkpoint = tmp_path / "net.pt"
+    torch.save(state, checkpoint)
+    with pytest.raises(UserError, match=r"hidden_size is given as 32.*say 64"):
+        import_checkpoint("trm", checkpoint, tmp_path / "out.safetensors", fields | {"hidden_size": "32"})
+    with pytest.raises(UserError, match=r"do not tell the sequence length.*seq_len=81"):
+        import_checkpoint("trm", checkpoint, tmp_path / "out.safetensors", {k: v for k, v in fields.items() if k != "seq_len"})
+    with pytest.raises(UserError, match=r"no field 'heads'"):
+        import_checkpoint("trm", checkpoint, tmp_path / "out.safetensors", fields | {"heads": "4"})
