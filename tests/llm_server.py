@@ -38,9 +38,14 @@ class Behaviour:
     delay: float = 0.0  # seconds before answering
     hang: bool = False  # never answers
 
-    def body(self, request: dict[str, Any]) -> bytes:
+    def body(self, request: dict[str, Any], path: str) -> bytes:
+        """Write the reply in the form of the API that was called."""
         if self.raw is not None:
             return self.raw
+        if path.endswith("/messages"):
+            return self._message(request)
+        if path.endswith("/responses"):
+            return self._response(request)
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
         if self.refusal is not None:
             message["refusal"] = self.refusal
@@ -60,6 +65,48 @@ class Behaviour:
                 "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
             }
         return json.dumps(completion).encode()
+
+    def _message(self, request: dict[str, Any]) -> bytes:
+        reasons = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
+        thought = [{"type": "thinking", "thinking": "```answer\n-1\n```", "signature": "s"}]
+        message: dict[str, Any] = {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": request.get("model"),
+            "content": thought + ([{"type": "text", "text": self.text}] if self.text else []),
+            "stop_reason": "refusal" if self.refusal else reasons[self.finish_reason],
+        }
+        if self.usage:
+            message["usage"] = {
+                "input_tokens": self.prompt_tokens - self.cached_tokens - 2,
+                "cache_read_input_tokens": self.cached_tokens,
+                "cache_creation_input_tokens": 2,
+                "output_tokens": self.completion_tokens,
+                "output_tokens_details": {"thinking_tokens": self.reasoning_tokens},
+            }
+        return json.dumps(message).encode()
+
+    def _response(self, request: dict[str, Any]) -> bytes:
+        cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self.finish_reason)
+        said = {"type": "refusal", "refusal": self.refusal} if self.refusal else {"type": "output_text", "text": self.text or ""}
+        reasoning = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "```answer\n-1\n```"}]}
+        response: dict[str, Any] = {
+            "id": "resp_1",
+            "object": "response",
+            "model": request.get("model"),
+            "status": "incomplete" if cut else "completed",
+            "incomplete_details": {"reason": cut} if cut else None,
+            "output": [reasoning, {"type": "message", "role": "assistant", "content": [said]}],
+        }
+        if self.usage:
+            response["usage"] = {
+                "input_tokens": self.prompt_tokens,
+                "input_tokens_details": {"cached_tokens": self.cached_tokens},
+                "output_tokens": self.completion_tokens,
+                "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+            }
+        return json.dumps(response).encode()
 
 
 def rate_limited(seconds: str = "0") -> Behaviour:
@@ -152,7 +199,7 @@ class _Connection(asyncio.Protocol):
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
         self.task: asyncio.Task[None] | None = None
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:
         if self.task:
             self.task.cancel()
 
@@ -171,21 +218,21 @@ class _Connection(asyncio.Protocol):
             method, path, _ = lines[0].split(" ")
             request, what = self.server.behaviour(method, path, headers, rest[:size])
             if what.delay or what.hang:
-                self.task = asyncio.get_running_loop().create_task(self.later(request, what))
+                self.task = asyncio.get_running_loop().create_task(self.later(request, path, what))
             else:
-                self.answer(request, what)
+                self.answer(request, path, what)
 
-    async def later(self, request: dict[str, Any], what: Behaviour) -> None:
+    async def later(self, request: dict[str, Any], path: str, what: Behaviour) -> None:
         self.server.open += 1
         self.server.most_open = max(self.server.most_open, self.server.open)
         try:
             await asyncio.sleep(3600 if what.hang else what.delay)
-            self.answer(request, what)
+            self.answer(request, path, what)
         finally:
             self.server.open -= 1
 
-    def answer(self, request: dict[str, Any], what: Behaviour) -> None:
-        body = what.body(request)
+    def answer(self, request: dict[str, Any], path: str, what: Behaviour) -> None:
+        body = what.body(request, path)
         extra = "".join(f"{name}: {value}\r\n" for name, value in what.headers.items())
         head = f"HTTP/1.1 {what.status} X\r\nContent-Type: {what.content_type}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
         if what.cut_after is not None:

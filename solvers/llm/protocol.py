@@ -23,6 +23,10 @@ class Call:
     seed: int | None = None
     reasoning_effort: str | None = None
     thinking_tokens: int | None = None
+    prompt_caching: bool | None = None
+    puzzle_id: str = ""
+    attempt: int = 0
+    sample: int = 0  # samples of one attempt differ by this number, and repeats of one question by the two
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +64,7 @@ class CallError(ProviderError):
         self,
         message: str,
         *,
-        outcome: Literal[Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT] = Outcome.PROVIDER_ERROR,
+        outcome: Outcome = Outcome.PROVIDER_ERROR,
         retryable: bool = False,
         rate_limited: bool = False,
         retry_after: float | None = None,

@@ -45,6 +45,7 @@ class LlmSolver:
     max_tokens: int | None = None
     reasoning_effort: str | None = None
     thinking_tokens: int | None = None
+    prompt_caching: bool | None = None  # ask the provider to keep the prompt for the next call, where it must be asked
     seed: int | None = None  # sent to the server, varied per attempt and sample; None sends none
     timeout: float = 600.0  # seconds per request
     puzzle_timeout: float | None = None  # seconds per attempt, all requests and retries together
@@ -112,6 +113,16 @@ class _Run:
         self.connections = self.budget.max_connections or DEFAULT_CONNECTIONS
         module, _, attribute = PROVIDERS[self.solver.provider_name].partition(":")
         self._module, self._provider_name = importlib.import_module(module), attribute
+        for option in self._module.UNSUPPORTED:
+            if getattr(self.solver, option) is not None:
+                raise UserError(
+                    f"The provider {self.solver.provider_name!r} has no {option}.",
+                    rule="An option that would have no effect is refused.",
+                    next_step=f"Leave -S {option} out.",
+                )
+        for option in getattr(self._module, "NEEDED", ()):
+            if getattr(self.solver, option) is None:
+                raise UserError(f"The provider {self.solver.provider_name!r} needs {option}.", next_step=f"Give -S {option}=….")
         self._key = find_key(self.solver.api_key_env, self._module.KEY, self.solver.base_url)
 
         self.identity = {
@@ -151,7 +162,7 @@ class _Run:
             timeout=s.timeout,
             max_retries=s.max_retries,
             key=self._key,
-            cache=ReplyCache() if s.cache else None,
+            cache=ReplyCache() if s.cache and s.provider_name != "replay" else None,
             cache_labels={"provider": s.provider_name, "model": s.model, "task": self.task.name},
             price=s.price,
             purse=self.purse,
@@ -214,9 +225,11 @@ class _Run:
                 seed=seed,
                 reasoning_effort=s.reasoning_effort,
                 thinking_tokens=s.thinking_tokens,
+                prompt_caching=s.prompt_caching,
+                puzzle_id=puzzle.id,
+                attempt=k,
+                sample=sample,
             )
-            return await self.client.ask(
-                call, tally, key_of({**self.identity, "call": vars(call), "attempt": [puzzle.id, k, sample]})
-            )
+            return await self.client.ask(call, tally, key_of({**self.identity, "call": vars(call)}))
 
         return ask

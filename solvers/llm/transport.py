@@ -94,6 +94,8 @@ def status_failure(status: int, body: Any, headers: Mapping[str, str], fallback:
     error = member(body, "error") if member(body, "error") is not None else body
     words = member(error, "message") or (error if isinstance(error, str) else None) or fallback or "no message"
     kind = member(error, "code") or member(error, "type")
+    if kind in ("content_filter", "content_policy_violation"):
+        return CallError(f"HTTP {status}: {str(words)[:500]}", outcome=Outcome.REFUSED, may_cost=False)
     no_credit = kind in ("insufficient_quota", "billing_not_active")
     return CallError(
         f"HTTP {status}: {str(words)[:500]}",

@@ -8,6 +8,7 @@ from solvers.llm.protocol import Call, CallError, Endpoint, Reply, Tokens, count
 from solvers.llm.transport import failure, http_client, httpx_of, json_body, text_of
 
 KEY = "OPENAI_API_KEY"
+UNSUPPORTED: tuple[str, ...] = ("thinking_tokens", "prompt_caching")
 
 
 class OpenAIChat:
@@ -48,22 +49,27 @@ class OpenAIChat:
         return {"model": call.model, "messages": list(call.messages)} | {k: v for k, v in options.items() if v is not None}
 
     def read(self, body: dict[str, Any]) -> Reply:
-        choices = body.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        message = member(choice, "message")
-        if not isinstance(message, dict):
-            raise CallError("the reply holds no message", retryable=True)
-        reason = member(choice, "finish_reason")
-        refused = reason == "content_filter" or isinstance(message.get("refusal"), str)
-        return Reply(
-            text=text_of(message.get("content")) or (message.get("refusal") or "" if refused else ""),
-            finish="refusal" if refused else "length" if reason == "length" else "stop",
-            tokens=read_tokens(body.get("usage")),
-            model=body.get("model") if isinstance(body.get("model"), str) else None,
-        )
+        return read_completion(body)
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def read_completion(body: dict[str, Any]) -> Reply:
+    """Read a chat completion; hidden reasoning in fields of its own is no part of the text."""
+    choices = body.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = member(choice, "message")
+    if not isinstance(message, dict):
+        raise CallError("the reply holds no message", retryable=True)
+    reason = member(choice, "finish_reason")
+    refused = reason == "content_filter" or isinstance(message.get("refusal"), str)
+    return Reply(
+        text=text_of(message.get("content")) or (message.get("refusal") or "" if refused else ""),
+        finish="refusal" if refused else "length" if reason == "length" else "stop",
+        tokens=read_tokens(body.get("usage")),
+        model=body.get("model") if isinstance(body.get("model"), str) else None,
+    )
 
 
 def read_tokens(usage: Any) -> Tokens:

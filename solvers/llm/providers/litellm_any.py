@@ -1,0 +1,77 @@
+"""Everything else, through the litellm package: `-S provider=litellm -S model=gemini/…`, keys as litellm names them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from typing import Any
+
+from harness.contracts import Outcome
+from solvers.llm.protocol import Call, CallError, Endpoint, Reply, count, member
+from solvers.llm.providers.openai_chat import read_completion
+from solvers.llm.transport import failure, status_failure
+
+KEY = None  # litellm reads the variable of whichever vendor the model's name says
+UNSUPPORTED = ("prompt_caching",)
+
+
+class LiteLLM:
+    """`litellm.acompletion`. Reference: https://docs.litellm.ai/docs/completion/input"""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no download on import
+        import litellm
+
+        logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
+        litellm.telemetry = False
+        litellm.suppress_debug_info = True
+        self._litellm: Any = litellm
+        self._endpoint = endpoint
+
+    async def call(self, call: Call) -> Reply:
+        options: dict[str, Any] = {
+            "max_tokens": call.max_tokens,
+            "temperature": call.temperature,
+            "seed": call.seed,
+            "reasoning_effort": call.reasoning_effort,
+            "thinking": call.thinking_tokens and {"type": "enabled", "budget_tokens": call.thinking_tokens},
+            "base_url": self._endpoint.base_url,
+            "api_key": self._endpoint.key or ("none" if self._endpoint.base_url else None),
+        }
+        given = {name: value for name, value in options.items() if value is not None}
+        try:
+            self._litellm.get_llm_provider(call.model, api_base=self._endpoint.base_url)
+        except self._litellm.BadRequestError as error:
+            raise CallError(str(error), fatal=True, may_cost=False) from error
+        try:
+            response = await self._litellm.acompletion(
+                model=call.model,
+                messages=list(call.messages),
+                num_retries=0,
+                max_retries=0,
+                timeout=self._endpoint.timeout,
+                **given,
+            )
+        except Exception as error:
+            raise self._failure(error) from error
+        body = response.model_dump()
+        reply = read_completion(body)
+        written = count(member(body, "usage", "cache_creation_input_tokens"))
+        return replace(reply, tokens=replace(reply.tokens, cache_write=written))
+
+    def _failure(self, error: Exception) -> Exception:
+        """litellm's errors are the openai package's by name and status; what it cannot place it calls a connection error."""
+        if isinstance(error, self._litellm.Timeout):
+            return CallError(f"no reply in time ({error})", outcome=Outcome.TIMED_OUT)
+        if isinstance(error, self._litellm.APIConnectionError):
+            return CallError(f"connection failed ({error})", retryable=True)
+        status = getattr(error, "status_code", None)
+        if not isinstance(status, int):
+            return failure(error) or error
+        refused = isinstance(error, self._litellm.ContentPolicyViolationError)
+        body = {"error": {"message": str(error), "code": "content_filter" if refused else None}}
+        return status_failure(status, body, getattr(error, "litellm_response_headers", None) or {})
+
+    async def close(self) -> None:
+        await self._litellm.close_litellm_async_clients()
