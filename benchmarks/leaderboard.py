@@ -89,11 +89,8 @@ def main() -> None:
             found[f"{runs} run(s), summaries present"] = round(timed(results, summaries=True), 3)
         finally:
             shutil.rmtree(results)
-    print(
-        json.dumps(found, indent=2)
-        if "--json" in sys.argv
-        else "\n".join(f"{seconds:6.2f} s  {what}" for what, seconds in found.items())
-    )
+    lines = [f"{seconds:6.2f} s  {what}" for what, seconds in found.items()]
+    print(json.dumps(found, indent=2) if "--json" in sys.argv else "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 COUNTED = (
     "wall_seconds", "device_seconds", "passes", "flops", "input_tokens", "cached_tokens", "output_tokens",
     "reasoning_tokens", "usd", "retries", "joules",
 )  # fmt: skip
-DERIVED = ("seconds", "tokens")
 
 
 def seconds(usage: dict[str, float]) -> float | None:
@@ -24,21 +23,15 @@ def tokens(usage: dict[str, float]) -> float | None:
     return None if read is None or written is None else read + written
 
 
-def costs(usages: Iterable[dict[str, float]], puzzles: int) -> dict[str, Any]:
+def costs(usages: Sequence[dict[str, float]], puzzles: int) -> dict[str, Any]:
     """Return {quantity: {total, per_puzzle, per_puzzle_at_least}} over the `puzzles` that ran.
 
     A quantity unknown for one usage is unknown (None) in sum; `per_puzzle_at_least` is then what the known ones add up to.
     """
-    columns: dict[str, list[float]] = {name: [] for name in (*COUNTED, *DERIVED)}
-    rows = 0
-    for usage in usages:
-        rows += 1
-        for name, value in usage.items():
-            columns[name].append(value)
-        for name, found in (("seconds", seconds(usage)), ("tokens", tokens(usage))):
-            if found is not None:
-                columns[name].append(found)
-    return {name: _cost(values, complete=len(values) == rows, puzzles=puzzles) for name, values in columns.items()}
+    columns = {name: [usage[name] for usage in usages if name in usage] for name in COUNTED}
+    for name, derive in (("seconds", seconds), ("tokens", tokens)):
+        columns[name] = [value for usage in usages if (value := derive(usage)) is not None]
+    return {name: _cost(values, complete=len(values) == len(usages), puzzles=puzzles) for name, values in columns.items()}
 
 
 def _cost(values: list[float], *, complete: bool, puzzles: int) -> dict[str, float | None]:

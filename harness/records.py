@@ -12,11 +12,12 @@ recorded line.
 from __future__ import annotations
 
 import errno
+import gc
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,11 @@ from typing import Any
 
 from harness.contracts import Attempt, Verdict
 from harness.errors import RunError, UserError
+
+try:
+    from orjson import loads
+except ImportError:  # a bare machine that runs nets: the same, five times slower
+    from json import loads  # type: ignore[assignment]
 
 SCHEMA = 1
 SYNC_SECONDS = 2.0
@@ -66,9 +72,9 @@ class RunFolder:
                 next_step="Wait for it, stop it, or start another run with --fresh.",
             ) from None
 
-    def lines(self) -> list[Line]:
-        """Return every recorded line in order, with the verdicts of the last `bench score` in place of the first ones."""
-        lines = read_lines(self.attempts_path)
+    def lines(self, *, drop: Sequence[str] = ()) -> list[Line]:
+        """Return every recorded line in order, with the verdicts of the last `bench score` in place of those recorded before."""
+        lines = read_lines(self.attempts_path, drop=drop)
         for line in lines[:1] + lines[-1:]:
             if line.get("schema") != SCHEMA:
                 raise UserError(
@@ -198,32 +204,45 @@ def verdict_numbers(verdict: Verdict | None) -> dict[str, float]:
     return {} if verdict is None else {"correct": float(verdict.correct), **verdict.numbers}
 
 
-def read_lines(path: Path) -> list[Line]:
-    """Read whole lines; a torn last one is dropped, any other that is not a JSON object is an error that names it."""
+def read_lines(path: Path, *, drop: Sequence[str] = ()) -> list[Line]:
+    """Read whole lines, without the fields in `drop`; a torn last one is left out, a corrupt one is an error that names it."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return []
-    rows = data[: data.rfind(b"\n") + 1].splitlines()
+    lines = []
+    with collector_paused():
+        for number, row in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), 1):
+            try:
+                line = loads(row)
+            except ValueError as error:
+                raise _corrupt(path, number, str(error)) from None
+            if type(line) is not dict:
+                raise _corrupt(path, number, "not a JSON object")
+            for field in drop:
+                line.pop(field, None)
+            lines.append(line)
+    return lines
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause garbage collection: where nothing is garbage, looking for it takes longer than the work."""
+    collecting = gc.isenabled()
+    gc.disable()
     try:
-        lines = json.loads(b"[" + b",".join(rows) + b"]")
-        if len(lines) == len(rows) and all(type(line) is dict for line in lines):
-            return lines  # type: ignore[no-any-return]
-    except ValueError:
-        pass
-    for number, row in enumerate(rows, 1):
-        try:
-            if isinstance(json.loads(row), dict):
-                continue
-            reason = "not a JSON object"
-        except ValueError as error:
-            reason = str(error)
-        raise UserError(
-            f"{path}, line {number} is corrupt: {reason}.",
-            rule="Every line is one JSON object.",
-            next_step="Restore the file, or delete that line: the same `bench run` command then runs that attempt again.",
-        )
-    raise AssertionError(f"{path}: lines are well-formed one by one but not together")
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _corrupt(path: Path, number: int, reason: str) -> UserError:
+    return UserError(
+        f"{path}, line {number} is corrupt: {reason}.",
+        rule="Every line is one JSON object.",
+        next_step="Restore the file, or delete that line: the same `bench run` command then runs that attempt again.",
+    )
 
 
 def write_atomically(path: Path, text: str) -> None:

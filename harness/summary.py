@@ -6,7 +6,9 @@ The last line recorded for a pair is its outcome (`--retry-on-error` appends a n
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,7 +17,7 @@ from typing import Any
 from harness.contracts import Outcome
 from harness.errors import RunError, UserError
 from harness.ledger import costs
-from harness.records import Line, RunFolder, write_atomically
+from harness.records import Line, RunFolder, collector_paused, write_atomically
 from harness.statistics import Score, estimate
 
 OUTCOMES = tuple(str(o) for o in Outcome if o is not Outcome.ANSWERED)
@@ -35,8 +37,9 @@ def summary_of(folder: RunFolder, config: Mapping[str, Any] | None = None) -> di
 
 def rebuild(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any]:
     """Derive the summary from the lines and store it."""
-    lines = folder.lines()
-    found = {"schema": SUMMARY_SCHEMA, "lines": len(lines), **summarise(config, lines, where=str(folder.attempts_path))}
+    with collector_paused():
+        lines = folder.lines(drop=("answer", "reply", "detail"))
+        found = {"schema": SUMMARY_SCHEMA, "lines": len(lines), **summarise(config, lines, where=str(folder.attempts_path))}
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     with suppress(RunError):  # it can be derived again where it could not be stored
         write_atomically(folder.summary_path, text)
@@ -46,11 +49,11 @@ def rebuild(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any]:
 def last_lines(config: Mapping[str, Any], lines: Sequence[Line], *, where: str = "") -> dict[tuple[str, int], Line]:
     """Return the line that counts for each recorded pair, in the order of the plan."""
     last = {(line["puzzle"], line["attempt"]): line for line in lines}
-    attempts = config["attempts_per_puzzle"]
-    ordered = {pair: last.pop(pair) for i in config["puzzles"]["ids"] for k in range(attempts) if (pair := (i, k)) in last}
-    if last:
+    planned = itertools.product(config["puzzles"]["ids"], range(config["attempts_per_puzzle"]))
+    ordered = {pair: last[pair] for pair in planned if pair in last}
+    if len(ordered) < len(last):
         raise UserError(
-            f"{where} holds attempt {next(iter(last))}, which this run did not plan.",
+            f"{where} holds attempt {next(pair for pair in last if pair not in ordered)}, which this run did not plan.",
             rule="Lines belong to the run.json beside them.",
             next_step="Restore the file or remove the folder.",
         )
@@ -68,8 +71,7 @@ def summarise(config: Mapping[str, Any], lines: Sequence[Line], *, where: str = 
         by_puzzle.setdefault(puzzle, []).append(line)
 
     outcomes = dict.fromkeys(OUTCOMES, 0)
-    for line in counted.values():
-        outcomes[line["outcome"]] += 1
+    outcomes |= Counter(line["outcome"] for line in counted.values())
     outcomes["not_run"] = len(ids) * attempts - len(counted)
 
     metrics = [
@@ -84,7 +86,7 @@ def summarise(config: Mapping[str, Any], lines: Sequence[Line], *, where: str = 
         "metrics": metrics,
         "depth_curve": _depth_curve(config["metrics"][0], ids, groups, by_puzzle),
         "mean_depth": _mean([line["depth"] for line in counted.values() if "depth" in line]),
-        "costs": costs((line.get("usage", {}) for line in lines), len(by_puzzle)),
+        "costs": costs([line.get("usage", {}) for line in lines], len(by_puzzle)),
     }
 
 
@@ -104,6 +106,8 @@ def score(values: Sequence[float], groups: Sequence[str], over: str) -> Score:
 
 
 def _best(lines: Sequence[Line], number: str) -> float:
+    if len(lines) == 1:
+        return float(lines[0]["numbers"][number]) if "numbers" in lines[0] else 0.0
     return max((line["numbers"][number] for line in lines if "numbers" in line), default=0.0)
 
 

@@ -120,13 +120,9 @@ def test_the_order_of_lines_changes_nothing() -> None:
 
 
 def test_the_leaderboard_is_a_frame_with_the_best_first_and_filters(tmp_path: Path) -> None:
-    for task, solver in (
-        (Counting(), Lottery()),
-        (Counting(), Lottery(failing=False)),
-        (Counting(), RepeatLast()),
-        (TwoTries(), Lottery()),
-    ):
-        run(task, solver, limit=30, results_dir=tmp_path)
+    for solver in (Lottery(), Lottery(failing=False), RepeatLast()):
+        run(Counting(), solver, limit=30, results_dir=tmp_path)
+    run(TwoTries(), Lottery(), limit=30, results_dir=tmp_path)
     board = leaderboard(tmp_path)
     assert list(board.task) == ["counting"] * 3 + ["two-tries"]
     assert list(board.score[:3]) == sorted(board.score[:3], reverse=True)

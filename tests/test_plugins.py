@@ -34,10 +34,7 @@ def test_a_plugin_task_is_listed_and_runs(install, tmp_path: Path, capsys: pytes
     code = (EXAMPLES / "counting.py").read_text()
     install("count-pack", "[depthbench.tasks]\ncounting = count_plugin:Counting\n", count_plugin=code)
     assert dispatch(["list", "tasks"]) == 0
-    assert (
-        "counting         Continue an arithmetic sequence" in capsys.readouterr().out.replace("  ", " ").replace("  ", " ")
-        or True
-    )
+    assert "Continue an arithmetic sequence" in capsys.readouterr().out
     entry = next(e for e in registry.catalogue("task") if e.name == "counting")
     assert (entry.summary, entry.origin) == ("Continue an arithmetic sequence", "count-pack 1.2")
     arguments = ["--task", "counting", "--solver", "search", "--limit", "3", "--results-dir", str(tmp_path / "r")]
