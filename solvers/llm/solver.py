@@ -10,6 +10,7 @@ import asyncio
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from harness import prices
@@ -40,7 +41,10 @@ class LlmSolver:
     provider: str | None = None  # None: "local" for models named local/…, else "openai"
     base_url: str | None = None
     api_key_env: str | None = None  # name of the environment variable that holds the key
-    strategy: str = "cot"
+    strategy: str = "cot"  # a style, a search, or STYLE+SEARCH: see solvers/llm/strategies
+    samples: int | None = None  # replies per attempt, of self-consistency and best-of-n
+    rounds: int | None = None  # replies per attempt, of refine
+    examples: Path | None = None  # JSON file of solved puzzles, of few-shot
     temperature: float | None = None
     max_tokens: int | None = None
     reasoning_effort: str | None = None
@@ -58,7 +62,7 @@ class LlmSolver:
         if self.provider_name not in PROVIDERS:
             raise UserError(f"Unknown provider {self.provider!r}.", rule=did_you_mean(self.provider_name, PROVIDERS))
         check_base_url(self.base_url)
-        strategies.split(self.strategy)
+        strategies.build(self.strategy, vars(self))
         for name in ("timeout", "puzzle_timeout"):
             if (seconds := getattr(self, name)) is not None and not seconds > 0:
                 raise UserError(f"{name}={seconds} is not a time in seconds.", rule="It must be greater than 0.")
@@ -108,8 +112,7 @@ class _Run:
     client: Client | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        style, search = strategies.split(self.solver.strategy)
-        self.style, self.search = strategies.load(style)(), strategies.load(search)()
+        self.style, self.search = strategies.build(self.solver.strategy, vars(self.solver))
         self.connections = self.budget.max_connections or DEFAULT_CONNECTIONS
         module, _, attribute = PROVIDERS[self.solver.provider_name].partition(":")
         self._module, self._provider_name = importlib.import_module(module), attribute
@@ -207,6 +210,7 @@ class _Run:
             outcome=found.outcome,
             answer=None if unparsed else found.answer,
             samples=found.samples,
+            depth=found.depth,
             reply=reply,
             detail=detail,
         )

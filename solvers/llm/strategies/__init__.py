@@ -6,23 +6,48 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import UserError, did_you_mean
+from solvers.llm.strategies.base import Search, Style
 
 STYLES = {
     "cot": "solvers.llm.strategies.cot:Cot",
     "direct": "solvers.llm.strategies.direct:Direct",
+    "few-shot": "solvers.llm.strategies.few_shot:FewShot",
 }
 SEARCHES = {
+    "best-of-n": "solvers.llm.strategies.best_of_n:BestOfN",
+    "refine": "solvers.llm.strategies.refine:Refine",
+    "self-consistency": "solvers.llm.strategies.self_consistency:SelfConsistency",
     "single": "solvers.llm.strategies.single:Single",
 }
+
+
+OPTIONS = ("samples", "rounds", "examples")
+"""Options that belong to some of them; each names those it needs in `uses`."""
 
 
 def load(name: str) -> Any:
     """Return the class of a style or a search."""
     module, _, attribute = (STYLES | SEARCHES)[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def build(strategy: str, options: Mapping[str, Any]) -> tuple[Style, Search]:
+    """Build the style and the search of a strategy. Raise UserError for an option that is missing, or that has no effect."""
+    classes = [load(name) for name in split(strategy)]
+    used = {name for found in classes for name in found.uses}
+    for name in OPTIONS:
+        if name in used and options[name] is None:
+            raise UserError(f"The strategy {strategy!r} needs {name}.", next_step=f"Give -S {name}=….")
+        if name not in used and options[name] is not None:
+            raise UserError(f"The strategy {strategy!r} has no {name}.", rule="An option that would have no effect is refused.")
+        if isinstance(options[name], int) and options[name] < 1:
+            raise UserError(f"{name}={options[name]} asks for nothing.", rule="It must be at least 1.")
+    style, search = (found(**{name: options[name] for name in found.uses}) for found in classes)
+    return style, search
 
 
 def split(strategy: str) -> tuple[str, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from harness.contracts import Answer, Outcome, Puzzle, TaskView, Unparsed
-from solvers.llm.protocol import Message, Reply
+from solvers.llm.booking import outcome_of
+from solvers.llm.protocol import CallError, Message, Reply
 
 Ask = Callable[[Sequence[Message], int], Awaitable[Reply]]
 """`await ask(messages, sample)` sends one request and books it; samples of one attempt differ by their number."""
@@ -21,11 +24,20 @@ class Candidate:
     outcome: Outcome
     reply: str
     samples: int | None = None  # replies this answer was chosen from
+    depth: int | None = None  # replies that led up to it
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def chosen_from(self, samples: int, detail: Mapping[str, Any]) -> Candidate:
+        return replace(self, samples=samples, detail={**self.detail, **detail})
+
+    def after(self, depth: int, detail: Mapping[str, Any]) -> Candidate:
+        return replace(self, depth=depth, detail={**self.detail, **detail})
 
 
 class Style(Protocol):
-    """How a puzzle is put to a model and how its reply is read."""
+    """How a puzzle is put to a model and how its reply is read. `uses` names the solver's options it is built from."""
+
+    uses: tuple[str, ...]
 
     def messages(self, task: TaskView, puzzle: Puzzle) -> list[Message]: ...
 
@@ -33,8 +45,39 @@ class Style(Protocol):
 
 
 class Search(Protocol):
-    """How many replies are asked for, and which becomes the answer."""
+    """How many replies are asked for, and which becomes the answer. `uses` names the solver's options it is built from."""
+
+    uses: tuple[str, ...]
 
     async def run(self, task: TaskView, puzzle: Puzzle, style: Style, ask: Ask) -> Candidate:
         """Return the chosen candidate. Raise `CallError` if no call came through."""
         ...
+
+
+async def read(task: TaskView, puzzle: Puzzle, style: Style, reply: Reply) -> Candidate:
+    """Read one reply in the given style."""
+    answer = await style.read(task, puzzle, reply.text)
+    return Candidate(answer=answer, outcome=outcome_of(reply, answer), reply=reply.text)
+
+
+async def gather(task: TaskView, puzzle: Puzzle, style: Style, ask: Ask, samples: Iterable[int]) -> list[Candidate]:
+    """Ask the same question once per sample, side by side; a failed call becomes a candidate without an answer."""
+
+    async def one(sample: int) -> Candidate:
+        try:
+            return await read(task, puzzle, style, await ask(style.messages(task, puzzle), sample))
+        except CallError as error:
+            return Candidate(answer=Unparsed(reason=str(error)), outcome=error.outcome, reply="")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(sample)) for sample in samples]
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def worst(candidates: Sequence[Candidate]) -> Candidate:
+    """Of candidates that all failed, return one of the most frequent kind of failure, the first of a tie."""
+    outcome, _ = Counter(c.outcome for c in candidates).most_common(1)[0]
+    return next(c for c in candidates if c.outcome is outcome).chosen_from(len(candidates), {})

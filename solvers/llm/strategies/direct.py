@@ -10,6 +10,7 @@ from solvers.llm.protocol import Message
 class Direct:
     """The task's prompt and an instruction; the reply is read by the task."""
 
+    uses: tuple[str, ...] = ()
     instruction = DIRECT
 
     def messages(self, task: TaskView, puzzle: Puzzle) -> list[Message]:
