@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness import registry
+from harness import prices, registry
 from harness.contracts import Item, Solver, Task
 from harness.errors import UserError, did_you_mean
 from harness.records import SCHEMA, RunFolder, plain, sha256_of
@@ -255,6 +255,7 @@ def _environment() -> dict[str, Any]:
         "git_commit": commit,
         "git_dirty": bool(_git(here, "status", "--porcelain", "--untracked-files=no")) if commit else None,
         "packages": versions,
+        "price_table": prices.dates()[-1],
         "python": platform.python_version(),
         "machine": {"platform": platform.platform(), "processor": platform.machine(), "cpus": os.cpu_count()},
     }

@@ -189,7 +189,7 @@ def _session(plan: Plan, budget: Budget, allowed: float | None, progress: Progre
                 failed += 1
                 if allowed is not None and failed >= allowed:
                     raise RunError(
-                        f"{failed} attempts failed, the last with {line['outcome']} {line.get('detail', {})}.",
+                        f"{failed} attempt{'s' * (failed > 1)} failed, the last with {line['outcome']} {line.get('detail', {})}.",
                         rule=f"--fail-on-error stops at {allowed:g}.",
                         next_step=f"What is recorded in {folder.path} is kept; --retry-on-error runs the failed ones again.",
                     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.contracts import Attempt, Budget, Outcome, Parameters, Puzzle, SolverCard, TaskView, TracePoint, Usage
@@ -35,7 +35,7 @@ class TwoTries(Counting):
 class Lottery:
     """Answers that hang on the puzzle's id alone: right, wrong after two steps, or a failure of every kind."""
 
-    seconds: float = 0.0  # of sleep per attempt
+    seconds: float = field(default=0.0, compare=False)  # of sleep per attempt; no part of the configuration
     failing: bool = True
 
     @property

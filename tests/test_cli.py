@@ -108,6 +108,32 @@ def test_a_run_prints_its_results_and_says_so_when_it_was_complete(capsys: pytes
     assert "6 of 6 attempts are recorded, complete" in second.err
 
 
+def test_every_option_of_a_run_reaches_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    options = [
+        "--split",
+        "train",
+        "--seed",
+        "3",
+        "--sample-id",
+        "train-3-1,train-3-4",
+        "--max-connections",
+        "2",
+        "--max-cost",
+        "9",
+        "--retry-on-error",
+        "1",
+    ]
+    assert bench_run(*options, "-T", "shown=5", "-S", "failing=false") == 0
+    config = json.loads((Path("results/runs") / run_name() / "run.json").read_text())
+    assert config["puzzles"]["ids"] == ["train-3-1", "train-3-4"]
+    assert (config["task"]["changed"], config["solver"]["changed"]) == ({"shown": 5}, {"failing": False})
+    assert bench_run(*options, "-T", "shown=5", "-S", "failing=false", "--fresh") == 0
+    assert len(list(Path("results/runs").iterdir())) == 2
+    capsys.readouterr()
+    assert bench_run("--fail-on-error", "1", limit=60) == 1
+    assert "1 attempt failed, the last with" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", [["leaderboard"], ["show", "counting"], ["list", "tasks"]])
 def test_tables_come_in_five_formats(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     bench_run()

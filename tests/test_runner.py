@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -212,10 +211,20 @@ def test_retry_on_error_appends_a_new_line_that_counts_and_books_both(tmp_path: 
 @pytest.mark.parametrize(("limit", "recorded"), [(1, 1), (2, 2), (0.5, 2)])
 def test_fail_on_error_stops_at_a_count_or_share_of_failures(tmp_path: Path, limit: float, recorded: int) -> None:
     script = tuple(at(n, outcome=Outcome.TIMED_OUT, answer=None) for n in range(4))
-    with pytest.raises(RunError, match=f"{recorded} attempts failed, the last with timed_out"):
+    with pytest.raises(RunError, match=f"{recorded} attempts? failed, the last with timed_out"):
         run(Counting(), Scripted(script=script), limit=4, fail_on_error=limit, results_dir=tmp_path)
     (path,) = tmp_path.rglob("attempts.jsonl")
     assert len(path.read_text().splitlines()) == recorded
+
+
+def test_limits_of_connections_and_money_reach_the_solver_with_what_is_spent(tmp_path: Path) -> None:
+    script = Scripted(script=(at(0, usage=Usage(usd=0.25)), KeyboardInterrupt()))
+    for _ in range(2):
+        with pytest.raises((RunInterrupted, RunError)):
+            run(Counting(), script, limit=3, max_connections=7, max_cost_usd=0.5, retry_on_error=2, results_dir=tmp_path)
+    first, second = script.seen
+    assert (first.max_connections, first.max_cost_usd, first.retry_on_error, first.spent_usd) == (7, 0.5, 2, 0.0)
+    assert second.spent_usd == 0.25
 
 
 def test_a_solver_sees_the_view_of_a_task_and_nothing_else() -> None:
@@ -293,24 +302,30 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tests.fakes import Lottery, TwoTries
 from harness import run
-run(TwoTries(), Lottery(seconds=0.001), limit=600, results_dir=sys.argv[2])
+run(TwoTries(), Lottery(seconds=float(sys.argv[3])), limit=1000, results_dir=sys.argv[2])
 """
 
 
 def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     rng = random.Random(20260101)
-    command = [sys.executable, "-c", VICTIM, str(HERE.parent)]
-    kills = 0
-    while kills < 25:
-        victim = subprocess.Popen([*command, str(tmp_path / "disturbed")], stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.0, 0.45))
-        if victim.poll() is None:
-            os.kill(victim.pid, signal.SIGKILL)
-        assert victim.wait() == -signal.SIGKILL, "the run ended before enough kills: give it more puzzles"
-        kills += 1
     disturbed, undisturbed = (tmp_path / name for name in ("disturbed", "undisturbed"))
+    command = [sys.executable, "-c", VICTIM, str(HERE.parent)]
+
+    def recorded() -> int:
+        return sum(path.read_bytes().count(b"\n") for path in disturbed.rglob("attempts.jsonl"))
+
+    for kill in range(25):
+        victim = subprocess.Popen([*command, str(disturbed), "0.001"], stderr=subprocess.DEVNULL)
+        if kill % 5 == 0:  # anywhere in start-up or soon after
+            time.sleep(rng.uniform(0.0, 0.3))
+        else:  # anywhere in the run
+            wanted, deadline = recorded() + rng.randint(1, 40), time.monotonic() + 20
+            while recorded() < wanted and time.monotonic() < deadline:
+                time.sleep(rng.uniform(0.0, 0.002))
+        victim.kill()
+        assert victim.wait() == -signal.SIGKILL, "the run ended before enough kills: give it more puzzles"
     for results in (disturbed, undisturbed):
-        subprocess.run([*command, str(results)], check=True)
+        subprocess.run([*command, str(results), "0"], check=True)
 
     def lines(results: Path) -> list[dict[str, Any]]:
         (path,) = results.rglob("attempts.jsonl")
@@ -320,9 +335,9 @@ def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path: Pat
         (path,) = results.rglob("summary.json")
         return path.read_bytes()
 
-    assert len(lines(disturbed)) == 1200
+    assert len(lines(disturbed)) == 2000
     assert lines(disturbed) == lines(undisturbed)
     assert summary(disturbed) == summary(undisturbed)
     (sessions,) = disturbed.rglob("sessions.jsonl")
     starts = [json.loads(line)["recorded"] for line in sessions.read_text().splitlines() if '"start"' in line]
-    assert len([n for n in starts if n]) > 5, "most sessions must have resumed"
+    assert len([n for n in starts if n]) >= 20, "most sessions must have resumed"

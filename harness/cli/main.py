@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "leaderboard": ("harness.cli.leaderboard:leaderboard", "Show all runs side by side, or published numbers."),
     "show": ("harness.cli.show:show", "Show what a run answered, and what is wrong with it."),
     "score": ("harness.cli.score:score", "Judge the recorded answers again, without running the solver."),
+    "reprice": ("harness.cli.reprice:reprice", "Price recorded runs anew: other days' prices, or a device's."),
+    "cache": ("harness.cli.cache:app", "Look at the kept replies of language models, or delete some."),
     "task": ("harness.cli.task:app", "Look at the puzzles of a task."),
     "train": ("harness.cli.train:train", "Train a net by a recipe, or go on where it stopped."),
     "weights": ("harness.cli.weights:app", "Look at weights, or import published checkpoints."),

@@ -53,7 +53,7 @@ def _cost(row: Mapping[str, Any], name: str) -> str:
 
 
 def _with_options(name: str, options: Mapping[str, Any]) -> str:
-    return " ".join([name, *(f"{k}={v}" for k, v in options.items())])
+    return " ".join([name, *(f"{k}={','.join(map(str, v)) if isinstance(v, list) else v}" for k, v in options.items())])
 
 
 def write_details(summary: Mapping[str, Any]) -> None:

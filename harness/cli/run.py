@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,9 @@ def run(
         int | None, typer.Option(help="Try a failed attempt so many times more, recorded failures included.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew beside an earlier run of the same configuration.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what a language model would be asked and might cost; send nothing.")
+    ] = False,
     data_dir: DataDir = None,
     results_dir: ResultsDir = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  named as the option
@@ -36,22 +39,36 @@ def run(
     from harness.cli import results
     from harness.leaderboards import row_of
     from harness.options import parse_pairs
-    from harness.progress import progress
+    from harness.progress import duration, progress
 
     shown = progress()
+    wanted: dict[str, Any] = {
+        "task": task,
+        "solver": solver,
+        "task_options": parse_pairs(task_option, "-T"),
+        "solver_options": parse_pairs(solver_option, "-S"),
+        "split": split,
+        "seed": seed,
+        "limit": limit,
+        "sample_ids": [part.strip() for part in (sample_id or "").split(",") if part.strip()],
+        "data_dir": data_dir,
+        "results_dir": results_dir,
+        "fresh": fresh,
+    }
+    if dry_run:
+        from harness.cli import dry_run as preview
+        from harness.plan import plan_run, results_folder
+
+        plan = plan_run(**wanted)
+        try:
+            preview.show(plan, results_folder(results_dir))
+        finally:
+            if plan.created:
+                plan.discard()
+        return
     try:
         result = runner.run(
-            task,
-            solver,
-            task_options=parse_pairs(task_option, "-T"),
-            solver_options=parse_pairs(solver_option, "-S"),
-            split=split,
-            seed=seed,
-            limit=limit,
-            sample_ids=[part.strip() for part in (sample_id or "").split(",") if part.strip()],
-            data_dir=data_dir,
-            results_dir=results_dir,
-            fresh=fresh,
+            **wanted,
             max_connections=max_connections,
             max_cost_usd=max_cost,
             fail_on_error=fail_on_error,
@@ -71,4 +88,4 @@ def run(
     results.write([row_of(result.folder, result.config, result.summary)], format)
     if format is Format.TABLE:
         results.write_details(result.summary)
-    typer.echo(f"{result.path}", err=True)
+    typer.echo(f"{result.path}: {duration(result.elapsed_seconds)} in all", err=True)

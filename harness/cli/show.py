@@ -73,14 +73,14 @@ def _draw(config: RunLine, lines: list[RunLine], sample_id: str, data_dir: Any) 
     puzzle, key = next(item for item in items_of(task, config, data_dir) if item[0].id == sample_id)
     console = Console()
     console.print(f"{task.name} {puzzle.id}", style="bold", markup=False, highlight=False)
-    console.print(task.render(puzzle))
+    console.print(task.render(puzzle), markup=False, highlight=False)
     if not lines:
         console.print("No attempt is recorded.")
     for line in lines:
         colour = "green" if line["outcome"] == "correct" else "red"
         console.print(f"Attempt {line['attempt']}: {line['outcome']}", style=f"bold {colour}", highlight=False)
         if "answer" in line:
-            console.print(task.render(puzzle, line["answer"], key))
+            console.print(task.render(puzzle, line["answer"], key), markup=False, highlight=False)
             for broken in task.violations(puzzle, line["answer"]) or ():
                 console.print(f"  {broken}", markup=False, highlight=False)
         for name, value in line.get("numbers", {}).items():

@@ -39,9 +39,9 @@ def show(
     console = Console()
     difficulty = "" if puzzle.difficulty is None else f", difficulty {puzzle.difficulty:g}"
     console.print(f"{found.name} {puzzle.id} ({puzzle.split}{difficulty})", style="bold", markup=False, highlight=False)
-    console.print(found.render(puzzle))
+    console.print(found.render(puzzle), markup=False, highlight=False)
     console.print("Reference answer", style="bold")
-    console.print(found.render(puzzle, key.answers[0], key))
+    console.print(found.render(puzzle, key.answers[0], key), markup=False, highlight=False)
     console.print("Prompt", style="bold")
     console.print(found.prompt(puzzle), markup=False, highlight=False, soft_wrap=True)
     console.print("Tokens", style="bold")
