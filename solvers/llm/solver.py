@@ -40,7 +40,7 @@ class LlmSolver:
     model: str
     provider: str | None = None  # None: "local" for models named local/…, else "openai"
     base_url: str | None = None
-    api_key_env: str | None = None  # name of the environment variable that holds the key
+    api_key_env: str | None = field(default=None, compare=False)  # name of the environment variable that holds the key
     strategy: str = "cot"  # a style, a search, or STYLE+SEARCH: see solvers/llm/strategies
     samples: int | None = None  # replies per attempt, of self-consistency and best-of-n
     rounds: int | None = None  # replies per attempt, of refine
@@ -54,7 +54,7 @@ class LlmSolver:
     timeout: float = 600.0  # seconds per request
     puzzle_timeout: float | None = None  # seconds per attempt, all requests and retries together
     max_retries: int = 8  # further tries of a request after transient failures
-    cache: bool = True  # keep replies, and use kept ones
+    cache: bool = field(default=True, compare=False)  # keep replies, and use kept ones
     usd_per_million_input: float | None = None  # a price of your own, in place of the price table's
     usd_per_million_output: float | None = None
 
@@ -88,6 +88,11 @@ class LlmSolver:
         if self.usd_per_million_input is not None and self.usd_per_million_output is not None:
             return Price(input=self.usd_per_million_input, output=self.usd_per_million_output)
         return prices.table().find(self.model, provider=self.provider_name, base_url=self.base_url)
+
+    def preview(self, task: TaskView, puzzle: Puzzle) -> str:
+        """Return the text of the first request for a puzzle, sending nothing."""
+        style, _ = strategies.build(self.strategy, vars(self))
+        return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in style.messages(task, puzzle))
 
     def solve(self, task: TaskView, puzzles: Sequence[Puzzle], budget: Budget) -> Iterator[Attempt]:
         """Yield attempts as replies come. Raises RunError, leaving the rest not run, at the cost cap or in a long outage."""

@@ -1,0 +1,93 @@
+"""`bench reprice`: what recorded runs cost at the prices of another day, or of a device. Changes nothing on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli import tables
+from harness.cli.options import Format, FormatOption, ResultsDir
+
+if TYPE_CHECKING:
+    from harness.prices import Price, PriceTable
+    from harness.records import RunFolder
+
+COLUMNS = ("run", "task", "solver", "prices", "$ recorded", "$ now", "$/puzzle now", "not priced")
+
+
+def reprice(
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all of them if left out.")] = None,
+    prices: Annotated[str | None, typer.Option(metavar="DATE", help="Date of the price table; the newest if left out.")] = None,
+    usd_per_device_hour: Annotated[
+        float | None, typer.Option(help="Price of the device that nets and exact solvers ran on, for their device time.")
+    ] = None,
+    results_dir: ResultsDir = None,
+    format: FormatOption = Format.TABLE,  # noqa: A002
+) -> None:
+    """Price the recorded tokens and device seconds anew, without running anything."""
+    from harness.leaderboards import find_run
+    from harness.plan import results_folder
+    from harness.prices import table
+
+    names = runs or sorted(str(path.parent) for path in (results_folder(results_dir) / "runs").glob("*/run.json"))
+    chosen = table(prices)
+    rows = [_row(find_run(name, results_dir), chosen, usd_per_device_hour) for name in names]
+    cells = [
+        [
+            *(row[name] for name in ("run", "task", "solver", "prices")),
+            *("–" if row[name] is None else f"{row[name]:.6g}" for name in ("usd_recorded", "usd", "usd_per_puzzle")),
+            f"{row['attempts_not_priced']:,} of {row['attempts']:,}",
+        ]
+        for row in rows
+    ]
+    tables.write(COLUMNS, cells, rows, format)
+    typer.echo(f"prices of {chosen.date}: {chosen.source}", err=True)
+
+
+def _row(folder: RunFolder, table: PriceTable, usd_per_device_hour: float | None) -> dict[str, Any]:
+    """Return one run's line; a sum is unknown (None) as soon as one attempt's price is."""
+    import math
+
+    config = folder.config()
+    options = config["solver"].get("options", {})
+    price, source = None, None
+    if config["card"]["kind"] == "llm":
+        price = table.find(
+            options.get("model") or "", provider=options.get("provider") or "openai", base_url=options.get("base_url")
+        )
+        source = table.date if price else None
+    elif usd_per_device_hour is not None:
+        source = f"${usd_per_device_hour:g}/h"
+    lines = folder.lines()
+    now = [_usd(line.get("usage", {}), line.get("detail", {}), price, usd_per_device_hour) for line in lines]
+    recorded = [line.get("usage", {}).get("usd") for line in lines]
+    total = None if not now or None in now else math.fsum(usd for usd in now if usd is not None)
+    puzzles = len({line["puzzle"] for line in lines})
+    return {
+        "run": folder.path.name,
+        "task": config["task"]["name"],
+        "solver": config["solver"]["name"],
+        "prices": source or "none known",
+        "attempts": len(lines),
+        "attempts_not_priced": sum(usd is None for usd in now),
+        "usd_recorded": None if None in recorded or not recorded else math.fsum(recorded),
+        "usd": total,
+        "usd_per_puzzle": None if total is None else total / puzzles,
+    }
+
+
+def _usd(
+    usage: Mapping[str, Any], detail: Mapping[str, Any], price: Price | None, usd_per_device_hour: float | None
+) -> float | None:
+    """Price one attempt: by its tokens if the model has a price, else by its device time."""
+    if price is None:
+        seconds = usage.get("device_seconds")
+        return None if seconds is None or usd_per_device_hour is None else seconds / 3600 * usd_per_device_hour
+    return price.usd(
+        input_tokens=usage.get("input_tokens"),
+        output_tokens=usage.get("output_tokens"),
+        cached_tokens=usage.get("cached_tokens"),
+        cache_write_tokens=detail.get("cache_write_tokens", 0),
+    )
