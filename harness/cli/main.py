@@ -15,7 +15,7 @@ import typer
 from harness.errors import RunError, UserError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("harness.cli.run:run", "Run a solver on a task, or resume that run; every attempt is recorded."),
+    "run": ("harness.cli.run:run", "Run a solver on a task, or resume; all is recorded."),
     "list": ("harness.cli.list:app", "List the tasks or the solvers, plugins included."),
     "leaderboard": ("harness.cli.leaderboard:leaderboard", "Show all runs side by side, or published numbers."),
     "show": ("harness.cli.show:show", "Show what a run answered, and what is wrong with it."),
