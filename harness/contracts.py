@@ -237,6 +237,64 @@ class GridCodec(Protocol):
         ...
 
 
+Pair = tuple[Answer, Answer]
+"""An input and its output, as the task writes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingGroup:
+    """Pairs that follow one rule. `demonstrations` are what every puzzle of the group shows; `further` are for training alone."""
+
+    name: str  # the `group` of its puzzles
+    demonstrations: tuple[Pair, ...]
+    further: tuple[Pair, ...] = ()
+
+
+@runtime_checkable
+class GroupedTask(Protocol):
+    """Optional, beside `Task`: every group has a rule of its own, which a net learns under an id from the group's own pairs.
+
+    Its codec is an `AugmentedCodec`; `exposure` says for the card what such a net has seen of the evaluation data.
+    """
+
+    @property
+    def exposure(self) -> str: ...
+
+    def training_groups(self, *, data_dir: Path | None) -> list[TrainingGroup]:
+        """Return the groups of all splits; of evaluation groups the demonstrations alone."""
+        ...
+
+
+@runtime_checkable
+class AugmentedCodec(GridCodec, Protocol):
+    """A codec that makes augmented copies of groups. A copy is a row of numbers in the codec's own coding; row 0 changes nothing.
+
+    A net has one id for each copy of each group, so the copies must be told from the arguments alone, at any time again.
+    """
+
+    def demonstrations(self, puzzle: Puzzle) -> tuple[Pair, ...]:
+        """Return the demonstrations a puzzle shows: those of its `TrainingGroup`."""
+        ...
+
+    def copies(self, demonstrations: Sequence[Pair], *, name: str, seed: int, n: int) -> NDArray[np.uint8]:
+        """Draw the plain copy and at most n others, fewer where no more can be told apart by the demonstrations; (m, K)."""
+        ...
+
+    def encode_pair(
+        self, pair: Pair, copy: NDArray[np.uint8], shift: tuple[float, float]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the input and label tokens, (L,) each, of a copy, shifted by a share in [0, 1) of the room down and right."""
+        ...
+
+    def encode_copy(self, puzzle: Puzzle, copy: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the input tokens, (L,), of a copy of a puzzle, not shifted."""
+        ...
+
+    def undo(self, answer: Answer, copy: NDArray[np.uint8]) -> Answer:
+        """Map an answer to a copy of a puzzle back to the puzzle. Total: whatever `decode` may return."""
+        ...
+
+
 class TaskView(Protocol):
     """The part of a task that a solver is handed: enough to read puzzles and write answers, no way to the keys."""
 
