@@ -27,18 +27,21 @@ class NetSolver:
 
     weights: a file, else what this project ships for the task's family. depth: the most supervision steps a puzzle may use,
     else what the net was trained with; depths: keep the answer after each of these (the last is the depth), for a curve.
-    halt: leave early when the halting logit is positive ("score"), when two steps agree ("agree"), or never (as the papers
-    evaluate). samples: rollouts per puzzle; rollout 0 is undisturbed, the others start from latents with Gaussian `noise`
-    (PTRM) and, with `augment`, from a symmetric copy of the puzzle whose answer is mapped back. select: rank distinct
-    answers by votes and then mean halting logit ("vote"), or by the best halting logit ("halt").
+    halt: leave early when two supervision steps in a row give the same answer ("agree"), when the halting logit is positive
+    ("score"), or never, as the papers evaluate. samples: rollouts per puzzle. Rollout 0 is undisturbed; the others
+    have Gaussian `noise` on the latent before every supervision step (PTRM, arXiv 2605.19943; there all rollouts have it)
+    and, with `augment`, start from a symmetric copy of the puzzle whose answer is mapped back. A stochastic net draws every
+    rollout, the first included. select: rank distinct answers by votes and then mean halting logit ("vote"; PTRM's mode@K),
+    or by the best halting logit ("halt"; PTRM's best-Q@K).
     """
 
     net: ClassVar[str]
+    stochastic: ClassVar[bool] = False  # the net draws its own rollouts
 
     weights: Path | None = None
     depth: int | None = None
     depths: tuple[int, ...] = ()
-    halt: Literal["score", "agree", "never"] = "score"
+    halt: Literal["score", "agree", "never"] = "agree"
     samples: int = 1
     noise: float = 0.0
     augment: bool = False
@@ -62,7 +65,11 @@ class NetSolver:
             raise UserError(f"depths needs samples=1, not {self.samples}.", rule="A curve is read off one undisturbed rollout.")
         if self.noise < 0:
             raise UserError(f"noise is {self.noise}.", rule="It is a standard deviation, at least 0.")
-        if self.samples > 1 and not self.noise and not self.augment:
+        if self.noise and self.samples == 1 and not self.stochastic:
+            raise UserError(
+                f"noise is {self.noise}, but the only rollout is the undisturbed one.", next_step="Give samples=8, say."
+            )
+        if self.samples > 1 and not (self.noise or self.augment or self.stochastic):
             raise UserError(
                 f"{self.samples} samples of the same puzzle would be identical.",
                 next_step="Give noise=0.5, say, or augment=true.",
@@ -136,7 +143,7 @@ class NetSolver:
             dtype=self._torch_dtype(),
             device=torch.device(self._device_type()),
             noise=self.noise,
-            noise_seeds=jobs.noise_seeds if self.noise else None,
+            noise_seeds=_NoiseSeeds(jobs, undisturbed=not self._loaded.net.stochastic),
         )
         for job in finished:
             index = job.job // self.samples
@@ -291,10 +298,6 @@ class _Jobs:
         back: NDArray[np.int64] = tokens if symmetry is None else symmetry.inverse().apply(tokens[None])[0]
         return back
 
-    @property
-    def noise_seeds(self) -> _NoiseSeeds:
-        return _NoiseSeeds(self)
-
     def _symmetry(self, job: int) -> Symmetries | None:
         puzzle, rollout = self.puzzles[job // self.solver.samples], job % self.solver.samples
         if not self.solver.augment or rollout == 0:
@@ -306,14 +309,14 @@ class _Jobs:
 
 
 class _NoiseSeeds:
-    """Seed of each job's noise; 0 for the undisturbed rollout."""
+    """Seed of each job's noise; 0 for the undisturbed rollout, where there is to be one."""
 
-    def __init__(self, jobs: _Jobs) -> None:
-        self.jobs = jobs
+    def __init__(self, jobs: _Jobs, *, undisturbed: bool) -> None:
+        self.jobs, self.undisturbed = jobs, undisturbed
 
     def __getitem__(self, job: int) -> int:
         samples = self.jobs.solver.samples
-        if job % samples == 0:
+        if self.undisturbed and job % samples == 0:
             return 0
         return 1 + seed_of("noise", self.jobs.seed, self.jobs.puzzles[job // samples].id, job % samples) % 2**62
 
