@@ -3,7 +3,8 @@
 A script is a function `(body, nth) -> Behaviour`: `body` is the request, `nth` how often this very conversation came before.
 The server counts what it billed, so that a test can hold the books of a run against it.
 
-As a program it answers every prompt alike: `python -m tests.llm_server --port 0 --reply TEXT --seconds 600`.
+As a program it answers every prompt alike, at once: `python -m tests.llm_server --port 0 --reply TEXT --seconds 600`; GET
+/stats says how many requests came and when, DELETE /stats forgets them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import asyncio
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -131,6 +133,7 @@ class LlmServer:
         self.open = self.most_open = 0  # requests being answered, now and at most
         self.routes: dict[str, Callable[[dict[str, Any], dict[str, str], bytes], Behaviour]] = {}  # other paths, by prefix
         self.keep_log = True
+        self.count, self.first, self.last = 0, 0.0, 0.0  # requests, and when the first and the last came, seconds since 1970
 
     def __enter__(self) -> LlmServer:
         self._loop = asyncio.new_event_loop()
@@ -168,7 +171,8 @@ class LlmServer:
 
     def behaviour(self, method: str, path: str, headers: dict[str, str], raw: bytes) -> tuple[dict[str, Any], Behaviour]:
         """Choose what to do with one request, and log it."""
-        self.paths.append(f"{method} {path}")
+        if self.keep_log:
+            self.paths.append(f"{method} {path}")
         try:
             request = json.loads(raw) if raw else {}
         except ValueError:
@@ -176,6 +180,9 @@ class LlmServer:
         for prefix, route in self.routes.items():
             if path.startswith(prefix):
                 return request, route(request, {**headers, ":method": method, ":path": path}, raw)
+        self.count += 1
+        self.last = time.time()
+        self.first = self.first or self.last
         key = json.dumps(request.get("messages", request.get("input")))
         nth = self.seen[key]
         self.seen[key] += 1
@@ -251,6 +258,15 @@ def main() -> None:
     arguments = parser.parse_args()
     server = LlmServer(Behaviour(text=arguments.reply))
     server.port, server.keep_log = arguments.port, False
+
+    def stats(_request: dict[str, Any], headers: dict[str, str], _raw: bytes) -> Behaviour:
+        found = {"requests": server.count, "first": server.first, "last": server.last}
+        if headers[":method"] == "DELETE":
+            server.count, server.first = 0, 0.0
+            server.seen.clear()
+        return Behaviour(raw=json.dumps(found).encode())
+
+    server.routes["/stats"] = stats
     with server:
         print(server.url, flush=True)
         server._thread.join(arguments.seconds)
