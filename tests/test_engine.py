@@ -137,6 +137,20 @@ def test_noise_depends_on_the_seed_of_the_job_and_not_on_its_neighbours(net: Trm
     assert changed > 0
 
 
+def test_noise_is_added_to_the_reasoning_latent_before_every_supervision_step(net: TrmNet, tokens: np.ndarray) -> None:
+    done = answers(net, tokens, batch_size=7, noise=0.7, noise_seeds=range(100, 100 + N))
+    for i in range(0, N, 5):
+        rng = torch.Generator().manual_seed(100 + i)
+        with torch.inference_mode():
+            x = net.embed(torch.from_numpy(tokens[i : i + 1]), None, torch.float32)
+            z_H, z_L = net.initial(1, torch.float32)
+            for _ in range(DEPTH):
+                z_H, z_L = net.step((z_H, z_L + 0.7 * torch.randn(1, L, 16, generator=rng)), x)
+            logits, q = net.read((z_H, z_L))
+        assert (done[i].tokens_at[DEPTH] == logits[0].argmax(-1).numpy()).all()
+        assert done[i].halt_score == pytest.approx(q[0, 0].item(), abs=1e-4)
+
+
 def test_flops_are_those_counted_by_hand() -> None:
     """One block of inner width 256: 2·(3·D·256) for the SwiGLU, 2·4·D² for projections, 4·S·D for attention, per position."""
     D, S = 16, 9
@@ -266,6 +280,7 @@ def test_the_ranking_is_votes_then_mean_halting_logit_or_the_best_halting_logit(
         ({"depth": 2, "depths": "1,2"}, "both given"),
         ({"samples": 4}, "would be identical"),
         ({"samples": 4, "noise": -1.0}, "noise is -1.0"),
+        ({"noise": 0.5}, "only rollout is the undisturbed one"),
         ({"samples": 2, "noise": 1.0, "depths": "1,2"}, "depths needs samples=1"),
         ({"halt": "maybe"}, "'maybe' is not a value"),
         ({"batchsize": 4}, "no option 'batchsize'.*batch_size"),

@@ -39,7 +39,7 @@ class Jobs(Protocol):
 
 
 class Seeds(Protocol):
-    """A seed per job; 0 means no noise."""
+    """A seed per job; 0 means no noise: the undisturbed rollout, and the mean of a stochastic net."""
 
     def __getitem__(self, job: int, /) -> int: ...
 
@@ -56,6 +56,7 @@ class Rows:
     busy: list[float]
     previous: Tensor  # (B, L) output tokens one step before; -1 at the start
     kept: list[dict[int, NDArray[np.int64]]]
+    rng: list[torch.Generator | None]  # of the row's own noise; None for none
 
 
 def run(
@@ -75,9 +76,14 @@ def run(
 
     depths: supervision steps after which the answer is kept, ascending; the last is the most a puzzle may use. halt: leave
     earlier when the halting logit is positive ("score"), when two steps in a row give the same answer ("agree"), or never.
-    noise: standard deviation of Gaussian noise on the initial latents, drawn per job from `noise_seeds` (PTRM's rollouts).
+    noise: standard deviation of Gaussian noise on the reasoning latent before every supervision step (PTRM, arXiv 2605.19943,
+    section 4 and figure 4, read in summaries: z <- z + noise; z, y <- recursion(x, z, y)). A net that is stochastic itself
+    (`net.stochastic`) gets standard normals of shape (B, *net.noise_shape) with every step. Both come from `noise_seeds`, a
+    generator of its own for each job on `device`, so that a rollout does not depend on its neighbours in the batch.
     A batch that does not fit in memory is halved and its unfinished rows start again.
     """
+    if (noise or net.stochastic) and noise_seeds is None:
+        raise ValueError("Noise needs noise_seeds.")
     waiting = list(range(len(tokens)))[::-1]
     deepest, wanted = max(depths), set(depths)
     rows: Rows | None = None
@@ -89,13 +95,18 @@ def run(
                 if free > 0 and waiting:
                     taken = [waiting.pop() for _ in range(min(free, len(waiting)))]
                     try:
-                        rows = _join(rows, _enter(net, tokens, ids, taken, dtype, device, noise, noise_seeds))
+                        rows = _join(rows, _enter(net, tokens, ids, taken, dtype, device, noise_seeds))
                     except BaseException:
                         waiting += taken[::-1]
                         raise
                 assert rows is not None
                 start = time.perf_counter()
-                rows.z = net.step(rows.z, rows.x)
+                if noise:
+                    rows.z = (*rows.z[:-1], rows.z[-1] + noise * _normals(rows, rows.z[-1].shape[1:], rows.z[-1].dtype))
+                if net.stochastic:
+                    rows.z = net.step(rows.z, rows.x, _normals(rows, net.noise_shape, torch.float32))
+                else:
+                    rows.z = net.step(rows.z, rows.x)
                 logits, q = net.read(rows.z)
                 output = logits.argmax(-1)
                 stop = q[:, 0] > 0 if halt == "score" else (output == rows.previous).all(-1)
@@ -142,18 +153,14 @@ def _enter(
     jobs: list[int],
     dtype: torch.dtype,
     device: torch.device,
-    noise: float,
     noise_seeds: Seeds | None,
 ) -> Rows:
     batch = torch.from_numpy(np.ascontiguousarray(tokens[jobs])).to(device)
     batch_ids = None if ids is None else torch.from_numpy(np.ascontiguousarray(ids[jobs])).to(device)
-    z = net.initial(len(jobs), dtype)
-    if noise:
-        assert noise_seeds is not None
-        z = tuple(_noisy(t, noise, [noise_seeds[job] for job in jobs], k) for k, t in enumerate(z))
+    seeds = [0 if noise_seeds is None else noise_seeds[job] for job in jobs]
     now = time.perf_counter()
     return Rows(
-        z=z,
+        z=net.initial(len(jobs), dtype),
         x=net.embed(batch, batch_ids, dtype),
         job=jobs,
         depth=[0] * len(jobs),
@@ -161,17 +168,17 @@ def _enter(
         busy=[0.0] * len(jobs),
         previous=torch.full_like(batch, -1),
         kept=[{} for _ in jobs],
+        rng=[torch.Generator(device).manual_seed(seed % 2**63) if seed else None for seed in seeds],
     )
 
 
-def _noisy(z: Tensor, noise: float, seeds: list[int], which: int) -> Tensor:
-    """Add noise drawn on the CPU from each row's own seed; seed 0 means no noise (the undisturbed rollout)."""
-    out = z.clone()
-    for row, seed in enumerate(seeds):
-        if seed:
-            drawn = torch.randn(z.shape[1:], generator=torch.Generator().manual_seed((seed + which) % 2**63))
-            out[row] += (noise * drawn).to(z)
-    return out
+def _normals(rows: Rows, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Return standard normals (B, *shape), every row from its own generator, zeros where it has none."""
+    out = torch.zeros((len(rows.rng), *shape), device=rows.x.device)
+    for row, generator in zip(out, rows.rng, strict=True):
+        if generator is not None:
+            row.normal_(generator=generator)
+    return out.to(dtype)
 
 
 def _join(old: Rows | None, new: Rows) -> Rows:
@@ -186,6 +193,7 @@ def _join(old: Rows | None, new: Rows) -> Rows:
         busy=old.busy + new.busy,
         previous=torch.cat((old.previous, new.previous)),
         kept=old.kept + new.kept,
+        rng=old.rng + new.rng,
     )
 
 
@@ -204,6 +212,7 @@ def _without(rows: Rows, leave: list[int]) -> Rows | None:
         busy=[rows.busy[i] for i in stay],
         previous=rows.previous.index_select(0, index),
         kept=[rows.kept[i] for i in stay],
+        rng=[rows.rng[i] for i in stay],
     )
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from solvers.nets.trm import TrmConfig, TrmNet
+from solvers.nets.trm import TrmConfig
 
 
 def inference_flops(config: TrmConfig) -> int:
@@ -23,13 +23,16 @@ def training_flops(config: TrmConfig) -> int:
 
 def _count(config: TrmConfig, *, backward: bool) -> int:
     with torch.device("meta"):
-        ghost = TrmNet(config).train(backward)
+        ghost = config.build().train(backward)
     tokens = torch.zeros(1, config.seq_len, dtype=torch.long, device="meta")
     with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
         x = ghost.embed(tokens, None, torch.float32)
-        logits, q = ghost.read(ghost.step(ghost.initial(1, torch.float32), x))
         if backward:
-            (logits.sum() + q.sum()).backward()  # type: ignore[no-untyped-call]
+            done = ghost.train_step(ghost.initial_in_training(1, torch.float32), x, tokens)
+            loss = done.logits.sum() + done.q.sum() + (0 if done.extra_loss is None else done.extra_loss)
+            loss.backward()  # type: ignore[no-untyped-call]
+        else:
+            ghost.read(ghost.step(ghost.initial(1, torch.float32), x))
     return int(counter.get_total_flops())
 
 

@@ -17,7 +17,7 @@ from harness.options import read
 from solvers.nets.data import TrainingSet
 from solvers.nets.recipes import Recipe, recipe
 from solvers.nets.training import train
-from solvers.nets.trm import TrmConfig
+from solvers.nets.weights import config_of
 
 
 def run(
@@ -91,7 +91,7 @@ def run(
 
 def changed(chosen: Recipe, options: Mapping[str, str]) -> Recipe:
     """Return the recipe with fields replaced from text; `config.NAME` replaces a field of the net's configuration."""
-    hints, net_hints = typing.get_type_hints(Recipe), typing.get_type_hints(TrmConfig)
+    hints, net_hints = typing.get_type_hints(Recipe), typing.get_type_hints(config_of(chosen.net)[1])
     values: dict[str, Any] = {}
     config = dict(chosen.config)
     for name, text in options.items():

@@ -47,7 +47,7 @@ def fresh_carry(net: Any, batch: dict[str, Tensor], dtype: torch.dtype, stagger:
     B = len(batch["tokens"])
     device = batch["tokens"].device
     return Carry(
-        z=tuple(z.clone() for z in net.initial(B, dtype)),
+        z=tuple(z.clone() for z in net.initial_in_training(B, dtype)),
         tokens=batch["tokens"].clone(),
         labels=batch["labels"].clone(),
         ids=batch["ids"].clone(),
@@ -60,10 +60,11 @@ def fresh_carry(net: Any, batch: dict[str, Tensor], dtype: torch.dtype, stagger:
 class StepResult:
     """One supervision step of a batch. Tensors keep the graph where they carry gradients."""
 
-    loss_sum: Tensor  # scalar: token loss per sequence + halt_weight · halting losses, summed over slots
+    loss_sum: Tensor  # scalar: token loss per sequence + halt_weight · halting losses + the net's own, summed over slots
     token_loss: Tensor  # scalar, detached
     halt_loss: Tensor
     continue_loss: Tensor | None
+    extra_loss: Tensor | None  # the net's own, e.g. a Kullback-Leibler term
     halted: Tensor  # (B,)
     correct: Tensor  # (B,) all scored cells right
     cell_accuracy: Tensor  # (B,)
@@ -92,20 +93,19 @@ def supervise(
     tokens = torch.where(new[:, None], batch["tokens"], carry.tokens)
     labels = torch.where(new[:, None], batch["labels"], carry.labels)
     ids = torch.where(new, batch["ids"], carry.ids)
-    z = tuple(
-        torch.where(new[:, None, None], start, old) for start, old in zip(net.initial(len(tokens), dtype), carry.z, strict=True)
-    )
+    starts = net.initial_in_training(len(tokens), dtype)
+    z = tuple(torch.where(new[:, None, None], start, old) for start, old in zip(starts, carry.z, strict=True))
     steps = torch.where(new, 0, carry.steps) + 1
 
     x = net.embed(tokens, ids, dtype)
-    z = net.step(z, x)
-    logits, q = net.read(z)
-    q_halt, q_continue = q.unbind(-1)
+    done = net.train_step(z, x, labels)
+    z, logits = done.z, done.logits
+    q_halt, q_continue = done.q.unbind(-1)
 
     scored = labels != IGNORE
     cells = scored.sum(-1).clamp_min(1)
     with torch.no_grad():
-        right = (logits.argmax(-1) == labels) & scored
+        right = (done.answer.argmax(-1) == labels) & scored
         correct = right.sum(-1) == scored.sum(-1)
         last = steps >= c.halt_max_steps
         halted = last
@@ -127,6 +127,8 @@ def supervise(
             target = torch.sigmoid(torch.where(last, q_next[:, 0], q_next.amax(-1)))
         continue_loss = F.binary_cross_entropy_with_logits(q_continue, target, reduction="sum")
         loss_sum = loss_sum + halt_weight * continue_loss
+    if done.extra_loss is not None:
+        loss_sum = loss_sum + done.extra_loss
 
     after = Carry(tuple(t.detach() for t in z), tokens, labels, ids, steps, halted)
     return after, StepResult(
@@ -134,6 +136,7 @@ def supervise(
         token_loss=token_loss.detach(),
         halt_loss=halt_loss.detach(),
         continue_loss=None if continue_loss is None else continue_loss.detach(),
+        extra_loss=None if done.extra_loss is None else done.extra_loss.detach(),
         halted=halted,
         correct=correct,
         cell_accuracy=(right / cells[:, None]).sum(-1),

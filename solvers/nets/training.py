@@ -101,6 +101,8 @@ def train(
     dtype = resolve_dtype(recipe, device)
     torch.manual_seed(seed_of("init", seed) % 2**63)
     fields = recipe.config | {"vocab_size": data.codec.vocab_size, "seq_len": data.codec.length}
+    if data.puzzle_ids > 1:
+        fields["num_puzzle_identifiers"] = data.puzzle_ids
     net = weights.build(recipe.net, fields).to(device).train()
     full = net.config
     stages = recipe.depth_curriculum or ((0.0, full.H_cycles, full.L_cycles),)
@@ -159,7 +161,7 @@ def train(
             optimiser.zero_grad(set_to_none=True)
         sign_sgd(tables, recipe.table_lr * scale, recipe.table_weight_decay)
         if average is not None:
-            average.update(net)
+            average.update()
         progress.step += 1
         progress.flops += flops_at[stage] * recipe.batch_size
 
@@ -208,11 +210,18 @@ def train(
 def exact_accuracy(
     config: TrmConfig, state: dict[str, Tensor], data: TrainingSet, dtype: torch.dtype, device: torch.device, batch: int = 512
 ) -> float:
-    """Return the share of sequences with every scored cell right after the full depth."""
-    net = TrmNet(config)
+    """Return the share of sequences with every scored cell right after the full depth, one rollout each."""
+    net = config.build()
     net.load_state_dict(state)
     jobs = engine.run(
-        net, data.tokens, depths=[config.halt_max_steps], halt="never", batch_size=batch, dtype=dtype, device=device
+        net,
+        data.tokens,
+        depths=[config.halt_max_steps],
+        halt="never",
+        batch_size=batch,
+        dtype=dtype,
+        device=device,
+        noise_seeds=range(1, len(data.tokens) + 1) if net.stochastic else None,
     )
     right = 0
     for job in jobs:
@@ -271,6 +280,8 @@ class _Meter:
             "cells": (halted * result.cell_accuracy).sum(),
             "steps": (halted * result.steps).sum(),
         }
+        if result.extra_loss is not None:
+            new["extra_loss"] = result.extra_loss
         self.sums = {k: self.sums[k] + v for k, v in new.items()} if self.sums else new
 
     def line(self, progress: Progress) -> dict[str, Any]:
@@ -293,6 +304,7 @@ class _Meter:
             "training_flops": progress.flops,
             "loss": sums["loss"] / sums["sequences"],
             "token_loss": sums["token_loss"] / sums["sequences"],
+            **({"extra_loss": sums["extra_loss"] / sums["sequences"]} if "extra_loss" in sums else {}),
             "exact": sums["exact"] / halted,
             "cells": sums["cells"] / halted,
             "supervision_steps": sums["steps"] / halted,

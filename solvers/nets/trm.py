@@ -59,13 +59,30 @@ class TrmConfig:
         if self.single_z and self.H_layers:
             raise UserError("single_z was asked for with a second network.", rule="One latent is updated by one network.")
 
+    def build(self) -> TrmNet:
+        """Return a freshly initialised net."""
+        return TrmNet(self)
+
     def at_cycles(self, H_cycles: int, L_cycles: int) -> TrmConfig:
         """Return the same configuration with other cycles, as a depth curriculum asks for."""
         return replace(self, H_cycles=H_cycles, L_cycles=L_cycles)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainStep:
+    """A supervision step in training, as the losses need it."""
+
+    z: State  # carried on, to be detached
+    logits: Tensor  # (B, L, V) for the token loss
+    q: Tensor  # (B, 2) halting logits
+    answer: Tensor  # (B, L, V) logits of the answer that halting is judged by
+    extra_loss: Tensor | None = None  # scalar: a further loss, summed over sequences
+
+
 class TrmNet(nn.Module):
     """Latents are tuples (z_H, z_L), each (B, S, D); with `single_z` the tuple holds z_H alone."""
+
+    stochastic = False  # True: `step` takes noise, and two rollouts of a puzzle differ
 
     def __init__(self, config: TrmConfig) -> None:
         super().__init__()
@@ -114,18 +131,31 @@ class TrmNet(nn.Module):
 
     def step(self, z: State, x: Tensor) -> State:
         """Do one supervision step. Gradients flow through its last cycle (or last applications) only; detach z yourself."""
-        c = self.config
-        applications = [
-            update for _ in range(c.H_cycles) for update in ("L",) * c.L_cycles + ("H",)
-        ]  # e.g. H_cycles=2, L_cycles=2: L L H L L H
-        with_gradient = c.L_cycles + 1 if c.gradient == "cycle" else 2
-        cut = len(applications) - with_gradient
+        applications, cut = self._applications()
         with torch.no_grad():
             for update in applications[:cut]:
                 z = self._update(update, z, x)
         for update in applications[cut:]:
             z = self._update(update, z, x)
         return z
+
+    def initial_in_training(self, B: int, dtype: torch.dtype) -> State:
+        """Return the latents a training sequence starts from: what `train_step` carries."""
+        return self.initial(B, dtype)
+
+    def train_step(self, z: State, x: Tensor, labels_BL: Tensor) -> TrainStep:
+        """Do one supervision step of training; the labels are for nets whose training looks at them."""
+        z = self.step(z, x)
+        logits, q = self.read(z)
+        return TrainStep(z=z, logits=logits, q=q, answer=logits)
+
+    def _applications(self) -> tuple[list[str], int]:
+        """Return the updates of one supervision step and the index from which gradients flow."""
+        c = self.config
+        applications = [
+            update for _ in range(c.H_cycles) for update in ("L",) * c.L_cycles + ("H",)
+        ]  # e.g. H_cycles=2, L_cycles=2: L L H L L H
+        return applications, len(applications) - (c.L_cycles + 1 if c.gradient == "cycle" else 2)
 
     def _update(self, update: str, z: State, x: Tensor) -> State:
         if self.config.single_z:

@@ -7,7 +7,8 @@ import hashlib
 import importlib
 import json
 import os
-from collections.abc import Mapping
+import typing
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,23 @@ NETS: dict[str, str] = {
 """Net name -> what makes its configuration from the fields that differ from its defaults."""
 
 
-def build(net: str, fields: Mapping[str, Any]) -> TrmNet:
-    """Return a freshly initialised net from its configuration fields; unknown fields are refused."""
+def config_of(net: str) -> tuple[Callable[..., TrmConfig], type[TrmConfig]]:
+    """Return what makes a net's configuration from its fields, and the class of that configuration."""
     if net not in NETS:
         raise UserError(f"Unknown net {net!r}.", rule=did_you_mean(net, NETS))
-    known = {f.name for f in dataclasses.fields(TrmConfig)}
+    module, _, attribute = NETS[net].partition(":")
+    make = getattr(importlib.import_module(module), attribute)
+    return make, make if isinstance(make, type) else typing.get_type_hints(make)["return"]
+
+
+def build(net: str, fields: Mapping[str, Any]) -> TrmNet:
+    """Return a freshly initialised net from its configuration fields; unknown fields are refused."""
+    make, kind = config_of(net)
+    known = {f.name for f in dataclasses.fields(kind)}
     for name in fields:
         if name not in known:
             raise UserError(f"A {net} net has no configuration field {name!r}.", rule=did_you_mean(name, known))
-    module, _, attribute = NETS[net].partition(":")
-    return TrmNet(getattr(importlib.import_module(module), attribute)(**fields))
+    return make(**fields).build()
 
 
 def save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
@@ -103,7 +111,7 @@ def load(path: Path) -> Loaded:
             f"{path} has format {metadata.get('format')!r}, not {FORMAT!r}.",
             next_step="A published checkpoint is converted by `bench weights import`.",
         )
-    net = TrmNet(TrmConfig(**json.loads(metadata["config"])))
+    net = config_of(metadata["net"])[1](**json.loads(metadata["config"])).build()
     check_fit(net, tensors, path)
     net.load_state_dict({k: t.float() for k, t in tensors.items()})
     net.eval()
