@@ -225,9 +225,17 @@ def test_the_moving_average_follows_its_definition() -> None:
     torch.nn.init.zeros_(net.weight)
     average = MovingAverage(net, 0.9)
     torch.nn.init.ones_(net.weight)
-    average.update(net)
-    average.update(net)
+    average.update()
+    average.update()
     torch.testing.assert_close(average.shadow["weight"], torch.full((1, 2), 1 - 0.9**2))
+
+
+def test_the_puzzle_table_is_not_averaged() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 1), PuzzleTable(3, 2))
+    average = MovingAverage(net, 0.9)
+    net[1].weights[1] = 1.0
+    average.update()
+    torch.testing.assert_close(average.shadow["1.weights"], net[1].weights)
 
 
 def test_the_learning_rate_warms_up_and_falls_to_its_floor() -> None:

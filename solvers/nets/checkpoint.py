@@ -49,7 +49,7 @@ class Checkpoint:
         """Write the file; at any moment either the old or the new one is whole."""
         parts: dict[str, dict[str, Tensor]] = {"net": self.net.state_dict()}
         if self.average is not None:
-            parts["average"] = self.average.shadow
+            parts["average"] = self.average.averages
         parts |= {f"optimiser{i}": flatten_state(o) for i, o in enumerate(self.optimisers)}
         parts |= {f"carry{i}": c.tensors() for i, c in enumerate(carries)}
         tensors = {f"{part}/{name}": t for part, named in parts.items() for name, t in named.items()}
@@ -78,7 +78,8 @@ class Checkpoint:
 
         self.net.load_state_dict(part("net"))
         if self.average is not None:
-            self.average.shadow = part("average")
+            kept = part("average")
+            self.average.averages = {name: kept[name] for name in self.average.averages}
         for i, optimiser in enumerate(self.optimisers):
             restore_state(optimiser, part(f"optimiser{i}"))
         carries = len({key.split("/")[0] for key in tensors if key.startswith("carry")})

@@ -42,6 +42,15 @@ class TrainingSet:
         tokens, labels = (np.stack(column).astype(np.int64) for column in zip(*pairs, strict=True))
         return cls(tokens=tokens, labels=labels, ids=np.zeros(len(pairs), dtype=np.int64), codec=codec)
 
+    @property
+    def puzzle_ids(self) -> int:
+        """Rows that the net's puzzle table needs."""
+        return 1
+
+    def draw(self, where: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.int64]] | None:
+        """Return the training pairs at positions of an endless stream, where the CPU makes them; else None: see `Batches`."""
+        return None
+
 
 class Batches:
     """Yields the batch of any optimiser step; this process's slice of it where several processes train together."""
@@ -63,6 +72,8 @@ class Batches:
         plan = self._plan(step) if future is None else future.result()
         self._ahead[step + 1] = self._worker.submit(self._plan, step + 1)
         on_device = {name: torch.from_numpy(a).to(self.device, non_blocking=True) for name, a in plan.items()}
+        if "rows" not in on_device:
+            return on_device
         rows = on_device["rows"]
         tokens, labels = self._tokens[rows], self._labels[rows]
         if "positions" in on_device:
@@ -80,20 +91,21 @@ class Batches:
     def _plan(self, step: int) -> dict[str, NDArray[Any]]:
         """Draw indices and symmetries of the whole batch on the CPU, then keep this process's slice."""
         rng = generator("batch", self.seed, step)
-        plan: dict[str, NDArray[Any]] = {"rows": self._rows(step)}
-        if self.augment:
+        where = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        made = self.data.draw(where[self.slice], self.seed)
+        plan: dict[str, NDArray[Any]] = {} if made is not None else {"rows": self._rows(where)}
+        if made is None and self.augment:
             symmetries = self.data.codec.symmetries(rng, self.batch_size)
             if symmetries is not None:
                 plan |= {"positions": symmetries.positions, "relabel": symmetries.tokens}
         explores = rng.random(self.batch_size) < self.exploration
         least = rng.integers(2, max(3, self.halt_max_steps + 1), self.batch_size)
         plan["least"] = np.where(explores, least, 0)
-        return {name: np.ascontiguousarray(values[self.slice]) for name, values in plan.items()}
+        return (made or {}) | {name: np.ascontiguousarray(values[self.slice]) for name, values in plan.items()}
 
-    def _rows(self, step: int) -> NDArray[np.int64]:
+    def _rows(self, where: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return dataset rows of the batch: one shuffled pass over the data after the other, cut into batches."""
         n = len(self.data.tokens)
-        where = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         rows = np.empty(self.batch_size, dtype=np.int64)
         for epoch in np.unique(where // n):
             order = np.random.Generator(np.random.PCG64(seed_of("epoch", self.seed, int(epoch)))).permutation(n)

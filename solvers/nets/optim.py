@@ -81,16 +81,23 @@ def _gathered(tensor: Tensor) -> Tensor:
 
 
 class MovingAverage:
-    """An exponential moving average of a net's state: shadow <- decay · shadow + (1 - decay) · weights."""
+    """An exponential moving average of a net's parameters: average <- decay · average + (1 - decay) · parameters.
+
+    What is no parameter (initial latents, the puzzle table) is not averaged but taken as it is, as published.
+    """
 
     def __init__(self, net: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.shadow: dict[str, Tensor] = {name: t.detach().clone() for name, t in net.state_dict().items()}
+        self.net, self.decay = net, decay
+        self.averages: dict[str, Tensor] = {name: p.detach().clone() for name, p in net.named_parameters()}
+
+    @property
+    def shadow(self) -> dict[str, Tensor]:
+        """The state of the averaged net."""
+        return self.net.state_dict() | self.averages
 
     @torch.no_grad()
-    def update(self, net: nn.Module) -> None:
-        state = net.state_dict()
-        torch._foreach_lerp_(list(self.shadow.values()), [state[name] for name in self.shadow], 1 - self.decay)
+    def update(self) -> None:
+        torch._foreach_lerp_(list(self.averages.values()), list(self.net.parameters()), 1 - self.decay)
 
 
 def flatten_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
