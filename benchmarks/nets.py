@@ -1,0 +1,186 @@
+"""Speed of the full-size nets, ours against a plain rendering of the published loop, in one run: JSON on standard output.
+
+    python benchmarks/nets.py                     TRM-MLP on this machine's GPU, else its CPU
+    python benchmarks/nets.py --weights FILE      puzzles a second on trained weights, with halting and compaction
+
+Both sides train the same net (5,028,866 parameters, prefix of 16) by AdamW on the same batch, turn about, and the median of
+the ratios is reported. The plain side is benchmarks/plain_trm.py: no compilation, no compaction, always full depth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from plain_trm import PlainTrm
+
+from harness import registry
+from solvers.nets import engine, weights
+from solvers.nets.flops import inference_flops, measured_peak, training_flops
+from solvers.nets.optim import optimisers
+from solvers.nets.recipes import recipe
+from solvers.nets.supervision import fresh_carry
+from solvers.nets.training import Supervised
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch-size", type=int, default=None, help="training; default 768 on a GPU, 16 on a CPU")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--weights", type=Path, help="a weights file of an MLP TRM; without it, only training is timed")
+    parser.add_argument("--task", default="sudoku", help="generated task for the weights")
+    parser.add_argument("--size", type=int, default=6)
+    parser.add_argument("--puzzles", type=int, default=256)
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    report: dict[str, Any] = {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "torch": torch.__version__,
+        "dtype": str(dtype).removeprefix("torch."),
+        "measured_peak_flops": measured_peak(device.type, dtype),
+        "training": training(device, dtype, args.batch_size or (768 if device.type == "cuda" else 16), args.rounds, args.compile),
+    }
+    if args.weights:
+        report["inference"] = inference(device, dtype, args.weights, args.task, args.size, args.puzzles, args.rounds)
+    for side in ("ours", "plain"):
+        rate = report["training"][side]["flops_per_second"]
+        report["training"][side]["share_of_peak"] = rate / report["measured_peak_flops"]
+    print(json.dumps(report, indent=2))
+
+
+def training(device: torch.device, dtype: torch.dtype, batch: int, rounds: int, compiled: bool) -> dict[str, Any]:
+    """Time optimiser steps, turn about."""
+    chosen = recipe("trm-sudoku-paper")
+    net = weights.build("trm", chosen.config | {"vocab_size": 11, "seq_len": 81}).to(device).train()
+    config = net.config
+    plain = PlainTrm(11, 81, config.hidden_size, 16, config.H_cycles, config.L_cycles, config.halt_max_steps).to(device)
+    plain.load_from(net)
+    rng = np.random.default_rng(0)
+    tokens = torch.from_numpy(rng.integers(1, 11, (batch, 81))).to(device)
+    labels = torch.from_numpy(rng.integers(2, 11, (batch, 81))).to(device)
+
+    plain_adam = torch.optim.AdamW(plain.parameters(), chosen.lr, chosen.betas, weight_decay=chosen.weight_decay)
+    latents = plain.start(batch, 97, dtype)
+
+    def plain_step() -> None:
+        nonlocal latents
+        loss, y, z = plain.loss(*latents, tokens, labels, dtype)
+        (loss / batch).backward()
+        plain_adam.step()
+        plain_adam.zero_grad()
+        latents = (y, z)
+
+    if compiled:
+        net.compile_levels(dynamic=False)
+    model, ours_adam = Supervised(net, chosen, dtype), optimisers(net, chosen)
+    zeros = torch.zeros(batch, dtype=torch.long, device=device)
+    pack = {"tokens": tokens, "labels": labels, "ids": zeros, "least": zeros}
+    carry = fresh_carry(net, pack, dtype)
+
+    def our_step() -> None:
+        nonlocal carry
+        carry, result = model(carry, pack)
+        (result.loss_sum / batch).backward()
+        for optimiser in ours_adam:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+
+    timed = turn_about({"plain": plain_step, "ours": our_step}, device, rounds)
+    flops = training_flops(config) * batch
+    return {
+        "batch_size": batch,
+        "compiled": compiled,
+        **{
+            side: {"optimiser_steps_per_second": 1 / seconds, "flops_per_second": flops / seconds, "peak_bytes": peak}
+            for side, (seconds, peak) in timed["median"].items()
+        },
+        "ratio": timed["ratio"],
+    }
+
+
+def inference(
+    device: torch.device, dtype: torch.dtype, path: Path, task_name: str, size: int, count: int, rounds: int
+) -> dict[str, Any]:
+    """Time answering puzzles: the plain loop at full depth, our engine stopping when two supervision steps agree."""
+    loaded = weights.load(path)
+    config = loaded.net.config
+    task = registry.create("task", task_name, {"size": size})
+    items = task.load(split="test", seed=0, limit=count, data_dir=None)
+    tokens = np.stack([task.grid.encode(puzzle) for puzzle, _ in items])
+    net = loaded.net.to(device)
+    answers: dict[str, dict[int, np.ndarray]] = {"plain": {}, "ours": {}}
+    steps = 0
+
+    def plain() -> None:
+        with torch.inference_mode():
+            for start in range(0, count, 64):
+                part = torch.from_numpy(tokens[start : start + 64]).to(device)
+                z, x = net.initial(len(part), dtype), net.embed(part, None, dtype)
+                for _ in range(config.halt_max_steps):
+                    z = net.step(z, x)
+                for row, output in enumerate(net.read(z)[0].argmax(-1).cpu().numpy()):
+                    answers["plain"][start + row] = output
+
+    def ours() -> None:
+        nonlocal steps
+        steps = 0
+        for job in engine.run(
+            net, tokens, depths=[config.halt_max_steps], halt="agree", batch_size=64, dtype=dtype, device=device
+        ):
+            answers["ours"][job.job] = job.tokens_at[job.depth]
+            steps += job.depth
+
+    timed = turn_about({"plain": plain, "ours": ours}, device, rounds)
+    labels = [task.grid.encode_answer(puzzle, key.answers[0]) for puzzle, key in items]
+    right = {side: sum(bool((got[i] == labels[i]).all()) for i in range(count)) for side, got in answers.items()}
+    return {
+        "weights": path.stem,
+        "puzzles": count,
+        **{
+            side: {"puzzles_per_second": count / seconds, "correct": right[side]}
+            for side, (seconds, _) in timed["median"].items()
+        },
+        "ratio": timed["ratio"],
+        "same_answers": sum(bool((answers["plain"][i] == answers["ours"][i]).all()) for i in range(count)),
+        "mean_supervision_steps": {"plain": config.halt_max_steps, "ours": steps / count},
+        "flops_per_supervision_step": inference_flops(config),
+    }
+
+
+def turn_about(sides: dict[str, Callable[[], None]], device: torch.device, rounds: int) -> dict[str, Any]:
+    """Run the sides in turn after one warm-up each; return the median seconds and peak bytes of each, and the median ratio."""
+
+    def once(call: Callable[[], None]) -> tuple[float, int | None]:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+        start = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start, torch.cuda.max_memory_allocated() if device.type == "cuda" else None
+
+    for call in sides.values():
+        once(call)
+    runs = [{side: once(call) for side, call in sides.items()} for _ in range(rounds)]
+    return {
+        "median": {side: sorted(run[side] for run in runs)[rounds // 2] for side in sides},
+        "ratio": statistics.median(run["plain"][0] / run["ours"][0] for run in runs),
+    }
+
+
+if __name__ == "__main__":
+    main()
