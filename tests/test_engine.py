@@ -14,6 +14,7 @@ from harness.contracts import Budget, Puzzle
 from harness.errors import UserError
 from solvers.nets import engine, weights
 from solvers.nets.flops import inference_flops, training_flops
+from solvers.nets.rollouts import rank
 from solvers.nets.solver import NetSolver
 from solvers.nets.trm import TrmConfig, TrmNet
 
@@ -248,28 +249,29 @@ class _Job:
     device_seconds: float = 0.0
 
 
-class _Codec:
-    def decode(self, tokens: np.ndarray, puzzle: Puzzle) -> str:
-        return str(tokens[0])
-
-
 class _Straight:
-    def undo(self, job: int, tokens: np.ndarray) -> np.ndarray:
-        return tokens
+    def answer(self, job: int, tokens: np.ndarray) -> str:
+        return str(tokens[0])
 
 
 @pytest.mark.parametrize(
     ("select", "order"),
-    [("vote", ["7", "5"]), ("halt", ["9", "5"])],  # 7: three votes; 5 and 8: one each, 5 surer; 9: surest of all
+    [
+        ("vote", ["7", "5", "4", "8"]),  # 7: three votes; 5 and 4: two each, 5 surer on the mean probability; 8: one vote
+        ("halt", ["8", "4", "7", "5"]),  # by the best logit of each
+    ],
 )
-def test_the_ranking_is_votes_then_mean_halting_logit_or_the_best_halting_logit(
-    weights_file: Path, select: str, order: list[str]
-) -> None:
-    ballots = [(7, -3.0), (5, 2.0), (7, 0.0), (8, -1.0), (7, 1.0)] + ([(9, 5.0)] if select == "halt" else [])
+def test_the_ranking_is_votes_then_mean_halting_probability_or_the_best_halting_logit(select: str, order: list[str]) -> None:
+    ballots = [(7, -3.0), (5, 0.6), (7, 0.0), (4, -9.0), (7, 1.0), (8, 800.0), (5, 0.6), (4, 9.0)]
     jobs = [_Job(i, 1, {1: np.array([token])}, score) for i, (token, score) in enumerate(ballots)]
-    puzzle = Puzzle(id="p", group="p", split="test", payload={})
-    ranked = solver(weights_file, select=select)._attempts(puzzle, jobs, _Straight(), _Codec(), Budget(attempts=2), 1)  # type: ignore[arg-type]
-    assert [a.answer for a in ranked] == order
+    for given in (jobs, jobs[::-1]):  # whatever the order in which the engine ends them
+        ranked = rank(given, _Straight(), select)  # type: ignore[arg-type]
+        assert [answer for answer, _ in ranked] == order
+
+
+def test_equal_answers_of_a_ballot_keep_the_order_of_their_rollouts() -> None:
+    jobs = [_Job(i, 1, {1: np.array([token])}, 0.5) for i, token in enumerate([3, 1, 2])]
+    assert [answer for answer, _ in rank(jobs[::-1], _Straight(), "vote")] == ["3", "1", "2"]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -48,14 +48,17 @@ class IdTable:
         """Return the id of a group's plain copy. Raises KeyError for a group the table does not hold."""
         return self._first[name]
 
-    def draw(self, codec: AugmentedCodec, name: str, demonstrations: Sequence[Pair]) -> NDArray[np.uint8]:
-        """Return the copies of a group in the order of their ids. Raises UserError if its demonstrations are not those trained on."""
+    def check(self, name: str, demonstrations: Sequence[Pair]) -> None:
+        """Raise UserError if a group's demonstrations are not those that its ids were trained on."""
         if digest(demonstrations) != self.digests[name]:
             raise UserError(
                 f"The demonstrations of {name} are not those that the weights were trained on.",
-                rule="An id stands for the copies of a group as it was in training.",
-                next_step="Give -S blank_id=true, or the data that the weights were trained on.",
+                rule="An id stands for a copy of a group as it was in training.",
+                next_step="Give -S blank_id=true, or choose the task that the weights were trained for.",
             )
+
+    def draw(self, codec: AugmentedCodec, name: str, demonstrations: Sequence[Pair]) -> NDArray[np.uint8]:
+        """Return the copies of a group in the order of their ids."""
         return codec.copies(demonstrations, name=name, seed=self.seed, n=self.augmentations)
 
     def record(self) -> dict[str, Any]:

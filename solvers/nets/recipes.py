@@ -36,6 +36,7 @@ class Recipe:
     stagger: bool = False  # spread the slots over the supervision steps from the start, see supervision.fresh_carry
     depth_curriculum: tuple[tuple[float, int, int], ...] = ()  # (from this share of the steps, H_cycles, L_cycles)
     augment: bool = True
+    augmentations: int = 0  # of tasks whose groups have ids: augmented copies of each group, an id each
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = True  # on a GPU
     weights_dtype: Literal["float32", "bfloat16"] = "float32"  # of the weights file

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from harness.contracts import Task
+from harness.contracts import AugmentedCodec, GridCodec, GroupedTask, Task
 from harness.errors import UserError, did_you_mean
 from harness.options import read
 from solvers.nets.data import TrainingSet
+from solvers.nets.groups import GroupedSet
 from solvers.nets.recipes import Recipe, recipe
 from solvers.nets.training import train
 from solvers.nets.weights import config_of
@@ -44,20 +45,14 @@ def run(
         raise UserError(f"Recipe {recipe_name!r} trains {chosen.net!r}, not {net!r}.", next_step=f"Give --solver {chosen.net}.")
     if task.grid is None:
         raise UserError(f"Task {task.name!r} has no grid codec.", rule="Nets need one.")
-    if "train" not in task.splits:
-        raise UserError(f"Task {task.name!r} has no split 'train'.", rule=f"Its splits: {', '.join(task.splits)}.")
     if threads is not None:
         torch.set_num_threads(threads)
-    items = task.load(split="train", seed=data_seed, limit=chosen.train_items, data_dir=data_dir)
-    data = TrainingSet.from_items(items, task.grid, variants=chosen.augment)
-    validation = None
-    if chosen.validation_items:
-        held = task.load(split="validation", seed=data_seed, limit=chosen.validation_items, data_dir=data_dir)
-        seen = {row.tobytes() for row in data.tokens}
-        validation = TrainingSet.from_items(held, task.grid, variants=False)
-        overlap = sum(row.tobytes() in seen for row in validation.tokens)
-        if overlap:
-            raise UserError(f"{overlap} validation puzzles of {task.name!r} are in its training split.", rule="They must differ.")
+    data: TrainingSet
+    if isinstance(task, GroupedTask):
+        data, facts = _grouped(task, task.grid, chosen, data_seed, data_dir)
+        validation = None
+    else:
+        data, validation, facts = _plain(task, task.grid, chosen, data_seed, data_dir)
     about: dict[str, Any] = {
         "task": task.name,
         "task_version": task.version,
@@ -66,8 +61,7 @@ def run(
         "data_revision": task.data_revision,
         "data_sha256": hashlib.sha256(data.tokens.tobytes() + data.labels.tobytes()).hexdigest(),
         "data_seed": data_seed,
-        "items": len(items),
-        "regime": f"{len(items):,} puzzles of the train split" + (", symmetries drawn on the fly" if chosen.augment else ""),
+        **facts,
     }
     folder = out or Path("results/training") / f"{chosen.name}-{seed}"
     if fresh:
@@ -87,6 +81,46 @@ def run(
         say=say,
     )
     return ended.weights if ended.finished else None
+
+
+def _plain(
+    task: Task, codec: GridCodec, chosen: Recipe, data_seed: int, data_dir: Path | None
+) -> tuple[TrainingSet, TrainingSet | None, dict[str, Any]]:
+    """Return the pairs of the train split, those of the validation split if asked for, and what to say of them."""
+    if "train" not in task.splits:
+        raise UserError(f"Task {task.name!r} has no split 'train'.", rule=f"Its splits: {', '.join(task.splits)}.")
+    items = task.load(split="train", seed=data_seed, limit=chosen.train_items, data_dir=data_dir)
+    data = TrainingSet.from_items(items, codec, variants=chosen.augment)
+    validation = None
+    if chosen.validation_items:
+        held = task.load(split="validation", seed=data_seed, limit=chosen.validation_items, data_dir=data_dir)
+        seen = {row.tobytes() for row in data.tokens}
+        validation = TrainingSet.from_items(held, codec, variants=False)
+        overlap = sum(row.tobytes() in seen for row in validation.tokens)
+        if overlap:
+            raise UserError(f"{overlap} validation puzzles of {task.name!r} are in its training split.", rule="They must differ.")
+    regime = f"{len(items):,} puzzles of the train split" + (", symmetries drawn on the fly" if chosen.augment else "")
+    return data, validation, {"items": len(items), "regime": regime}
+
+
+def _grouped(
+    task: GroupedTask, codec: GridCodec, chosen: Recipe, data_seed: int, data_dir: Path | None
+) -> tuple[GroupedSet, dict[str, Any]]:
+    """Return the pairs of all groups with their ids, and what to say of them."""
+    if not isinstance(codec, AugmentedCodec):
+        raise UserError(f"The codec of {type(task).__name__} makes no copies.", rule="A task in groups needs an AugmentedCodec.")
+    for name in ("train_items", "validation_items"):
+        if getattr(chosen, name):
+            raise UserError(
+                f"{name} is {getattr(chosen, name)}, but this task is trained on groups, all of them.",
+                next_step="Choose a recipe without it.",
+            )
+    groups = task.training_groups(data_dir=data_dir)
+    data = GroupedSet.of(groups, codec, augmentations=chosen.augmentations, seed=data_seed, shifted=chosen.augment)
+    regime = f"{len(data.tokens):,} pairs of {len(groups):,} groups, {data.table.size - 1:,} copies with an id each" + (
+        ", shifted on the canvas" if chosen.augment else ""
+    )
+    return data, {"items": len(groups), "regime": regime, "exposure": task.exposure, "puzzle_ids": data.table.record()}
 
 
 def changed(chosen: Recipe, options: Mapping[str, str]) -> Recipe:

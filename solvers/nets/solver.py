@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.contracts import Attempt, Budget, GridCodec, Puzzle, SolverCard, Symmetries, Task, TaskView, TracePoint, Usage
+from harness.contracts import Attempt, Budget, GridCodec, Puzzle, SolverCard, Task, TaskView, TracePoint, Usage
 from harness.errors import UserError
-from harness.randomness import generator, seed_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from solvers.nets.engine import Finished
+    from solvers.nets.rollouts import Rollouts
     from solvers.nets.weights import Loaded
 
 
@@ -30,9 +26,10 @@ class NetSolver:
     halt: leave early when two supervision steps in a row give the same answer ("agree"), when the halting logit is positive
     ("score"), or never, as the papers evaluate. samples: rollouts per puzzle. Rollout 0 is undisturbed; the others
     have Gaussian `noise` on the latent before every supervision step (PTRM, arXiv 2605.19943; there all rollouts have it)
-    and, with `augment`, start from a symmetric copy of the puzzle whose answer is mapped back. A stochastic net draws every
-    rollout, the first included. select: rank distinct answers by votes and then mean halting logit ("vote"; PTRM's mode@K),
-    or by the best halting logit ("halt"; PTRM's best-Q@K).
+    and, with `augment`, start from a symmetric copy of the puzzle whose answer is mapped back; where the weights have puzzle
+    ids, from a copy they were trained on, under its id. blank_id: give every rollout the id 0, which is never trained (a
+    control). A stochastic net draws every rollout, the first included. select: rank distinct answers by votes and then mean
+    halting probability ("vote"; PTRM's mode@K), or by the best halting logit ("halt"; PTRM's best-Q@K).
     """
 
     net: ClassVar[str]
@@ -45,6 +42,7 @@ class NetSolver:
     samples: int = 1
     noise: float = 0.0
     augment: bool = False
+    blank_id: bool = False
     select: Literal["vote", "halt"] = "vote"
     batch_size: int = 256
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -126,32 +124,35 @@ class NetSolver:
 
         from solvers.nets import engine
         from solvers.nets.flops import inference_flops
+        from solvers.nets.rollouts import NoiseSeeds, Rollouts
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         codec = _codec(task)
         open_puzzles = [p for p in puzzles if budget.wanted(p.id)]
-        jobs = _Jobs(open_puzzles, codec, self, budget.seed)
-        flops_per_step = inference_flops(self._loaded.net.config)
+        net = self._loaded.net
+        jobs = Rollouts(open_puzzles, codec, self, seed=budget.seed, table=self._loaded.table, stochastic=net.stochastic)
+        flops_per_step = inference_flops(net.config)
         waiting: dict[int, list[Finished]] = {}
         finished = engine.run(
-            self._loaded.net,
+            net,
             jobs,
-            depths=sorted(self.depths) or [self.depth or self._loaded.net.config.halt_max_steps],
+            ids=jobs.ids,
+            depths=sorted(self.depths) or [self.depth or net.config.halt_max_steps],
             halt=self.halt,
             batch_size=self.batch_size,
             dtype=self._torch_dtype(),
             device=torch.device(self._device_type()),
             noise=self.noise,
-            noise_seeds=_NoiseSeeds(jobs, undisturbed=not self._loaded.net.stochastic),
+            noise_seeds=NoiseSeeds(jobs),
         )
         for job in finished:
-            index = job.job // self.samples
+            index, _ = jobs.place(job.job)
             done = waiting.setdefault(index, [])
             done.append(job)
-            if len(done) == self.samples:
+            if len(done) == jobs.count(index):
                 del waiting[index]
-                yield from self._attempts(open_puzzles[index], done, jobs, codec, budget, flops_per_step)
+                yield from self._attempts(open_puzzles[index], done, jobs, budget, flops_per_step)
 
     @classmethod
     def train(
@@ -213,16 +214,11 @@ class NetSolver:
         import_checkpoint(cls.net, checkpoint, out, options)
 
     def _attempts(
-        self, puzzle: Puzzle, done: list[Finished], jobs: _Jobs, codec: GridCodec, budget: Budget, flops_per_step: int
+        self, puzzle: Puzzle, done: list[Finished], jobs: Rollouts, budget: Budget, flops_per_step: int
     ) -> Iterator[Attempt]:
-        ballot: dict[str, list[tuple[float, Any]]] = {}
-        for job in done:
-            answer = codec.decode(jobs.undo(job.job, job.tokens_at[job.depth]), puzzle)
-            ballot.setdefault(json.dumps(answer), []).append((job.halt_score, answer))
-        if self.select == "vote":
-            ranked = sorted(ballot.values(), key=lambda votes: (-len(votes), -sum(s for s, _ in votes) / len(votes)))
-        else:
-            ranked = sorted(ballot.values(), key=lambda votes: -max(s for s, _ in votes))
+        from solvers.nets.rollouts import rank
+
+        ranked = rank(done, jobs, self.select)
         steps = sum(job.depth for job in done)
         cost = Usage(
             wall_seconds=max(job.seconds for job in done),
@@ -232,20 +228,21 @@ class NetSolver:
             retries=0,
         )
         for attempt in budget.wanted(puzzle.id):
-            votes = ranked[min(attempt, len(ranked) - 1)]  # fewer distinct answers than attempts: the last is said again
+            answer, scores = ranked[min(attempt, len(ranked) - 1)]  # fewer distinct answers than attempts: the last is said again
             yield Attempt(
                 puzzle_id=puzzle.id,
                 attempt=attempt,
-                answer=votes[0][1],
+                answer=answer,
                 usage=cost if attempt == 0 else Usage(wall_seconds=0.0, device_seconds=0.0, passes=0, flops=0, retries=0),
                 depth=max(job.depth for job in done),
-                samples=self.samples,
+                samples=len(done),
                 trace=tuple(
-                    TracePoint(depth=d, answer=codec.decode(tokens, puzzle)) for d, tokens in sorted(done[0].tokens_at.items())
+                    TracePoint(depth=depth, answer=jobs.answer(done[0].job, tokens))
+                    for depth, tokens in sorted(done[0].tokens_at.items())
                 )
                 if self.depths
                 else (),
-                detail={"halt_score": round(max(s for s, _ in votes), 4), "votes": len(votes)},
+                detail={"halt_score": round(max(scores), 4), "votes": len(scores)},
             )
 
     def _device_type(self) -> str:
@@ -270,55 +267,6 @@ class NetSolver:
         if name == "auto":
             name = "bfloat16" if self._device_type().startswith("cuda") else "float32"
         return getattr(torch, name)
-
-
-class _Jobs:
-    """Rollout k of puzzle i is job i · samples + k; tokens are made when a batch asks for them."""
-
-    def __init__(self, puzzles: Sequence[Puzzle], codec: GridCodec, solver: NetSolver, seed: int) -> None:
-        self.puzzles, self.codec, self.solver, self.seed = puzzles, codec, solver, seed
-
-    def __len__(self) -> int:
-        return len(self.puzzles) * self.solver.samples
-
-    def __getitem__(self, jobs: list[int]) -> NDArray[np.int64]:
-        """Return the input tokens of jobs, (len(jobs), L)."""
-        import numpy as np
-
-        rows = []
-        for job in jobs:
-            tokens = self.codec.encode(self.puzzles[job // self.solver.samples])
-            symmetry = self._symmetry(job)
-            rows.append(tokens if symmetry is None else symmetry.apply(tokens[None])[0])
-        return np.stack(rows).astype(np.int64)
-
-    def undo(self, job: int, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Map output tokens (L,) of a job back to the puzzle as it was posed."""
-        symmetry = self._symmetry(job)
-        back: NDArray[np.int64] = tokens if symmetry is None else symmetry.inverse().apply(tokens[None])[0]
-        return back
-
-    def _symmetry(self, job: int) -> Symmetries | None:
-        puzzle, rollout = self.puzzles[job // self.solver.samples], job % self.solver.samples
-        if not self.solver.augment or rollout == 0:
-            return None
-        symmetry = self.codec.symmetries(generator("vote", self.seed, puzzle.id, rollout), 1)
-        if symmetry is None:
-            raise UserError("augment=true, but this task has no symmetries to offer.", next_step="Leave it out, or use noise.")
-        return symmetry
-
-
-class _NoiseSeeds:
-    """Seed of each job's noise; 0 for the undisturbed rollout, where there is to be one."""
-
-    def __init__(self, jobs: _Jobs, *, undisturbed: bool) -> None:
-        self.jobs, self.undisturbed = jobs, undisturbed
-
-    def __getitem__(self, job: int) -> int:
-        samples = self.jobs.solver.samples
-        if self.undisturbed and job % samples == 0:
-            return 0
-        return 1 + seed_of("noise", self.jobs.seed, self.jobs.puzzles[job // samples].id, job % samples) % 2**62
 
 
 def _codec(task: TaskView) -> GridCodec:

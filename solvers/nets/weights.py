@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from harness.contracts import Parameters
 from harness.errors import UserError, did_you_mean
+from solvers.nets.groups import IdTable
 from solvers.nets.trm import TrmConfig, TrmNet
 
 FORMAT = "depthbench-net-1"
@@ -26,6 +27,7 @@ SHIPPED = Path(__file__).parent / "weights"
 """Weights trained by this project: <solver>-<family of the task>.safetensors."""
 
 NETS: dict[str, str] = {
+    "gram": "solvers.nets.gram:GramConfig",
     "hrm": "solvers.nets.hrm:hrm_config",
     "looped": "solvers.nets.looped:looped_config",
     "transformer": "solvers.nets.transformer:transformer_config",
@@ -78,13 +80,14 @@ def save(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A net with what its file says about it."""
+    """A net with what its file says about it; of puzzle ids the training record keeps the summary, `table` the whole."""
 
     name: str
     net: TrmNet
     training: dict[str, Any]
     sha256: str
     path: Path
+    table: IdTable | None = None
 
     @property
     def parameters(self) -> Parameters:
@@ -115,8 +118,14 @@ def load(path: Path) -> Loaded:
     check_fit(net, tensors, path)
     net.load_state_dict({k: t.float() for k, t in tensors.items()})
     net.eval()
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Loaded(name=metadata["net"], net=net, training=json.loads(metadata["training"]), sha256=digest, path=path)
+    with path.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    training = json.loads(metadata["training"])
+    table = None
+    if ids := training.get("puzzle_ids"):
+        table = IdTable.from_record(ids)
+        training["puzzle_ids"] = ids | {"groups": len(ids["groups"])}
+    return Loaded(name=metadata["net"], net=net, training=training, sha256=digest, path=path, table=table)
 
 
 def check_fit(net: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
@@ -138,7 +147,7 @@ def check_fit(net: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> No
 
 def count_parameters(net: nn.Module) -> Parameters:
     """Return the ledger: what every pass re-uses, token embedding with output head, puzzle-id rows, stored and active sums."""
-    embedding = per_puzzle = core = other = 0
+    embedding = per_puzzle = core = other = training = 0
     rows = 0
     for name, tensor in net.state_dict().items():
         if "puzzle_emb" in name:
@@ -148,8 +157,10 @@ def count_parameters(net: nn.Module) -> Parameters:
             embedding += tensor.numel()
         elif name.endswith("_init"):
             other += tensor.numel()
+        elif name.startswith("posterior."):  # sees the answer: used in training alone
+            training += tensor.numel()
         else:
             core += tensor.numel()
-    stored = core + embedding + per_puzzle + other
+    stored = core + embedding + per_puzzle + other + training
     active = core + embedding + other + (per_puzzle // rows if rows else 0)
     return Parameters(core=core, embedding=embedding, per_puzzle=per_puzzle, stored=stored, active=active)
