@@ -32,11 +32,11 @@ class ArcGrid:
 
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
         """Return the test input as tokens, (L,)."""
-        return encode_grid(puzzle.payload["test"])
+        return encode_grid(puzzle.payload["test"], side=self.height)
 
     def encode_answer(self, puzzle: Puzzle, answer: Answer) -> NDArray[np.int64]:
         """Return a grid as labels, (L,): colours and end markers are scored, padding is not."""
-        tokens = encode_grid(answer)
+        tokens = encode_grid(answer, side=self.height)
         return np.where(tokens == 0, IGNORED, tokens)
 
     def decode(self, tokens: NDArray[Any], puzzle: Puzzle) -> Answer:
@@ -44,11 +44,11 @@ class ArcGrid:
 
         This is the published crop rule: the end markers count only as what is no colour.
         """
-        canvas = np.asarray(tokens).reshape(SIDE, SIDE)
+        canvas = np.asarray(tokens).reshape(self.height, self.width)
         coloured = (canvas >= 2) & (canvas < 2 + COLOURS)
-        run = np.where(coloured.all(axis=1), SIDE, coloured.argmin(axis=1))  # colours from the left, row by row
+        run = np.where(coloured.all(axis=1), self.width, coloured.argmin(axis=1))  # colours from the left, row by row
         width = np.minimum.accumulate(run)
-        area = width * np.arange(1, SIDE + 1)
+        area = width * np.arange(1, self.height + 1)
         rows = int(area.argmax()) + 1
         if area[rows - 1] == 0:
             return []
@@ -68,7 +68,7 @@ class ArcGrid:
     def variants(self, puzzle: Puzzle, key: Key) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Return the (input, label) pairs of one item: its demonstrations and its test input."""
         pairs = [(d["input"], d["output"]) for d in puzzle.payload["train"]] + [(puzzle.payload["test"], key.answers[0])]
-        return [(encode_grid(given), self.encode_answer(puzzle, wanted)) for given, wanted in pairs]
+        return [(encode_grid(given, side=self.height), self.encode_answer(puzzle, wanted)) for given, wanted in pairs]
 
     def demonstrations(self, puzzle: Puzzle) -> tuple[Pair, ...]:
         return tuple((pair["input"], pair["output"]) for pair in puzzle.payload["train"])
@@ -82,13 +82,14 @@ class ArcGrid:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the tokens of a copy of a pair, (L,) each; input and output are shifted alike, so that both keep room."""
         given, wanted = (arc_copies.apply(grid, copy) for grid in pair)
-        down, right = (int(share * (SIDE + 1 - max(a, b))) for share, a, b in zip(shift, given.shape, wanted.shape, strict=True))
-        tokens, labels = encode_grid(given, down, right), encode_grid(wanted, down, right)
+        sizes = zip(shift, given.shape, wanted.shape, strict=True)
+        down, right = (int(share * (self.height + 1 - max(a, b))) for share, a, b in sizes)
+        tokens, labels = (encode_grid(grid, down, right, side=self.height) for grid in (given, wanted))
         return tokens, np.where(labels == 0, IGNORED, labels)
 
     def encode_copy(self, puzzle: Puzzle, copy: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the test input of a copy as tokens, (L,)."""
-        return encode_grid(arc_copies.apply(puzzle.payload["test"], copy))
+        return encode_grid(arc_copies.apply(puzzle.payload["test"], copy), side=self.height)
 
     def undo(self, answer: Answer, copy: NDArray[np.uint8]) -> Answer:
         """Return a grid as it is before the copy; [] stays []."""
@@ -96,12 +97,12 @@ class ArcGrid:
         return grid
 
 
-def encode_grid(grid: Any, down: int = 0, right: int = 0) -> NDArray[np.int64]:
-    """Return a grid of at most 30×30 colours as tokens, (L,), its top left corner at (down, right)."""
+def encode_grid(grid: Any, down: int = 0, right: int = 0, *, side: int = SIDE) -> NDArray[np.int64]:
+    """Return a grid as the tokens of a square canvas, (side²,), its top left corner at (down, right)."""
     colours = np.asarray(grid, dtype=np.int64)
-    bottom, side = down + colours.shape[0], right + colours.shape[1]
-    canvas = np.zeros((SIDE, SIDE), dtype=np.int64)
-    canvas[down:bottom, right:side] = colours + 2
-    canvas[bottom : bottom + 1, right:side] = 1
-    canvas[down:bottom, side : side + 1] = 1
+    bottom, edge = down + colours.shape[0], right + colours.shape[1]
+    canvas = np.zeros((side, side), dtype=np.int64)
+    canvas[down:bottom, right:edge] = colours + 2
+    canvas[bottom : bottom + 1, right:edge] = 1
+    canvas[down:bottom, edge : edge + 1] = 1
     return canvas.ravel()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness import registry
-from harness.contracts import Budget, Puzzle
+from harness.contracts import Budget
 from harness.errors import UserError
 from solvers.nets import engine, weights
 from solvers.nets.flops import inference_flops, training_flops
@@ -262,7 +262,7 @@ class _Straight:
     ],
 )
 def test_the_ranking_is_votes_then_mean_halting_probability_or_the_best_halting_logit(select: str, order: list[str]) -> None:
-    ballots = [(7, -3.0), (5, 0.6), (7, 0.0), (4, -9.0), (7, 1.0), (8, 800.0), (5, 0.6), (4, 9.0)]
+    ballots = [(7, -3.0), (5, 0.6), (7, 0.0), (4, -1.0), (7, 1.0), (8, 800.0), (5, 0.6), (4, 9.0)]
     jobs = [_Job(i, 1, {1: np.array([token])}, score) for i, (token, score) in enumerate(ballots)]
     for given in (jobs, jobs[::-1]):  # whatever the order in which the engine ends them
         ranked = rank(given, _Straight(), select)  # type: ignore[arg-type]

@@ -66,6 +66,80 @@ def trm_sudoku_paper() -> Recipe:
     )
 
 
+def trm_maze_paper() -> Recipe:
+    """TRM paper, the attention variant on Maze-Hard: fewer cycles, all else as on Sudoku."""
+    config = {"L_cycles": 4}
+    return replace(trm_sudoku_paper(), name="trm-maze-paper", config=config)
+
+
+def trm_arc1_paper() -> Recipe:
+    """TRM paper on ARC-AGI-1 with ConceptARC: 1,000 copies of each task, table rate 1e-2, 100,000 passes over the 960 tasks."""
+    return replace(
+        trm_maze_paper(),
+        name="trm-arc1-paper",
+        optimiser_steps=518_071,  # of the published checkpoint
+        weight_decay=0.1,
+        table_lr=1e-2,
+        table_weight_decay=0.1,
+        augmentations=1_000,
+    )
+
+
+def trm_arc2_paper() -> Recipe:
+    """The same on ARC-AGI-2 with ConceptARC: 100,000 passes over 1,280 tasks."""
+    return replace(trm_arc1_paper(), name="trm-arc2-paper", optimiser_steps=723_914)
+
+
+def trm_arc_tiny() -> Recipe:
+    """A net of 0.1M parameters that learns a few easy ARC-like tasks on a CPU within a minute: to try the path, not to score."""
+    return Recipe(
+        name="trm-arc-tiny",
+        net="trm",
+        config={
+            "hidden_size": 32,
+            "num_heads": 2,
+            "expansion": 1.0,
+            "L_layers": 1,
+            "H_cycles": 1,
+            "L_cycles": 1,
+            "puzzle_emb_len": 1,
+            "puzzle_emb_ndim": 32,
+            "halt_max_steps": 2,
+            "pos_encodings": "none",
+        },
+        optimiser="adamw",
+        optimiser_steps=200,
+        batch_size=24,
+        lr=1e-2,
+        weight_decay=0.0,
+        warmup_steps=5,
+        lr_floor=0.1,
+        table_lr=5e-2,
+        ema=0.0,
+        loss="softmax",
+        augmentations=3,
+    )
+
+
+def hrm_sudoku_paper() -> Recipe:
+    """HRM, Sudoku-Extreme from 1,000 puzzles: batch 768, lr 1e-4, weight decay 1, 20,000 epochs, no average."""
+    return Recipe(
+        name="hrm-sudoku-paper",
+        net="hrm",
+        optimiser="adamw",
+        optimiser_steps=26_041,
+        batch_size=768,
+        lr=1e-4,
+        weight_decay=1.0,
+        warmup_steps=2_000,
+        lr_floor=1.0,
+        table_lr=1e-4,
+        table_weight_decay=1.0,
+        ema=0.0,
+        loss="stablemax",
+    )
+
+
 def trm_sudoku_fast() -> Recipe:
     """The same net without prefix, trained by Muon with the normalised SwiGLU ("Speed is Confidence", arXiv 2601.19085).
 
@@ -128,7 +202,12 @@ def looped_sudoku_small() -> Recipe:
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
+    "hrm-sudoku-paper": hrm_sudoku_paper,
     "looped-sudoku-small": looped_sudoku_small,
+    "trm-arc-tiny": trm_arc_tiny,
+    "trm-arc1-paper": trm_arc1_paper,
+    "trm-arc2-paper": trm_arc2_paper,
+    "trm-maze-paper": trm_maze_paper,
     "trm-maze-small": trm_maze_small,
     "trm-sudoku-fast": trm_sudoku_fast,
     "trm-sudoku-paper": trm_sudoku_paper,
