@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("harness.cli.list:app", "List the tasks or the solvers, plugins included."),
     "leaderboard": ("harness.cli.leaderboard:leaderboard", "Show all runs side by side, or published numbers."),
     "show": ("harness.cli.show:show", "Show what a run answered, and what is wrong with it."),
+    "export": ("harness.cli.export:export", "Write a run on ARC as a file to submit."),
     "score": ("harness.cli.score:score", "Judge the recorded answers again, without running the solver."),
     "reprice": ("harness.cli.reprice:reprice", "Price recorded runs anew: other days' prices, or a device's."),
     "cache": ("harness.cli.cache:app", "Look at the kept replies of language models, or delete some."),
