@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness import prices
 from harness.cache import ReplyCache, key_of
@@ -45,6 +45,8 @@ class LlmSolver:
     samples: int | None = None  # replies per attempt, of self-consistency and best-of-n
     rounds: int | None = None  # replies per attempt, of refine
     examples: Path | None = None  # JSON file of solved puzzles, of few-shot
+    program_seconds: float | None = None  # time limit of a program, of code
+    sandbox: Literal["off"] | None = None  # of code: "off" runs the model's programs without walls
     temperature: float | None = None
     max_tokens: int | None = None
     reasoning_effort: str | None = None

@@ -13,6 +13,7 @@ from harness.errors import UserError, did_you_mean
 from solvers.llm.strategies.base import Search, Style
 
 STYLES = {
+    "code": "solvers.llm.strategies.code:Code",
     "cot": "solvers.llm.strategies.cot:Cot",
     "direct": "solvers.llm.strategies.direct:Direct",
     "few-shot": "solvers.llm.strategies.few_shot:FewShot",
@@ -25,8 +26,8 @@ SEARCHES = {
 }
 
 
-OPTIONS = ("samples", "rounds", "examples")
-"""Options that belong to some of them; each names those it needs in `uses`."""
+OPTIONS = ("samples", "rounds", "examples", "program_seconds", "sandbox")
+"""Options that belong to some of them; each names those it needs in `uses`, and those it can do without in `may_use`."""
 
 
 def load(name: str) -> Any:
@@ -39,14 +40,15 @@ def build(strategy: str, options: Mapping[str, Any]) -> tuple[Style, Search]:
     """Build the style and the search of a strategy. Raise UserError for an option that is missing, or that has no effect."""
     classes = [load(name) for name in split(strategy)]
     used = {name for found in classes for name in found.uses}
+    known = used | {name for found in classes for name in getattr(found, "may_use", ())}
     for name in OPTIONS:
         if name in used and options[name] is None:
             raise UserError(f"The strategy {strategy!r} needs {name}.", next_step=f"Give -S {name}=….")
-        if name not in used and options[name] is not None:
+        if name not in known and options[name] is not None:
             raise UserError(f"The strategy {strategy!r} has no {name}.", rule="An option that would have no effect is refused.")
-        if isinstance(options[name], int) and options[name] < 1:
-            raise UserError(f"{name}={options[name]} asks for nothing.", rule="It must be at least 1.")
-    style, search = (found(**{name: options[name] for name in found.uses}) for found in classes)
+        if isinstance(options[name], int | float) and not options[name] > 0:
+            raise UserError(f"{name}={options[name]} asks for nothing.", rule="It must be greater than 0.")
+    style, search = (found(**{n: options[n] for n in (*found.uses, *getattr(found, "may_use", ()))}) for found in classes)
     return style, search
 
 

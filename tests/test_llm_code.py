@@ -1,0 +1,139 @@
+"""The strategy `code`: a model's program is run behind walls, and whatever it tries is a failure of its own, not of the run."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.contracts import Attempt, Budget, Outcome
+from harness.errors import UserError
+from solvers.llm import sandbox
+from solvers.llm.sandbox import Finished, run_program
+from solvers.llm.solver import LlmSolver
+from tests.llm_server import Behaviour, LlmServer
+from tests.llm_task import EchoTask, number_in, puzzles
+
+needs_walls = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("bwrap") is None, reason="no bubblewrap on this machine: apt install bubblewrap"
+)
+SECONDS = 2.0
+
+
+def run(source: str, *, walls: bool = True) -> Finished:
+    return asyncio.run(run_program(source, seconds=SECONDS, walls=walls))
+
+
+def descendants() -> set[str]:
+    """Names of sandbox processes that are alive."""
+    return {p.name for p in Path("/proc").glob("[0-9]*") if (p / "cmdline").exists() and b"RLIMIT_AS" in _line(p)}
+
+
+def _line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@needs_walls
+@pytest.mark.parametrize(
+    ("source", "trouble"),
+    [
+        ("import os\nwhile True: os.fork()", "Operation not permitted"),
+        ("import subprocess\nsubprocess.run(['/usr/bin/true'])", "Operation not permitted"),
+        ("import threading\nwhile True: threading.Thread(target=__import__('time').sleep, args=(60,)).start()", "2 s"),
+        ("x = []\nwhile True: x.append(bytearray(10**7))", "MemoryError"),
+        ("open('/etc/outside', 'w')", "FileNotFoundError"),
+        ("open('/outside', 'w')", "Read-only file system"),
+        ("open('/dev/shm/outside', 'w')", "status 1"),
+        ("f = open('inside', 'wb')\nwhile True: f.write(bytes(10**6))", "No space left"),
+        ("import socket\nsocket.create_connection(('1.1.1.1', 53), 1)", "Network is unreachable"),
+        ("import time\ntime.sleep(1000)", "ran longer than 2 s"),
+        ("while True: pass", "2 s"),
+        ("while True: print('x' * 10**6)", "printed more than 1048576 bytes"),
+        ("import os\nos.kill(os.getppid(), 9)\nos.kill(-1, 9)", "status 1"),
+        ("print(4", "SyntaxError"),
+    ],
+)
+def test_a_program_that_misbehaves_is_contained_in_time_and_leaves_nothing(source: str, trouble: str) -> None:
+    since = time.monotonic()
+    done = run(source)
+    assert done.trouble is not None
+    assert trouble in f"{done.trouble} {done.output}"
+    assert time.monotonic() - since < SECONDS + 20
+    assert len(done.output) <= sandbox.OUTPUT_BYTES
+    for _ in range(100):
+        if not descendants():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"still alive: {descendants()}")
+
+
+@needs_walls
+def test_a_program_sees_no_secrets_and_no_files_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
+    done = run("import os\nprint(dict(os.environ), os.listdir('.'), os.path.exists('/home'), os.path.exists('/etc'))")
+    assert done.trouble is None
+    assert "sk-planted" not in done.output
+    assert done.output.strip().endswith("[] False False")
+    assert run(f"print(open({__file__!r}).read())").trouble is not None
+
+
+def test_limits_of_time_and_output_hold_without_walls_too() -> None:
+    assert run("print(6 * 7)", walls=False) == Finished(output="42\n", trouble=None)
+    assert "ran longer" in (run("import time\ntime.sleep(60)", walls=False).trouble or "")
+    assert "printed more" in (run("while True: print('x' * 10**6)", walls=False).trouble or "")
+
+
+def solve(text: str, count: int = 1, **options: Any) -> list[Attempt]:
+    def script(body: dict[str, Any], _nth: int) -> Behaviour:
+        return Behaviour(text=text.replace("N", str(number_in(body))))
+
+    with LlmServer(script) as server:
+        solver = LlmSolver(model="m", base_url=server.url, program_seconds=SECONDS, **{"strategy": "code", **options})
+        return list(solver.solve(EchoTask(), puzzles(count), Budget()))
+
+
+@needs_walls
+def test_what_the_program_prints_is_the_answer() -> None:
+    found = solve("Here:\n```python\nprint(0)\n```\nbetter:\n```python\nprint(N)\n```\nDone.", 4)
+    assert {a.puzzle_id: a.answer for a in found} == {f"p{n}": n for n in range(4)}
+
+
+@needs_walls
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("```answer\n0\n```", "holds no Python program"),
+        ("```python\nprint(x)\n```", "the program failed: it ended with status 1: NameError"),
+        ("```python\nprint('none')\n```", "no answer block"),
+    ],
+)
+def test_a_program_that_gives_no_answer_is_unparsed_and_says_why(text: str, words: str) -> None:
+    (attempt,) = solve(text)
+    assert attempt.outcome is Outcome.UNPARSED
+    assert words in attempt.detail["reason"]
+
+
+@needs_walls
+def test_refine_sends_the_programs_error_back() -> None:
+    (attempt,) = solve("```python\nprint(x)\n```", strategy="code+refine", rounds=2)
+    assert (attempt.outcome, attempt.depth) == (Outcome.UNPARSED, 2)
+
+
+def test_without_a_sandbox_programs_are_refused_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    sandbox.require_sandbox.cache_clear()
+    try:
+        with pytest.raises(UserError, match=r"no sandbox for them here.*-S sandbox=off"):
+            LlmSolver(model="m", strategy="code", program_seconds=1.0)
+        (attempt,) = solve("```python\nprint(N)\n```", sandbox="off")
+        assert attempt.answer == 0
+    finally:
+        sandbox.require_sandbox.cache_clear()
