@@ -27,6 +27,7 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
     },
     "solver": {
         "copy-input": ("solvers.copy_input:CopyInput", "Baseline: answer with the input grid"),
+        "gram": ("solvers.nets.gram:GramSolver", "Generative Recursive Reasoning: TRM with learned stochastic updates"),
         "hrm": ("solvers.nets.hrm:HrmSolver", "Hierarchical Reasoning Model, your weights or imported ones"),
         "llm": ("solvers.llm.solver:LlmSolver", "Language models behind any OpenAI-compatible endpoint"),
         "looped": ("solvers.nets.looped:LoopedSolver", "Looped transformer: recurrent depth on one latent"),

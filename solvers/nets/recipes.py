@@ -195,6 +195,16 @@ def trm_maze_small() -> Recipe:
     return replace(small, name="trm-maze-small", config=config, batch_size=128)
 
 
+def gram_sudoku_small() -> Recipe:
+    """The net of trm-sudoku-small with learned stochastic updates, for the same puzzles.
+
+    Labels are not smoothed, so that the token loss is a likelihood; the halting loss stops at its head and can weigh more.
+    """
+    small = trm_sudoku_small()
+    config = small.config | {"kl_weight": 0.1, "kl_over": "all"}
+    return replace(small, name="gram-sudoku-small", net="gram", config=config, label_smoothing=0.0, halt_weight=0.5)
+
+
 def looped_sudoku_small() -> Recipe:
     """A looped transformer of 0.8M parameters on Sudoku-Extreme's 1,000 rows."""
     fast = trm_sudoku_fast()
@@ -202,6 +212,7 @@ def looped_sudoku_small() -> Recipe:
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
+    "gram-sudoku-small": gram_sudoku_small,
     "hrm-sudoku-paper": hrm_sudoku_paper,
     "looped-sudoku-small": looped_sudoku_small,
     "trm-arc-tiny": trm_arc_tiny,
