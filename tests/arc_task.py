@@ -22,9 +22,10 @@ def solve(rule: str, grid: list[list[int]]) -> list[list[int]]:
 
 
 def pair(rule: str, number: int) -> tuple[list[list[int]], list[list[int]]]:
+    """All nine colours occur in the inputs of every rule, so that no copy gives its rule away by the colours in it."""
     rng = np.random.default_rng((len(rule), number))
     height, width = rng.integers(2, 5, 2)
-    grid = (rng.integers(1, 4, (height, width)) * (rng.random((height, width)) < 0.6)).tolist()
+    grid = (rng.integers(1, 10, (height, width)) * (rng.random((height, width)) < 0.6)).tolist()
     return grid, solve(rule, grid)
 
 

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.contracts import Item, Key, Puzzle
+from harness.contracts import AugmentedCodec, GroupedTask, Item, Key, Pair, Puzzle
 from harness.errors import UserError
 from tasks.arc import Arc1, Arc2
-from tasks.arc_grid import ArcGrid
+from tasks.arc_copies import PLAIN, apply, draw, turn, undo
+from tasks.arc_grid import ArcGrid, encode_grid
 
 PUZZLE = Puzzle(
     id="ours_0",
@@ -163,6 +164,102 @@ def test_training_pairs_are_the_demonstrations_and_the_test_input() -> None:
     pairs = ArcGrid().variants(PUZZLE, KEY)
     decoded = [tuple(ArcGrid().decode(side, PUZZLE) for side in pair) for pair in pairs]
     assert decoded == [([[0, 1]], [[1], [0]]), ([[2, 3, 4]], [[2], [3], [4]])]
+
+
+def test_arc_is_a_grouped_task_whose_codec_makes_copies() -> None:
+    assert isinstance(Arc1(), GroupedTask)
+    assert isinstance(Arc1().grid, AugmentedCodec)
+
+
+def test_the_eight_symmetries_are_numbered_as_in_the_published_data() -> None:
+    grid = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    quarter = np.rot90(grid)
+    published = [
+        grid, quarter, np.rot90(grid, 2), np.rot90(grid, 3), np.fliplr(grid), np.flipud(grid), grid.T, np.fliplr(quarter)
+    ]  # fmt: skip
+    for number, wanted in enumerate(published):
+        assert (turn(grid, number) == wanted).all()
+        copy = np.array([number, *range(10)], dtype=np.uint8)
+        assert (undo(apply(grid, copy), copy) == grid).all()
+
+
+def test_every_real_task_comes_back_from_its_copies(loaded: dict[tuple[str, str], list[Item]]) -> None:
+    codec = ArcGrid()
+    for puzzle, key in loaded["arc1", "evaluation"][::4] + loaded["arc2", "evaluation"][::4]:
+        copies = codec.copies(codec.demonstrations(puzzle), name=puzzle.group, seed=0, n=4)
+        assert (copies[0] == PLAIN).all()
+        assert (codec.encode_copy(puzzle, copies[0]) == codec.encode(puzzle)).all()
+        for copy in copies:
+            tokens, labels = codec.encode_pair((puzzle.payload["test"], key.answers[0]), copy, (0.0, 0.0))
+            assert (codec.encode_copy(puzzle, copy) == tokens).all()
+            assert codec.undo(codec.decode(tokens, puzzle), copy) == puzzle.payload["test"]
+            assert codec.undo(codec.decode(labels, puzzle), copy) == key.answers[0]
+
+
+def test_what_is_no_grid_is_none_in_the_copy_either() -> None:
+    assert ArcGrid().undo([], PLAIN) == []
+
+
+def looks(pairs: tuple[Pair, ...], copy: Any) -> str:
+    return json.dumps(sorted([apply(grid, copy).tolist() for grid in pair] for pair in pairs))
+
+
+def test_copies_all_look_different_and_few_colours_give_few(loaded: dict[tuple[str, str], list[Item]]) -> None:
+    for puzzle, _ in loaded["arc1", "training"][:40:4]:
+        pairs = ArcGrid().demonstrations(puzzle)
+        copies = draw(pairs, name=puzzle.group, seed=0, n=60)
+        assert len({looks(pairs, copy) for copy in copies}) == len(copies) == 61
+    assert len(draw((([[0, 1]], [[1]]),), name="one colour", seed=0, n=500)) == 4 * 9  # four directions, nine colours
+    assert len(draw((([[0]], [[0]]),), name="black", seed=0, n=500)) == 1
+    # The mirror image of this one is the same pair of pairs in the other order: not told apart.
+    assert len(draw((([[0, 5]], [[5]]), ([[5, 0]], [[5]])), name="mirrored", seed=0, n=500)) == 2 * 9
+
+
+def test_copies_depend_on_name_and_seed_alone() -> None:
+    pairs = (([[0, 1, 2, 3]], [[4]]),)
+    first = draw(pairs, name="a", seed=0, n=20)
+    assert (draw(pairs, name="a", seed=0, n=20) == first).all()
+    assert (draw(pairs, name="a", seed=0, n=9) == first[:10]).all()
+    assert (draw(pairs, name="b", seed=0, n=20) != first).any()
+    assert (draw(pairs, name="a", seed=1, n=20) != first).any()
+
+
+@given(grids, grids, st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
+def test_both_sides_of_a_pair_are_shifted_alike_and_stay_whole(
+    given: list[list[int]], wanted: list[list[int]], down: float, right: float
+) -> None:
+    tokens, labels = (side.reshape(30, 30) for side in ArcGrid().encode_pair((given, wanted), PLAIN, (down, right)))
+    corners = []
+    for canvas, grid in ((tokens, given), (np.maximum(labels, 0), wanted)):
+        rows, columns = np.where(canvas >= 2)
+        corners.append((int(rows.min()), int(columns.min())))
+        assert (canvas[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] - 2).tolist() == grid
+        assert (canvas.ravel() == encode_grid(grid, *corners[-1])).all()
+    assert corners[0] == corners[1]
+    assert (labels != 0).all()
+
+
+def test_shifts_reach_every_place() -> None:
+    pair = ([[1] * 28] * 29, [[1] * 27] * 30)
+    places = set()
+    for down in (0.0, 0.49, 0.99):
+        for right in (0.0, 0.49, 0.99):
+            tokens, _ = ArcGrid().encode_pair(pair, PLAIN, (down, right))
+            rows, columns = np.where(tokens.reshape(30, 30) >= 2)
+            places.add((int(rows.min()), int(columns.min())))
+    assert places == {(0, 0), (0, 1), (0, 2)}
+
+
+@pytest.mark.slow
+def test_as_many_copies_as_in_the_published_data_where_test_outputs_decide_too(data_dir: Path) -> None:
+    """The published ARC-AGI-1 weights, 1,822,205,258 bytes of float32, have a table of about 876,400 rows."""
+    tasks: dict[str, list[Pair]] = {}
+    for split in Arc1().splits:
+        for puzzle, key in Arc1().load(split=split, seed=0, limit=None, data_dir=data_dir):
+            pairs = tasks.setdefault(puzzle.group, list(ArcGrid().demonstrations(puzzle)))
+            pairs.append((puzzle.payload["test"], key.answers[0]))
+    rows = 1 + sum(len(draw(pairs, name=name, seed=0, n=1000)) for name, pairs in tasks.items())
+    assert abs(rows - 876_400) < 100
 
 
 @pytest.mark.parametrize(
