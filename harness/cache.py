@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
@@ -26,6 +26,8 @@ create table if not exists replies (
     value blob not null
 ) without rowid
 """
+
+BATCHES = "create table if not exists batches (name text primary key, batch text not null) without rowid"
 
 
 def default_path() -> Path:
@@ -53,8 +55,8 @@ class CacheGroup:
     newest: float
 
 
-class ReplyCache:
-    """The open cache. Use it from one thread."""
+class _File:
+    """The open file. Use it from one thread."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or default_path()
@@ -64,12 +66,20 @@ class ReplyCache:
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = normal")
             self._db.execute(TABLE)
+            self._db.execute(BATCHES)
         except (OSError, sqlite3.Error) as error:
             raise UserError(
                 f"The response cache {self.path} cannot be opened: {error}.",
                 rule=f"It is an SQLite file in a folder you may write to; {VARIABLE} names another folder.",
                 next_step="Delete the file, set the variable, or run with -S cache=false.",
             ) from error
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class ReplyCache(_File):
+    """The kept replies."""
 
     def get(self, key: bytes) -> dict[str, Any] | None:
         row = self._db.execute("select value from replies where key = ?", (key,)).fetchone()
@@ -100,5 +110,18 @@ class ReplyCache:
         self._db.execute("vacuum")
         return count
 
-    def close(self) -> None:
-        self._db.close()
+
+class BatchBook(_File):
+    """Which request waits in which batch of a provider."""
+
+    def add(self, batch: str, names: Iterable[str]) -> None:
+        with self._db:
+            self._db.execute("begin")
+            self._db.executemany("insert or replace into batches values (?, ?)", [(name, batch) for name in names])
+
+    def find(self, name: str) -> str | None:
+        row = self._db.execute("select batch from batches where name = ?", (name,)).fetchone()
+        return str(row[0]) if row else None
+
+    def forget(self, batch: str) -> None:
+        self._db.execute("delete from batches where batch = ?", (batch,))

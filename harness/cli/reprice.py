@@ -90,4 +90,5 @@ def _usd(
         output_tokens=usage.get("output_tokens"),
         cached_tokens=usage.get("cached_tokens"),
         cache_write_tokens=detail.get("cache_write_tokens", 0),
+        batch=detail.get("batch", False),
     )

@@ -36,6 +36,7 @@ class Client:
         max_connections: int,
         timeout: float,
         max_retries: int,
+        batch: bool,
         key: str | None,
         cache: ReplyCache | None,
         cache_labels: Mapping[str, str],
@@ -46,7 +47,7 @@ class Client:
 
         self._provider, self._where, self._timeout = provider, where, timeout
         self._cache, self._labels, self._price, self._purse = cache, cache_labels, price, purse
-        self._key = key
+        self._key, self._batch = key, batch
         self._limit, self._breaker = AdaptiveLimit(max_connections), Breaker(max_connections)
         backoff = wait_random_exponential(multiplier=0.5, max=60)
 
@@ -131,7 +132,11 @@ class Client:
             return None
         t = reply.tokens
         return self._price.usd(
-            input_tokens=t.input, output_tokens=t.output, cached_tokens=t.cached, cache_write_tokens=t.cache_write or 0
+            input_tokens=t.input,
+            output_tokens=t.output,
+            cached_tokens=t.cached,
+            cache_write_tokens=t.cache_write or 0,
+            batch=self._batch,
         )
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from harness.errors import RunError, UserError, did_you_mean
 from harness.prices import Price
 from harness.randomness import seed_of
 from solvers.llm import strategies
+from solvers.llm.batch import SIZE, Batched
 from solvers.llm.booking import Tally, shorten
 from solvers.llm.bridge import stream
 from solvers.llm.client import Client
@@ -30,6 +31,7 @@ from solvers.llm.providers import PROVIDERS
 from solvers.llm.purse import Purse
 
 DEFAULT_CONNECTIONS = 32
+BATCH_SECONDS = 26 * 3600.0  # providers promise 24 hours
 RETRIED = (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT)
 
 
@@ -56,6 +58,7 @@ class LlmSolver:
     timeout: float = 600.0  # seconds per request
     puzzle_timeout: float | None = None  # seconds per attempt, all requests and retries together
     max_retries: int = 8  # further tries of a request after transient failures
+    batch: bool = False  # use the provider's batch API: half the price, hours of waiting
     cache: bool = field(default=True, compare=False)  # keep replies, and use kept ones
     usd_per_million_input: float | None = None  # a price of your own, in place of the price table's
     usd_per_million_output: float | None = None
@@ -105,6 +108,10 @@ class LlmSolver:
                 f"A cost cap of ${budget.max_cost_usd:g} needs a price, and none is known for {self.model!r}.",
                 next_step="Give -S usd_per_million_input=… -S usd_per_million_output=….",
             )
+        if budget.max_cost_usd is not None and self.batch:
+            raise UserError(
+                "A cost cap cannot be kept with -S batch=true.", rule="A batch is charged as a whole.", next_step="Use --limit."
+            )
         run = _Run(self, task, budget)
         return run.attempts([(puzzle, k) for puzzle in puzzles for k in budget.wanted(puzzle.id)])
 
@@ -120,7 +127,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.style, self.search = strategies.build(self.solver.strategy, vars(self.solver))
-        self.connections = self.budget.max_connections or DEFAULT_CONNECTIONS
+        self.connections = self.budget.max_connections or (SIZE if self.solver.batch else DEFAULT_CONNECTIONS)
         module, _, attribute = PROVIDERS[self.solver.provider_name].partition(":")
         self._module, self._provider_name = importlib.import_module(module), attribute
         for option in self._module.UNSUPPORTED:
@@ -133,6 +140,8 @@ class _Run:
         for option in getattr(self._module, "NEEDED", ()):
             if getattr(self.solver, option) is None:
                 raise UserError(f"The provider {self.solver.provider_name!r} needs {option}.", next_step=f"Give -S {option}=….")
+        if self.solver.batch and not hasattr(getattr(self._module, self._provider_name), "submit"):
+            raise UserError(f"The provider {self.solver.provider_name!r} has no batch API.", next_step="Leave -S batch out.")
         self._key = find_key(self.solver.api_key_env, self._module.KEY, self.solver.base_url)
 
         self.identity = {
@@ -145,7 +154,9 @@ class _Run:
 
     def attempts(self, pairs: Sequence[tuple[Puzzle, int]]) -> Iterator[Attempt]:
         done = 0
-        results = stream(pairs, self.attempt, workers=self.connections, set_up=self.open, tear_down=self.close)
+        results = stream(
+            pairs, self.attempt, workers=min(self.connections, len(pairs)) or 1, set_up=self.open, tear_down=self.close
+        )
         try:
             for attempt in results:
                 done += 1
@@ -163,13 +174,16 @@ class _Run:
         s = self.solver
         endpoint = Endpoint(base_url=s.base_url, key=self._key, max_connections=self.connections, timeout=s.timeout)
         provider = getattr(self._module, self._provider_name)(endpoint)
+        if s.batch:
+            provider = Batched(provider, f"{s.provider_name} {s.base_url}")
         where = s.base_url or f"Provider {s.provider_name!r}"
         self.purse = Purse(self.budget.max_cost_usd, self.budget.spent_usd)
         self.client = Client(
             provider,
             where=where,
             max_connections=self.connections,
-            timeout=s.timeout,
+            timeout=BATCH_SECONDS if s.batch else s.timeout,
+            batch=s.batch,
             max_retries=s.max_retries,
             key=self._key,
             cache=ReplyCache() if s.cache and s.provider_name != "replay" else None,
@@ -194,7 +208,11 @@ class _Run:
                     break
         finally:
             await self.purse.finish(tally.paid_usd)
-        return replace(done, usage=tally.usage(), detail={**done.detail, **tally.detail(), "prompt_version": VERSION})
+        return replace(
+            done,
+            usage=tally.usage(),
+            detail={**done.detail, **tally.detail(), "prompt_version": VERSION, **({"batch": True} if self.solver.batch else {})},
+        )
 
     async def _once(self, puzzle: Puzzle, k: int, tally: Tally) -> Attempt:
         blank = Attempt(puzzle_id=puzzle.id, attempt=k, outcome=Outcome.PROVIDER_ERROR)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from solvers.llm.protocol import Call, CallError, Endpoint, Reply, Tokens, count, member
@@ -66,6 +68,34 @@ class AnthropicMessages:
             ),
             model=body.get("model") if isinstance(body.get("model"), str) else None,
         )
+
+    async def submit(self, calls: Sequence[tuple[str, Call]]) -> str:
+        """Make a message batch: https://docs.anthropic.com/en/api/creating-message-batches"""
+        requests = [{"custom_id": name, "params": self.body(call)} for name, call in calls]
+        try:
+            made = await self._client.post("/v1/messages/batches", body={"requests": requests}, cast_to=self._response)
+            return str(json_body(made)["id"])
+        except Exception as error:
+            raise failure(error) or error from error
+
+    async def collect(self, batch: str) -> dict[str, Reply | CallError] | None:
+        path = f"/v1/messages/batches/{batch}"
+        try:
+            state = json_body(await self._client.get(path, cast_to=self._response))
+            if state.get("processing_status") != "ended":
+                return None
+            results = await self._client.get(f"{path}/results", cast_to=self._response)
+            return {line["custom_id"]: self._result(line["result"]) for line in map(json.loads, results.text.splitlines())}
+        except Exception as error:
+            raise failure(error) or error from error
+
+    def _result(self, result: dict[str, Any]) -> Reply | CallError:
+        if result.get("type") != "succeeded":  # errored, expired, canceled: none of them is charged
+            return CallError(f"{result.get('type')}: {member(result, 'error', 'error', 'message') or ''}", may_cost=False)
+        try:
+            return self.read(result["message"])
+        except CallError as error:
+            return error
 
     async def close(self) -> None:
         await self._client.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from solvers.llm.protocol import Call, CallError, Endpoint, Reply, Tokens, count, member
-from solvers.llm.transport import failure, http_client, httpx_of, json_body, text_of
+from solvers.llm.transport import failure, http_client, httpx_of, json_body, status_failure, text_of
 
 KEY = "OPENAI_API_KEY"
 UNSUPPORTED: tuple[str, ...] = ("thinking_tokens", "prompt_caching")
@@ -50,6 +52,42 @@ class OpenAIChat:
 
     def read(self, body: dict[str, Any]) -> Reply:
         return read_completion(body)
+
+    async def submit(self, calls: Sequence[tuple[str, Call]]) -> str:
+        """Upload the calls as a file and make a batch of it: https://platform.openai.com/docs/guides/batch"""
+        url = f"/v1{self.path}"
+        lines = [json.dumps({"custom_id": n, "method": "POST", "url": url, "body": self.body(call)}) for n, call in calls]
+        try:
+            file = await self._client.files.create(file=("batch.jsonl", "\n".join(lines).encode()), purpose="batch")
+            wanted = {"input_file_id": file.id, "endpoint": url, "completion_window": "24h"}
+            return str(json_body(await self._client.post("/batches", body=wanted, cast_to=self._response))["id"])
+        except Exception as error:
+            raise failure(error) or error from error
+
+    async def collect(self, batch: str) -> dict[str, Reply | CallError] | None:
+        try:
+            state = json_body(await self._client.get(f"/batches/{batch}", cast_to=self._response))
+            if state.get("status") == "failed":
+                raise CallError(f"the batch was refused: {state.get('errors')}", fatal=True, may_cost=False)
+            if state.get("status") not in ("completed", "expired", "cancelled"):
+                return None
+            found: dict[str, Reply | CallError] = {}
+            for file in filter(None, (state.get("output_file_id"), state.get("error_file_id"))):
+                content = await self._client.get(f"/files/{file}/content", cast_to=self._response)
+                for line in map(json.loads, content.text.splitlines()):
+                    found[line["custom_id"]] = self._result(line)
+        except Exception as error:
+            raise failure(error) or error from error
+        return found
+
+    def _result(self, line: dict[str, Any]) -> Reply | CallError:
+        status, body = member(line, "response", "status_code"), member(line, "response", "body")
+        if status != 200:
+            return status_failure(status if isinstance(status, int) else 500, body or line, {})
+        try:
+            return self.read(body)
+        except CallError as error:
+            return error
 
     async def close(self) -> None:
         await self._client.close()
