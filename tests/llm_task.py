@@ -22,14 +22,14 @@ class EchoTask:
     def prompt(self, puzzle: Puzzle) -> str:
         return f"Puzzle {puzzle.id}: say {puzzle.payload['n']}."
 
-    def parse(self, reply: str, puzzle: Puzzle) -> int | Unparsed:  # noqa: ARG002
+    def parse(self, reply: str, puzzle: Puzzle) -> int | Unparsed:
         found = ANSWER.findall(reply)
         return int(found[-1]) if found else Unparsed(reason="no answer block")
 
     def violations(self, puzzle: Puzzle, answer: int) -> list[str] | None:
         return [] if answer % 2 == puzzle.payload["n"] % 2 else [f"{answer} has the wrong parity"]
 
-    def random_answer(self, puzzle: Puzzle, rng: Any) -> int:  # noqa: ARG002
+    def random_answer(self, puzzle: Puzzle, rng: Any) -> int:
         return int(rng.integers(10))
 
     def search(self, puzzle: Puzzle) -> int:
