@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.contracts import Answer, Attempt, Budget, Item, Outcome, Puzzle, Solver, Task, Unparsed, Verdict
+from harness.contracts import Answer, Attempt, AugmentedCodec, Budget, Item, Outcome, Puzzle, Solver, Task, Unparsed, Verdict
 from harness.errors import UserError
 from harness.randomness import generator
 from harness.summary import score
@@ -188,6 +188,8 @@ def _check_grid(task: Task, puzzle: Puzzle, key: Any) -> None:
     noise = grid.decode(rng.integers(0, grid.vocab_size, grid.length), puzzle)
     _rule(_back(noise) == noise, "any tokens decode to a JSON value", puzzle.id)
     task.judge(puzzle, key, noise)
+    if isinstance(grid, AugmentedCodec):
+        _check_copies(grid, puzzle)
     symmetries = grid.symmetries(rng, 8)
     if symmetries is None:
         return
@@ -195,6 +197,23 @@ def _check_grid(task: Task, puzzle: Puzzle, key: Any) -> None:
     moved = symmetries.apply(labels)
     _rule(bool((symmetries.inverse().apply(moved) == labels).all()), "a symmetry is undone by its inverse", puzzle.id)
     _rule(bool(((moved == -100).sum(axis=1) == (label == -100).sum()).all()), "a symmetry keeps what is scored", puzzle.id)
+
+
+def _check_copies(grid: AugmentedCodec, puzzle: Puzzle) -> None:
+    import numpy as np
+
+    shown = grid.demonstrations(puzzle)
+    copies = grid.copies(shown, name=puzzle.group, seed=0, n=3)
+    again = grid.copies(shown, name=puzzle.group, seed=0, n=3)
+    _rule(1 <= len(copies) <= 4 and np.array_equal(copies, again), "copies are those asked for, and always the same", puzzle.id)
+    _rule(np.array_equal(grid.encode_copy(puzzle, copies[0]), grid.encode(puzzle)), "copy 0 changes nothing", puzzle.id)
+    for copy in copies:
+        for pair in shown:
+            tokens, label = grid.encode_pair(pair, copy, (0.0, 0.0))
+            _rule(tokens.shape == label.shape == (grid.length,), "pairs have the codec's length", puzzle.id)
+            answer = grid.undo(grid.decode(np.where(label < 0, 0, label), puzzle), copy)
+            _rule(answer == pair[1], "an answer to a copy is mapped back", puzzle.id)
+            grid.encode_pair(pair, copy, (0.99, 0.99))
 
 
 def _check_chance(task: Task, items: list[Item], draws: int) -> None:

@@ -21,10 +21,12 @@ from harness.contracts import Budget, Item, TrainingGroup
 from harness.errors import UserError
 from harness.options import build
 from harness.submissions import arc_prize, collect, flatten, kaggle_2020
+from harness.testing import check_task
 from harness.view import View
 from solvers.nets import run_training, weights
 from solvers.nets.data import Batches
 from solvers.nets.groups import GroupedSet, IdTable
+from solvers.nets.published import import_checkpoint
 from solvers.nets.recipes import recipe
 from solvers.nets.trm import TrmConfig, TrmSolver
 from tasks.arc import Arc1, Arc2
@@ -151,6 +153,10 @@ def test_a_thousand_copies_take_no_more_room_than_their_names() -> None:
     assert sum(rows.nbytes for rows in many.copies) <= 3 * 1001 * 11
 
 
+def test_the_tests_own_task_keeps_the_rules() -> None:
+    check_task(EasyArc())
+
+
 def test_groups_without_pairs_or_with_one_name_are_refused() -> None:
     group = EasyArc().training_groups(data_dir=None)[0]
     with pytest.raises(UserError, match="no groups"):
@@ -240,6 +246,50 @@ def test_the_weights_say_what_their_ids_mean_and_what_was_seen(trained: Path) ->
     assert card.parameters.per_puzzle == 13 * 32
 
 
+def published_files(trained: Path, folder: Path) -> tuple[Path, list[str]]:
+    """Return trained weights as the published code would have saved them, and the list of their identifiers."""
+    state = {f"_orig_mod.model.inner.{name.removeprefix('embedding.')}": t for name, t in load_file(trained).items()}
+    torch.save(state, folder / "step_200")
+    table = weights.load(trained).table
+    assert table is not None
+    names = ["<blank>"]
+    for group in EasyArc().training_groups(data_dir=None):
+        copies = table.draw(EasyArc().grid, group.name, group.demonstrations)  # type: ignore[arg-type]
+        names += [group.name] + [f"{group.name}|||t{row[0]}|||{''.join(map(str, row[1:]))}" for row in copies[1:]]
+    return folder / "step_200", names
+
+
+def test_an_imported_checkpoint_with_its_identifiers_votes_as_our_own_weights(trained: Path, tmp_path: Path) -> None:
+    checkpoint, names = published_files(trained, tmp_path)
+    (tmp_path / "identifiers.json").write_text(json.dumps(names))
+    config = weights.load(trained).net.config
+    untold = ("seq_len", "num_heads", "H_cycles", "L_cycles", "halt_max_steps", "pos_encodings", "expansion")
+    fields = [part for name in untold for part in ("-C", f"{name}={getattr(config, name)}")]
+    command = ["weights", "import", str(checkpoint), str(tmp_path / "net.safetensors"), *fields]
+    assert dispatch([*command, "--identifiers", str(tmp_path / "identifiers.json")]) == 0
+    imported, own = (solved(path, augment=True, samples=4)[1] for path in (tmp_path / "net.safetensors", trained))
+    said = [{(a.puzzle_id, a.attempt): (a.answer, a.detail["votes"]) for a in attempts} for attempts in (imported, own)]
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda names: names[:-1], "lists 12 ids.*has 13 rows"),
+        (lambda names: [*names[:-1], names[1]], "stands where it cannot"),
+        (lambda names: [*names[:-1], "to-green|||t9|||0123456789"], "names no copy"),
+        (lambda names: [*names[:-1], "to-green|||t1|||0123456788"], "names no copy"),
+        (lambda names: {"blank": names[0]}, "is no list of puzzle identifiers"),
+    ],
+)
+def test_identifiers_that_do_not_fit_are_refused(trained: Path, tmp_path: Path, spoil: Any, message: str) -> None:
+    checkpoint, names = published_files(trained, tmp_path)
+    (tmp_path / "identifiers.json").write_text(json.dumps(spoil(names)))
+    options = {"seq_len": "64", "num_heads": "2", "expansion": "1"}
+    with pytest.raises(UserError, match=message):
+        import_checkpoint("trm", checkpoint, tmp_path / "net.safetensors", options, tmp_path / "identifiers.json")
+
+
 def test_a_group_without_ids_or_with_other_demonstrations_is_refused(trained: Path) -> None:
     task = EasyArc()
     solver = build(TrmSolver, {"weights": str(trained)}, owner="trm").for_task(View(task))
@@ -252,6 +302,17 @@ def test_a_group_without_ids_or_with_other_demonstrations_is_refused(trained: Pa
         list(solver.solve(View(task), [changed], Budget()))
     blank = dataclasses.replace(solver, blank_id=True).for_task(View(task))
     assert list(blank.solve(View(task), [stranger], Budget()))
+
+
+def test_weights_without_ids_vote_over_copies_all_the_same_and_have_no_blank_id(trained: Path, tmp_path: Path) -> None:
+    net = weights.load(trained).net
+    path = tmp_path / "net.safetensors"
+    weights.save(path, net_name="trm", net=net, state=net.state_dict(), record={}, dtype=torch.float32)
+    right, attempts = solved(path, augment=True, samples=3)
+    assert {attempt.samples for attempt in attempts} == {3}
+    assert sum(first for first, _ in right.values()) <= 3  # it knows no rule
+    with pytest.raises(UserError, match="the weights have no puzzle ids"):
+        solved(path, blank_id=True)
 
 
 def test_recipes_that_hold_groups_back_are_refused() -> None:

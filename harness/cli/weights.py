@@ -34,11 +34,14 @@ def import_(
     config_option: Annotated[
         list[str], typer.Option("-C", metavar="KEY=VALUE", help="Field of the published configuration; may be repeated.")
     ] = [],  # noqa: B006
+    identifiers: Annotated[
+        Path | None, typer.Option(help="The identifiers.json of an ARC data set: what each puzzle id stands for.")
+    ] = None,
 ) -> None:
     """Turn a published checkpoint into a weights file; nothing in it is executed."""
     from harness.options import parse_pairs
 
-    _net(solver).import_weights(checkpoint, out, parse_pairs(config_option, "-C"))
+    _net(solver).import_weights(checkpoint, out, parse_pairs(config_option, "-C"), identifiers)
     typer.echo(str(out))
 
 

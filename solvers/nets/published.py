@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 import typing
 import zipfile
@@ -17,6 +18,7 @@ from torch import Tensor
 from harness.errors import UserError, did_you_mean
 from harness.options import read
 from solvers.nets import weights
+from solvers.nets.groups import IdTable
 from solvers.nets.trm import TrmConfig
 
 WRAPPERS = ("_orig_mod.", "module.", "ema_model.", "shadow.", "model.", "inner.")
@@ -25,17 +27,58 @@ WRAPPERS = ("_orig_mod.", "module.", "ema_model.", "shadow.", "model.", "inner."
 EMBEDDINGS = ("embed_tokens.", "embed_pos.", "puzzle_emb.")
 
 
-def import_checkpoint(net: str, checkpoint: Path, out: Path, options: Mapping[str, str]) -> None:
+SEPARATOR = "|||"
+"""Between the parts of a published identifier: task|||t3|||0241356789 (symmetry, what the colours 0, 1, 2, … become)."""
+
+
+def import_checkpoint(net: str, checkpoint: Path, out: Path, options: Mapping[str, str], identifiers: Path | None = None) -> None:
     """Convert a published checkpoint to a weights file.
 
     net: "trm" or "hrm". options: fields of the published configuration that the tensors do not tell (number of heads, cycles,
     steps, sequence length with rotary positions); what the tensors tell is inferred and a contradiction is refused.
+    identifiers: the identifiers.json of the data set, which says what the rows of the puzzle table mean.
     """
     tensors = rename(read_tensors(checkpoint))
     module = weights.build(net, _fields(tensors, options, checkpoint))
     weights.check_fit(module, tensors, checkpoint)
-    record = {"source": f"imported from {checkpoint.name}", "regime": "unknown: imported"}
+    record: dict[str, Any] = {"source": f"imported from {checkpoint.name}", "regime": "unknown: imported"}
+    if identifiers is not None:
+        table = read_identifiers(identifiers)
+        if table.size != module.config.num_puzzle_identifiers:
+            raise UserError(
+                f"{identifiers} lists {table.size:,} ids.",
+                rule=f"The puzzle table of {checkpoint} has {module.config.num_puzzle_identifiers:,} rows.",
+                next_step="Give the identifiers.json of the data set that the checkpoint was trained on.",
+            )
+        record["exposure"] = f"Trained on pairs of {len(table.copies):,} tasks under ids of their own; which pairs is unknown."
+        record["puzzle_ids"] = table.record()
     weights.save(out, net_name=net, net=module, state=tensors, record=record, dtype=torch.float32)
+
+
+def read_identifiers(path: Path) -> IdTable:
+    """Read an identifiers.json: the blank id, then the ids of each task's copies together, the plain one first."""
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+        rows: dict[str, list[str]] = {}
+        last = None
+        for identifier in names[1:]:
+            name, *copy = identifier.split(SEPARATOR)
+            if (name != last) == (name in rows) or bool(copy) == (name not in rows):
+                raise ValueError(f"{identifier!r} stands where it cannot")
+            last = name
+            symmetry, colours = copy or ("t0", "0123456789")
+            if symmetry not in {f"t{number}" for number in range(8)} or sorted(colours) != list("0123456789"):
+                raise ValueError(f"{identifier!r} names no copy")
+            rows.setdefault(name, []).append(symmetry[1:] + colours)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{path} is no list of puzzle identifiers: {error}.", next_step="Fetch it again.") from error
+    return IdTable(
+        seed=0,
+        augmentations=max(map(len, rows.values()), default=1) - 1,
+        copies={name: len(copies) for name, copies in rows.items()},
+        digests={},
+        listed={name: "".join(copies) for name, copies in rows.items()},
+    )
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -207,11 +207,11 @@ class NetSolver:
         return facts | {f"training.{k}": v for k, v in loaded.training.items()}
 
     @classmethod
-    def import_weights(cls, checkpoint: Path, out: Path, options: Mapping[str, str]) -> None:
+    def import_weights(cls, checkpoint: Path, out: Path, options: Mapping[str, str], identifiers: Path | None = None) -> None:
         """Convert a published checkpoint; see `published.import_checkpoint`."""
         from solvers.nets.published import import_checkpoint
 
-        import_checkpoint(cls.net, checkpoint, out, options)
+        import_checkpoint(cls.net, checkpoint, out, options, identifiers)
 
     def _attempts(
         self, puzzle: Puzzle, done: list[Finished], jobs: Rollouts, budget: Budget, flops_per_step: int
