@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -34,6 +36,44 @@ def test_a_path_that_does_not_exist_is_named() -> None:
         model_file("local/smollm")
 
 
+def gguf(path: Path, version: int = 3) -> None:
+    """Write a GGUF file of two tensors, 32×10 embeddings and 32×32 others, and one value of every shape of type."""
+
+    def text(words: str) -> bytes:
+        return struct.pack("<Q", len(words)) + words.encode()
+
+    def tensor(name: str, *shape: int) -> bytes:
+        return text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 3, 0)
+
+    values = [
+        text("a") + struct.pack("<II", 4, 7),
+        text("b") + struct.pack("<I", 8) + text("words"),
+        text("c") + struct.pack("<IIQ", 9, 8, 2) + text("x") + text("yy"),
+        text("d") + struct.pack("<IIQ3f", 9, 6, 3, 1, 2, 3),
+        text("e") + struct.pack("<I?", 7, True),
+    ]
+    head = b"GGUF" + struct.pack("<IQQ", version, 2, len(values))
+    path.write_bytes(head + b"".join(values) + tensor("token_embd.weight", 32, 10) + tensor("blk.0.weight", 32, 32))
+
+
+def test_parameters_of_a_local_model_are_read_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: True)
+    path = tmp_path / "model.gguf"
+    gguf(path)
+    card = LlmSolver(model=f"local/{path}").card
+    assert (card.parameters.core, card.parameters.embedding, card.parameters.stored) == (1024, 320, 1344)
+    assert card.weights_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: True)
+    (tmp_path / "text.gguf").write_text("hello")
+    gguf(tmp_path / "old.gguf", version=1)
+    for name, words in (("text.gguf", "is not a GGUF file"), ("old.gguf", "of version 1")):
+        with pytest.raises(UserError, match=words):
+            _ = LlmSolver(model=f"local/{tmp_path / name}").card
+
+
 def records(results: Path) -> list[dict[str, Any]]:
     (lines,) = results.glob("runs/*/attempts.jsonl")
     return [json.loads(line) for line in lines.read_text().splitlines()]
@@ -55,7 +95,11 @@ def test_a_real_model_plays_twenty_sudokus_and_every_attempt_is_booked(tmp_path:
     before = servers()
     command = [*BENCH, "run", "--task", "sudoku", "--solver", "llm", "--limit", "20", "--max-connections", "4"]
     options = ["-S", "model=local/smollm2", "-S", "max_tokens=128", "-S", "temperature=0.2", "-S", "seed=1"]
-    subprocess.run([*command, *options, "--results-dir", str(tmp_path)], check=True, timeout=540)
+    words = [*command, *options, "--results-dir", str(tmp_path), "--format", "json"]
+    (row,) = json.loads(subprocess.run(words, check=True, timeout=540, stdout=subprocess.PIPE).stdout)
+    assert row["stored_parameters"] == 134_515_008  # SmolLM2-135M, as its authors count it
+    assert row["tokens_per_puzzle"] > 0
+    assert row["usd_per_puzzle"] is None
     lines = records(tmp_path)
     assert len({line["puzzle"] for line in lines}) == len(lines) == 20
     for line in lines:

@@ -107,7 +107,6 @@ def test_a_second_run_is_all_cache_and_its_books_are_those_of_the_first() -> Non
         {"temperature": 0.1},
         {"max_tokens": 9},
         {"reasoning_effort": "low"},
-        {"thinking_tokens": 1024},
         {"seed": 1},
         {"strategy": "direct"},
         {"budget": Budget(seed=1)},

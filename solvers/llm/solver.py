@@ -85,7 +85,14 @@ class LlmSolver:
 
     @property
     def card(self) -> SolverCard:
-        return SolverCard(name="llm", kind="llm", model=self.model, deterministic=False)
+        card = SolverCard(name="llm", kind="llm", model=self.model, deterministic=False)
+        if self.provider_name != "local":
+            return card
+        from solvers.llm import gguf
+        from solvers.llm.providers.local import model_file
+
+        weights = model_file(self.model)
+        return replace(card, parameters=gguf.parameters(weights), weights_sha256=gguf.weights_sha256(weights), device="cpu")
 
     @property
     def price(self) -> Price | None:
@@ -147,6 +154,7 @@ class _Run:
         self.identity = {
             "provider": self.solver.provider_name,
             "base_url": self.solver.base_url,
+            "weights": self.solver.card.weights_sha256,
             "prompt_version": VERSION,
             "task": [self.task.name, self.task.version, self.task.family],
             "seed": self.budget.seed,
