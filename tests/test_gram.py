@@ -241,7 +241,7 @@ def test_where_two_answers_are_right_rollouts_find_both(trained: Path) -> None:
 
 
 def test_a_run_stopped_and_resumed_gives_the_same_bits(tmp_path: Path) -> None:
-    chosen = tiny_gram(optimiser_steps=6, accumulate=2)
+    chosen = tiny_gram(optimiser_steps=4, accumulate=2)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(chosen, copy_task(), whole, seed=3, device=CPU, say=lambda _: None)
     while not train(chosen, copy_task(), parts, seed=3, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None).finished:

@@ -10,13 +10,14 @@ hand and its authors have published no code. Taken from there: equations 4-9 and
 of a supervision step alone, mean and spread each by a SwiGLU of the latent's width (table 4), the posterior fed u + embed(y),
 KL balancing with 0.8 (appendix B.2), batch 768, learning rate 1e-4, weight decay 1, EMA 0.9999. Ours, for want of a source:
 
-- the spread is exp of a value held between -5 and 1, per position and channel; both Gaussians start as N(0, e^-2);
+- the spread is exp of a value held between -5 and 1, per position and channel; both Gaussians start with mean 0 and spread e^-2;
 - the answer has an embedding table of its own in the posterior;
 - the loss is the negative bound divided by the number of scored cells, with weight `kl_weight` on the Kullback-Leibler
   term (the paper's weight differs from task to task, 0.045 to 0.5 as reported, in units we do not know);
 - `kl_over="all"`: every transition of a supervision step pays for what its posterior knows, the earlier ones without
-  gradient into the recursion. Under equation 14 ("last") they pass the answer on for nothing, and the prior, which never
-  meets a latent that does not know the answer, learns slowly;
+  gradient into the recursion. Under equation 14 ("last") they pass the answer on for nothing, and the prior, which seldom
+  meets a latent that does not know the answer, learns slowly: of 200 Sudoku 4×4 a rollout solves 16 % with "last" and
+  weight 0.1, 70 % with "all" and 0.1, 99.5 % with "all" and 1 (one seed, width 64, 300 optimiser steps of 48 puzzles);
 - training carries a second rollout, drawn from the prior without gradient: the halting head is trained and slots halt by
   its answers, since those of a posterior that knows the answer say nothing about a puzzle posed. The halting loss reaches
   the halting head alone, as in appendix A.1;
@@ -44,7 +45,7 @@ Gaussian = tuple[Tensor, Tensor]
 class GramConfig(TrmConfig):
     """TRM's configuration and the weights of the variational terms."""
 
-    kl_weight: float = 0.1
+    kl_weight: float = 1.0  # 1: the bound itself; less, and the posterior may tell the recursion the answer for little
     kl_over: Literal["last", "all"] = "last"  # transitions of a supervision step that the Kullback-Leibler term counts
     kl_balance: float = 0.8  # share of the Kullback-Leibler gradient that moves the prior; the rest moves the posterior
 
@@ -63,7 +64,7 @@ class GramConfig(TrmConfig):
 
 
 class Guidance(nn.Module):
-    """A diagonal Gaussian over the perturbation, given the proposal (B, S, D); at first N(0, e^-2) whatever the proposal."""
+    """A diagonal Gaussian over the perturbation, given the proposal (B, S, D); at first mean 0 and spread e^-2 for all."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -201,7 +201,7 @@ def gram_sudoku_small() -> Recipe:
     Labels are not smoothed, so that the token loss is a likelihood; the halting loss stops at its head and can weigh more.
     """
     small = trm_sudoku_small()
-    config = small.config | {"kl_weight": 0.1, "kl_over": "all"}
+    config = small.config | {"kl_weight": 1.0, "kl_over": "all"}
     return replace(small, name="gram-sudoku-small", net="gram", config=config, label_smoothing=0.0, halt_weight=0.5)
 
 
