@@ -36,7 +36,8 @@ task = Task(
     dataset=[Sample(id=i, input=f"{i}: {prompt}", target="1234") for i in range(count)], solver=generate(), scorer=includes()
 )
 (log,) = eval(
-    task, model="openai-api/local/m", max_connections=connections, max_samples=connections, display="none", log_dir=logs, log_level="error"
+    task, model="openai-api/local/m", max_connections=connections, max_samples=connections, display="none", log_dir=logs,
+    log_level="error",
 )
 assert log.status == "success", log.error
 """

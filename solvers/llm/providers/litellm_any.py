@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,11 @@ class LiteLLM:
 
     def __init__(self, endpoint: Endpoint) -> None:
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no download on import
-        import litellm
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydantic's, about litellm's own types
+            import litellm
+
+            litellm.ModelResponse()  # builds them
 
         logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
         litellm.telemetry = False
@@ -43,7 +48,7 @@ class LiteLLM:
         try:
             self._litellm.get_llm_provider(call.model, api_base=self._endpoint.base_url)
         except self._litellm.BadRequestError as error:
-            raise CallError(str(error), fatal=True, may_cost=False) from error
+            raise CallError(_brief(error), fatal=True, may_cost=False) from error
         try:
             response = await self._litellm.acompletion(
                 model=call.model,
@@ -63,15 +68,20 @@ class LiteLLM:
     def _failure(self, error: Exception) -> Exception:
         """litellm's errors are the openai package's by name and status; what it cannot place it calls a connection error."""
         if isinstance(error, self._litellm.Timeout):
-            return CallError(f"no reply in time ({error})", outcome=Outcome.TIMED_OUT)
+            return CallError(f"no reply in time ({_brief(error)})", outcome=Outcome.TIMED_OUT)
         if isinstance(error, self._litellm.APIConnectionError):
-            return CallError(f"connection failed ({error})", retryable=True)
+            return CallError(f"connection failed ({_brief(error)})", retryable=True)
         status = getattr(error, "status_code", None)
         if not isinstance(status, int):
             return failure(error) or error
         refused = isinstance(error, self._litellm.ContentPolicyViolationError)
-        body = {"error": {"message": str(error), "code": "content_filter" if refused else None}}
+        body = {"error": {"message": _brief(error), "code": "content_filter" if refused else None}}
         return status_failure(status, body, getattr(error, "litellm_response_headers", None) or {})
 
     async def close(self) -> None:
         await self._litellm.close_litellm_async_clients()
+
+
+def _brief(error: Exception) -> str:
+    """litellm puts whole tracebacks into its messages."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
