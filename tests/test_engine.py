@@ -19,6 +19,7 @@ from solvers.nets.solver import NetSolver
 from solvers.nets.trm import TrmConfig, TrmNet
 
 CPU = torch.device("cpu")
+torch.set_num_threads(1)  # tiny nets lose by sharing
 N, L, V, DEPTH = 23, 16, 6, 5
 
 
