@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,17 @@ from solvers.llm.solver import LlmSolver
 from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, number_in, puzzles
 
-needs_walls = pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("bwrap") is None, reason="no bubblewrap on this machine: apt install bubblewrap"
-)
+
+def no_walls() -> str:
+    """Say why there is no sandbox on this machine; nothing if there is."""
+    try:
+        sandbox.require_sandbox()
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+needs_walls = pytest.mark.skipif(bool(no_walls()), reason=no_walls())
 SECONDS = 2.0
 
 
@@ -135,5 +142,18 @@ def test_without_a_sandbox_programs_are_refused_unless_told_otherwise(monkeypatc
             LlmSolver(model="m", strategy="code", program_seconds=1.0)
         (attempt,) = solve("```python\nprint(N)\n```", sandbox="off")
         assert attempt.answer == 0
+    finally:
+        sandbox.require_sandbox.cache_clear()
+
+
+def test_a_sandbox_that_does_not_work_is_no_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: no permission to create a namespace' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda _name: str(broken))
+    sandbox.require_sandbox.cache_clear()
+    try:
+        with pytest.raises(UserError, match=r"does not work here: .*no permission"):
+            LlmSolver(model="m", strategy="code", program_seconds=1.0)
     finally:
         sandbox.require_sandbox.cache_clear()

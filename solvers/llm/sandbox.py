@@ -15,6 +15,7 @@ import platform
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -69,6 +70,13 @@ def require_sandbox() -> str:
             "The strategy 'code' runs programs that a model wrote, and there is no sandbox for them here.",
             rule="Without one they could read and change your files.",
             next_step="Install bubblewrap (apt install bubblewrap), or give -S sandbox=off in a disposable container.",
+        )
+    python = str(Path(sys.executable).resolve())
+    trial = subprocess.run([found, *_walls(python), python, "-I", "-S", "-c", ""], capture_output=True, text=True)
+    if trial.returncode:  # a container or a system that forbids user namespaces
+        raise UserError(
+            f"bubblewrap does not work here: {trial.stderr.strip().splitlines()[-1:] or trial.returncode}.",
+            next_step="Allow unprivileged user namespaces, or give -S sandbox=off in a disposable container.",
         )
     return found
 
