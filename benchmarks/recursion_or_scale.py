@@ -1,6 +1,6 @@
 """TRM, the looped transformer and the feed-forward control at equal parameters and equal training FLOPs, several seeds each.
 
-    python benchmarks/recursion_or_scale.py --out results/training/recursion --seeds 3 --teraflops 1
+    python benchmarks/recursion_or_scale.py --out results/training/recursion --seeds 3 --teraflops 2
 
 All three have the same two MLP-mixer blocks of width 64, so the same parameters to a few latents; they differ in how often the
 blocks are applied and in what is carried. The optimiser steps of each are what its budget of training FLOPs buys. Trained on
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/training/recursion"))
     parser.add_argument("--size", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--teraflops", type=float, default=1.0, help="training FLOPs of each run, in units of 1e12")
+    parser.add_argument("--teraflops", type=float, default=2.0, help="training FLOPs of each run, in units of 1e12")
     parser.add_argument("--train-items", type=int, default=5000)
     parser.add_argument("--test-items", type=int, default=500)
     parser.add_argument("--threads", type=int, default=None)
@@ -71,7 +71,7 @@ def main() -> None:
 
 def budgeted(name: str, codec: Any, flops: float) -> Recipe:
     """Return the recipe of a net with as many optimiser steps as the FLOPs buy."""
-    base = recipe("trm-sudoku-small", net=name, batch_size=64, validation_items=0, validate_every=0, warmup_steps=20)
+    base = recipe("trm-sudoku-small", net=name, batch_size=64, validation_items=0, validate_every=0, warmup_steps=20, ema=0.97)
     chosen = dataclasses.replace(base, name=f"{name}-equal-flops", config=BLOCKS | PLAIN | NETS[name])
     config = weights.build(name, chosen.config | {"vocab_size": codec.vocab_size, "seq_len": codec.length}).config
     return dataclasses.replace(chosen, optimiser_steps=round(flops / (training_flops(config) * chosen.batch_size)))

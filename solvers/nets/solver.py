@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -155,44 +155,11 @@ class NetSolver:
                 yield from self._attempts(open_puzzles[index], done, jobs, budget, flops_per_step)
 
     @classmethod
-    def train(
-        cls,
-        task: Task,
-        *,
-        recipe_name: str,
-        recipe_options: Mapping[str, str],
-        out: Path | None,
-        seed: int,
-        data_seed: int,
-        device: str,
-        threads: int | None,
-        max_minutes: float | None,
-        report_every: int,
-        keep_every: int,
-        fresh: bool,
-        data_dir: Path | None,
-        say: Callable[[str], None],
-    ) -> Path | None:
-        """Train this net on a task's training split; return the weights, or None if the time limit came first."""
+    def train(cls, task: Task, *, device: str, **options: Any) -> Path | None:
+        """Train this net on a task's training split; the options are those of `run_training.run`."""
         from solvers.nets import run_training
 
-        return run_training.run(
-            cls.net,
-            task,
-            recipe_name=recipe_name,
-            recipe_options=recipe_options,
-            out=out,
-            seed=seed,
-            data_seed=data_seed,
-            device=cls(device=device)._device_type(),
-            threads=threads,
-            max_minutes=max_minutes,
-            report_every=report_every,
-            keep_every=keep_every,
-            fresh=fresh,
-            data_dir=data_dir,
-            say=say,
-        )
+        return run_training.run(cls.net, task, device=cls(device=device)._device_type(), **options)
 
     @staticmethod
     def describe_weights(file: Path) -> dict[str, Any]:
