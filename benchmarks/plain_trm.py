@@ -84,8 +84,8 @@ class PlainTrm(nn.Module):
 
     def start(self, batch: int, positions: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         return (
-            self.H_init.to(dtype).expand(batch, positions, -1),  # type: ignore[operator]
-            self.L_init.to(dtype).expand(batch, positions, -1),  # type: ignore[operator]
+            self.H_init.to(dtype).expand(batch, positions, -1),
+            self.L_init.to(dtype).expand(batch, positions, -1),
         )
 
     @torch.no_grad()
