@@ -63,7 +63,7 @@ def main() -> None:
     recipes: dict[str, tuple[Any, int, float | None]] = {
         "sudoku 6x6 hard": (Sudoku(), 1000, 500),
         "sudoku 9x9 hard": (Sudoku(size=9), 100, None),
-        "maze-unique 9x9": (MazeUnique(), 1000, None),
+        "maze-unique 9x9": (MazeUnique(height=9, width=9), 1000, None),
         "maze 30x30, 109 moves or more": (Maze(height=30, width=30, min_length=109), 100, 100),
     }
     for name, (task, count, promised) in recipes.items():

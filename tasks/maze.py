@@ -111,8 +111,8 @@ class Maze(GeneratedMazes):
 class MazeUnique(GeneratedMazes):
     """Perfect mazes, in which one path joins any two cells; start and goal are the farthest pair. Height and width are odd."""
 
-    height: int = 9
-    width: int = 9
+    height: int = 7
+    width: int = 7
 
     name = "maze-unique"
     version = "1"

@@ -189,10 +189,17 @@ def trm_sudoku_small() -> Recipe:
 
 
 def trm_maze_small() -> Recipe:
-    """The attention variant, 0.3M parameters, for generated mazes of about 9×9."""
+    """The MLP variant, width 64, for generated 7×7 mazes: 20 minutes of one CPU core."""
     small = trm_sudoku_small()
-    config = small.config | {"mlp_t": False, "pos_encodings": "learned"}
-    return replace(small, name="trm-maze-small", config=config, batch_size=128)
+    return replace(
+        small,
+        name="trm-maze-small",
+        config=small.config | {"hidden_size": 64, "halt_max_steps": 8},
+        optimiser_steps=1_000,
+        batch_size=64,
+        validation_items=200,
+        validate_every=250,
+    )
 
 
 def gram_sudoku_small() -> Recipe:
