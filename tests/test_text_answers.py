@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+import time
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -160,3 +163,37 @@ def test_a_million_characters_of_junk_hold_no_answer_and_hang_nothing(piece: str
     reply = piece * (1_000_000 // len(piece))
     for task in (SUDOKU, MAZE, ARC):
         assert isinstance(task.parse(reply, ANY), Unparsed)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_replies_never_raise_hang_or_give_up_what_stands_inside_think_tags() -> None:
+    """Random replies in which one answer is only ever thought and another only ever said."""
+    rng = random.Random(0)
+    said, thought = lines(GRID), lines(OTHER)
+    chatter = ["so", "\n", "12", "1234\n", " ", "```", "```answer\n", "\\boxed{", "}", "[[1,2],[3,4]]", "#.S\nGoo\n", "\x00", "é"]
+    outcomes = Counter[str]()
+    slowest = 0.0
+    for _ in range(100_000):
+        depth, parts = 0, []
+        for _ in range(rng.randrange(12)):
+            tag = rng.random()
+            if tag < 0.15:
+                parts.append(rng.choice(["<think>", "<Thinking>", "<reasoning>"]))
+                depth += 1
+            elif tag < 0.3 and depth:
+                parts.append("</think>")
+                depth -= 1
+            elif tag < 0.5:
+                answer = thought if depth else said
+                parts.append(rng.choice([f"\n{answer}\n", f"\n{fenced(answer)}\n", f"\\boxed{{{answer}}}"]))
+            else:
+                parts.append(rng.choice(chatter))
+        reply = "".join(parts)
+        began = time.perf_counter()
+        parsed = [task.parse(reply, ANY) for task in (SUDOKU, MAZE, ARC)]
+        slowest = max(slowest, time.perf_counter() - began)
+        assert all(isinstance(answer, Unparsed | list) for answer in parsed)
+        assert parsed[0] != OTHER, reply
+        outcomes["said" if parsed[0] == GRID else "unparsed"] += 1
+    assert min(outcomes["said"], outcomes["unparsed"]) > 10_000  # both happen often, or nothing was tested
+    assert slowest < 0.5
