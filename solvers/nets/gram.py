@@ -163,7 +163,7 @@ class GramNet(TrmNet):
         kl, cycle = x.new_zeros(x.shape, dtype=torch.float32), 0
         for index, update in enumerate(applications):
             with torch.set_grad_enabled(training and index >= cut):
-                z = self._update(update, z, x)
+                z = self._recur([update], z, x, self._levels(x))
             if update == "L":
                 continue
             u = z[0]

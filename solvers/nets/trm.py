@@ -7,6 +7,7 @@ networks and a shorter gradient (`hrm.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,10 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import UserError
+from solvers.nets import fused
 from solvers.nets.layers import Block, InputEmbedding, Level, Linear, Positions, Rope, truncated_normal_
 from solvers.nets.solver import NetSolver
 
 State = tuple[Tensor, ...]
+Levels = tuple[Callable[..., Tensor], Callable[..., Tensor]]
+"""What updates z_L and what updates z_H, each (z, injection, rope) -> z, all (B, S, D); the same for one network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +87,7 @@ class TrmNet(nn.Module):
     """Latents are tuples (z_H, z_L), each (B, S, D); with `single_z` the tuple holds z_H alone."""
 
     stochastic = False  # True: `step` takes noise, and two rollouts of a puzzle differ
+    kernels = True  # use the forward kernels of fused.py where they fit
 
     def __init__(self, config: TrmConfig) -> None:
         super().__init__()
@@ -133,11 +138,9 @@ class TrmNet(nn.Module):
         """Do one supervision step. Gradients flow through its last cycle (or last applications) only; detach z yourself."""
         applications, cut = self._applications()
         with torch.no_grad():
-            for update in applications[:cut]:
-                z = self._update(update, z, x)
-        for update in applications[cut:]:
-            z = self._update(update, z, x)
-        return z
+            levels = self._levels(x)
+            z = self._recur(applications[:cut], z, x, levels)
+        return self._recur(applications[cut:], z, x, self._levels(x) if torch.is_grad_enabled() else levels)
 
     def initial_in_training(self, B: int, dtype: torch.dtype) -> State:
         """Return the latents a training sequence starts from: what `train_step` carries."""
@@ -157,14 +160,30 @@ class TrmNet(nn.Module):
         ]  # e.g. H_cycles=2, L_cycles=2: L L H L L H
         return applications, len(applications) - (c.L_cycles + 1 if c.gradient == "cycle" else 2)
 
-    def _update(self, update: str, z: State, x: Tensor) -> State:
+    def _levels(self, x: Tensor) -> Levels:
+        """Return what updates the latents: the networks, or the forward kernels in their stead where no gradient is asked for."""
+        networks = (self.L_level, self.L_level if self.H_level is None else self.H_level)
+        if not self.kernels or torch.is_grad_enabled() or not all(fused.usable(network, x) for network in networks):
+            return networks
+        low = fused.FusedLevel(self.L_level)
+        return low, low if self.H_level is None else fused.FusedLevel(self.H_level)
+
+    def _recur(self, updates: Sequence[str], z: State, x: Tensor, levels: Levels) -> State:
+        """Do the updates in turn."""
+        low, high = levels
         if self.config.single_z:
-            return (self.L_level(z[0], x, self.rope),)
+            for _ in updates:
+                z = (low(z[0], x, self.rope),)
+            return z
         z_H, z_L = z
-        if update == "L":
-            return z_H, self.L_level(z_L, z_H + x, self.rope)
-        network = self.L_level if self.H_level is None else self.H_level
-        return network(z_H, z_L, self.rope), z_L
+        injection: Tensor | None = None
+        for update in updates:
+            if update == "L":
+                injection = z_H + x if injection is None else injection
+                z_L = low(z_L, injection, self.rope)
+            else:
+                z_H, injection = high(z_H, z_L, self.rope), None
+        return z_H, z_L
 
     def read(self, z: State) -> tuple[Tensor, Tensor]:
         """Return logits (B, L, V) and float32 halting logits (B, 2): halt, continue."""

@@ -1,0 +1,70 @@
+"""The forward kernels say what the plain layers say, run by Triton's interpreter on a CPU (`make test-kernels`)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from solvers.nets import fused, weights
+from solvers.nets.layers import Block, Level
+from solvers.nets.trm import TrmNet
+
+pytestmark = pytest.mark.kernels
+
+
+def level(positions: int, width: int, normalised: bool) -> Level:
+    torch.manual_seed(0)
+    made = Level([Block(width, 2, 2.0, mixer_positions=positions, normalised=normalised) for _ in range(2)])
+    for parameter in made.parameters():
+        parameter.data *= 1.7  # so that the update weighs about as much as what it is added to
+    return made
+
+
+@pytest.mark.parametrize(("positions", "width"), [(36, 128), (81, 256), (82, 128), (97, 128), (128, 128)])
+@pytest.mark.parametrize("normalised", [True, False])
+@torch.no_grad()
+def test_a_level(positions: int, width: int, normalised: bool) -> None:
+    plain = level(positions, width, normalised)
+    z, injection = torch.randn(2, 3, positions, width).unbind(0)
+    kernels = fused.FusedLevel(plain, torch.float32)
+    torch.testing.assert_close(kernels(z, injection), plain(z, injection, None), atol=2e-5, rtol=0)
+
+
+def net(monkeypatch: pytest.MonkeyPatch) -> TrmNet:
+    """A net for which the kernels are used although it is on a CPU and in float32."""
+    torch.manual_seed(1)
+    fields = {"hidden_size": 128, "num_heads": 2, "H_cycles": 2, "L_cycles": 2, "puzzle_emb_len": 0, "puzzle_emb_ndim": 0}
+    made = weights.build("trm", fields | {"mlp_t": True, "vocab_size": 8, "seq_len": 36, "normalised_swiglu": True})
+
+    class Float32(fused.FusedLevel):
+        def __init__(self, level: Level) -> None:
+            super().__init__(level, torch.float32)
+
+    monkeypatch.setattr(fused, "usable", lambda *_: True)
+    monkeypatch.setattr(fused, "FusedLevel", Float32)
+    return made
+
+
+def answer(made: TrmNet, tokens: Tensor) -> Tensor:
+    x = made.embed(tokens, None, torch.float32)
+    return made.read(made.step(made.initial(len(tokens), torch.float32), x))[0]
+
+
+def test_a_whole_supervision_step_and_its_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, tokens = net(monkeypatch), torch.randint(0, 8, (2, 36))
+    found: list[tuple[Tensor, Tensor, list[Tensor]]] = []
+    for made.kernels in (True, False):
+        with torch.inference_mode():
+            logits = answer(made, tokens)
+        made.zero_grad()
+        trained = answer(made, tokens)
+        trained.square().sum().backward()
+        found.append(
+            (logits.clone(), trained.detach(), [p.grad.clone() for p in made.L_level.parameters() if p.grad is not None])
+        )
+    (logits, trained, gradients), (plain_logits, plain_trained, plain_gradients) = found
+    torch.testing.assert_close(logits, plain_logits, atol=1e-4, rtol=0)
+    torch.testing.assert_close(trained, plain_trained, atol=1e-4, rtol=0)
+    assert len(gradients) == len(plain_gradients) == 8
+    torch.testing.assert_close(gradients, plain_gradients, atol=1e-3, rtol=1e-3)
