@@ -51,6 +51,20 @@ def tiny_recipe(**changes: object) -> Recipe:
     return dataclasses.replace(base, config=TINY, **changes)
 
 
+def test_tensorboard_shows_what_the_metrics_say(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    chosen = tiny_recipe(optimiser_steps=8)
+    for steps in ("0", "8"):  # a session that ends at once, and one that goes on
+        limit = 0.0 if steps == "0" else None
+        train(chosen, copy_task(), tmp_path, seed=0, device=CPU, report_every=2, max_minutes=limit, say=lambda _: None)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    shown = [(event.step, event.value) for event in events.Scalars("loss")]
+    assert [step for step, _ in shown] == [line["optimiser_step"] for line in lines]
+    assert [value for _, value in shown] == pytest.approx([line["loss"] for line in lines])
+
+
 def test_a_tiny_net_learns_a_tiny_task(tmp_path: Path) -> None:
     chosen = tiny_recipe(optimiser_steps=100, batch_size=32, ema=0.9, label_smoothing=0.0)
     ended = train(chosen, copy_task(), tmp_path, seed=0, device=CPU, validation=copy_task(32, seed=1), say=lambda _: None)

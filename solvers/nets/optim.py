@@ -21,7 +21,7 @@ def optimisers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """Return the optimisers of a recipe; every group carries its peak learning rate as `peak_lr`.
 
     Under "muon" the matrices inside the levels go to Muon (torch >= 2.9) and everything else (embeddings, heads, biases)
-    to AdamW without weight decay; under "adamw" everything goes to AdamW, as published.
+    to AdamW; under "adamw" everything goes to AdamW, as published.
     """
     parameters = dict(net.named_parameters())
     groups: list[torch.optim.Optimizer]
@@ -38,8 +38,14 @@ def optimisers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
         inside = {id(p) for p in matrices}
         rest = [p for p in parameters.values() if id(p) not in inside]
         groups = [
-            torch.optim.Muon(matrices, lr=recipe.muon_lr, weight_decay=recipe.weight_decay, momentum=0.95),
-            torch.optim.AdamW(rest, recipe.lr, recipe.betas, weight_decay=0.0),
+            torch.optim.Muon(
+                matrices,
+                lr=recipe.muon_lr,
+                weight_decay=recipe.muon_weight_decay,
+                momentum=recipe.muon_momentum,
+                ns_steps=recipe.muon_iterations,
+            ),
+            torch.optim.AdamW(rest, recipe.lr, recipe.betas, weight_decay=recipe.weight_decay),
         ]
     for optimiser in groups:
         for group in optimiser.param_groups:

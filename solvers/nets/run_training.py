@@ -65,7 +65,7 @@ def run(
     }
     folder = out or Path("results/training") / f"{chosen.name}-{seed}"
     if fresh:
-        for old in [*folder.glob("checkpoint*.safetensors"), *folder.glob("metrics.jsonl")]:
+        for old in [*folder.glob("checkpoint*.safetensors"), *folder.glob("metrics.jsonl"), *folder.glob("tensorboard/*")]:
             old.unlink()
     ended = train(
         chosen,

@@ -3,13 +3,15 @@
     bench train --task sudoku --solver trm --recipe trm-sudoku-small
     torchrun --nproc-per-node 2 -m harness.cli.main train …        the same on several processes
 
-A run is a folder: `checkpoint.safetensors` (everything needed to go on), `metrics.jsonl` (one line a report), and at the end
-`weights.safetensors`. The same command resumes; a run that was killed and resumed gives the same bits as one that was not.
+A run is a folder: `checkpoint.safetensors` (everything needed to go on), `metrics.jsonl` (one line a report; TensorBoard's
+events beside it if that is installed), and at the end `weights.safetensors`. The same command resumes; a run that was killed
+and resumed gives the same bits as one that was not.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import math
 import os
@@ -133,6 +135,7 @@ def train(
 
     share = recipe.batch_size // world  # sequences of this process
     micro = share // recipe.accumulate
+    log = _Log(folder, say, rank, progress.step)
     clock = _Clock(progress)
     meter = _Meter(measured_peak(device.type, dtype), clock)
     accuracy: float | None = None
@@ -171,6 +174,7 @@ def train(
             line = meter.line(progress) | {"lr_scale": scale, "H_cycles": stage[1], "L_cycles": stage[2]}
             if not math.isfinite(line["loss"]):
                 batches.close()
+                log.close()
                 raise UserError(
                     f"The loss became {line['loss']} at or before optimiser step {progress.step}.",
                     rule=f"The last good checkpoint is {checkpoint.path}."
@@ -178,13 +182,13 @@ def train(
                     else "No checkpoint was written yet.",
                     next_step="Lower the learning rate (-R muon_lr=…, -R lr=…) and start with --fresh.",
                 )
-            _write(folder, line, say, rank)
+            log.write(line)
             if not done and (out_of_time or _any_process(clock.since_checkpoint() > checkpoint_minutes * 60, device)):
                 clock.checkpointed(progress)
                 checkpoint.save(progress, carries)
         if validation is not None and (done or (recipe.validate_every and progress.step % recipe.validate_every == 0)):
             accuracy = exact_accuracy(full, net.state_dict() if average is None else average.shadow, validation, dtype, device)
-            _write(folder, {"optimiser_step": progress.step, "validation_exact": accuracy}, say, rank)
+            log.write({"optimiser_step": progress.step, "validation_exact": accuracy})
             stalled = progress.stalled(accuracy, recipe.patience)
         kept = keep_every and progress.step % keep_every == 0
         if rank == 0 and (kept or done or stalled):
@@ -195,6 +199,7 @@ def train(
             state = net.state_dict() if average is None else average.shadow
             weights.save(path, net_name=recipe.net, net=net, state=state, record=record, dtype=DTYPES[recipe.weights_dtype])
     batches.close()
+    log.close()
     finished = stalled or progress.step == recipe.optimiser_steps
     clock.checkpointed(progress)
     checkpoint.save(progress, carries)
@@ -334,12 +339,33 @@ def _record(
     }
 
 
-def _write(folder: Path, line: dict[str, Any], say: Callable[[str], None], rank: int) -> None:
-    if rank == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / "metrics.jsonl", "a") as handle:
+class _Log:
+    """Where metrics go: a line on the screen, one in metrics.jsonl, and TensorBoard's event file if that is installed."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None], rank: int, step: int) -> None:
+        self.folder, self.say, self.silent = folder, say, rank > 0
+        self.board: Any = None
+        if not self.silent and importlib.util.find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+
+    def write(self, line: dict[str, Any]) -> None:
+        if self.silent:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "metrics.jsonl", "a") as handle:
             handle.write(json.dumps(line) + "\n")
-        say("  ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items()))
+        self.say(
+            "  ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items())
+        )
+        if self.board is not None:
+            for name, value in line.items():
+                self.board.add_scalar(name, value, line["optimiser_step"])
+
+    def close(self) -> None:
+        if self.board is not None:
+            self.board.close()
 
 
 def _processes() -> tuple[int, int]:
