@@ -24,7 +24,7 @@ from typing import Any
 from harness import prices, registry
 from harness.contracts import Item, Solver, Task
 from harness.errors import UserError, did_you_mean
-from harness.records import SCHEMA, RunFolder, plain, sha256_of
+from harness.records import SCHEMA, RunFolder, collector_paused, plain, sha256_of
 from harness.view import View
 
 PACKAGES = (
@@ -58,6 +58,7 @@ class Plan:
         shutil.rmtree(self.folder.path)
 
 
+@collector_paused()  # imports and puzzles: much is made, nothing thrown away
 def plan_run(
     *,
     task: str | Task,

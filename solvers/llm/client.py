@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -91,7 +91,7 @@ class Client:
         self._purse.pay(usd)
         tally.received(reply, usd)
         if self._cache:
-            self._cache.put(cache_key, asdict(reply), **self._labels)
+            self._cache.put(cache_key, {**vars(reply), "tokens": vars(reply.tokens)}, **self._labels)
         return reply
 
     async def _try(self, call: Call, tally: Tally, *, first: bool) -> Reply:

@@ -19,6 +19,7 @@ from harness.contracts import Attempt, Budget, Outcome, Puzzle, SolverCard, Task
 from harness.errors import RunError, UserError, did_you_mean
 from harness.prices import Price
 from harness.randomness import seed_of
+from harness.records import collector_paused
 from solvers.llm import strategies
 from solvers.llm.batch import SIZE, Batched
 from solvers.llm.booking import Tally, shorten
@@ -181,7 +182,8 @@ class _Run:
     async def open(self) -> None:
         s = self.solver
         endpoint = Endpoint(base_url=s.base_url, key=self._key, max_connections=self.connections, timeout=s.timeout)
-        provider = getattr(self._module, self._provider_name)(endpoint)
+        with collector_paused():  # thousands of classes are made when an SDK is imported
+            provider = getattr(self._module, self._provider_name)(endpoint)
         if s.batch:
             provider = Batched(provider, f"{s.provider_name} {s.base_url}")
         where = s.base_url or f"Provider {s.provider_name!r}"
