@@ -122,7 +122,8 @@ def main() -> None:
     for row in rows:
         print("  ".join(f"{key} {value if isinstance(value, str) else format(value, '.4g'):>10}" for key, value in row.items()))
     rate = {name: median(float(r["requests/s"]) for r in rows if r["harness"] == name) for name in ("depthbench", "inspect_ai")}
-    print(f"median of {arguments.repeats}: {rate['depthbench'] / rate['inspect_ai']:.1f} times the requests a second of {INSPECT}")
+    times = rate["depthbench"] / rate["inspect_ai"]
+    print(f"median of {arguments.repeats}: {times:.1f} times the requests a second of {INSPECT}")
 
 
 if __name__ == "__main__":
