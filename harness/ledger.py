@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 COUNTED = (
@@ -21,6 +21,12 @@ def tokens(usage: dict[str, float]) -> float | None:
     """Return input plus output tokens."""
     read, written = usage.get("input_tokens"), usage.get("output_tokens")
     return None if read is None or written is None else read + written
+
+
+def device_usd(usage: Mapping[str, float], usd_per_device_hour: float | None) -> float | None:
+    """Return what an attempt's device time costs; None if the time or the price is unknown."""
+    device_seconds = usage.get("device_seconds")
+    return None if device_seconds is None or usd_per_device_hour is None else device_seconds / 3600 * usd_per_device_hour
 
 
 def costs(usages: Sequence[dict[str, float]], puzzles: int) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness import prices
 from harness import summary as summaries
 from harness.contracts import CORRECT, Attempt, Budget, Key, Outcome, Puzzle, Solver, Task, Verdict
 from harness.errors import RunError, UserError
+from harness.ledger import device_usd
 from harness.plan import Plan, items_of, plan_run, recreate_task
 from harness.records import Appender, Line, RunFolder, attempt_line, verdict_numbers
 from harness.view import View
@@ -172,11 +174,15 @@ def _session(plan: Plan, budget: Budget, allowed: float | None, progress: Progre
     folder = plan.folder
     folder.note_session("start", pid=os.getpid(), host=socket.gethostname(), recorded=len(seen))
     puzzles = [puzzle for puzzle, _ in plan.items.values()]
+    hourly = prices.table(plan.config["price_table"]).usd_per_device_hour(plan.config["device"])
     attempts: Iterator[Attempt] = iter(plan.solver.solve(View(plan.task), puzzles, budget))
     try:
         with Appender(folder.attempts_path) as file, _closing(attempts):
             for attempt in attempts:
                 line = _judged(plan, attempt, seen)
+                usage = line.get("usage", {})
+                if "usd" not in usage and (usd := device_usd(usage, hourly)) is not None:
+                    usage["usd"] = usd
                 try:
                     file.append(line)
                 except (TypeError, ValueError) as error:

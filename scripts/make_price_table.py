@@ -1,6 +1,7 @@
 """Make a dated price table from the one litellm ships: `python scripts/make_price_table.py [YYYY-MM-DD]`.
 
-Writes harness/prices/YYYY-MM-DD.json. Old tables stay: records name the date they were priced with.
+Writes harness/prices/YYYY-MM-DD.json. Old tables stay: records name the date they were priced with. The prices of devices are
+looked up by hand: they are carried over from the newest table as they are, each with its source and the day it was read.
 """
 
 from __future__ import annotations
@@ -57,10 +58,12 @@ def main() -> None:
     head = {
         "date": date,
         "source": f"litellm {importlib.metadata.version('litellm')}, {SOURCE} (MIT licence)",
-        "unit": "USD per million tokens",
+        "unit": "USD per million tokens, USD per device-hour",
     }
+    newest = max(FOLDER.glob("????-??-??.json"))
+    devices = ",\n".join(json.dumps(device) for device in json.loads(newest.read_text())["devices"])
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(found)}" for name, found in models.items())
-    text = json.dumps(head, indent=1)[:-2] + ',\n "models": {\n' + lines + "\n}\n}\n"
+    text = json.dumps(head, indent=1)[:-2] + f',\n "devices": [\n{devices}\n],\n "models": {{\n{lines}\n}}\n}}\n'
     path = FOLDER / f"{date}.json"
     path.write_text(text)
     print(f"{path}: {len(models)} models")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import harness
 from harness.cli.main import dispatch
+from harness.contracts import SolverCard
 from harness.prices import table
+from solvers.search import Search
 from tests.llm_server import Behaviour, LlmServer
 
 GPT = "gpt-5-nano"
@@ -83,7 +87,10 @@ def test_an_attempt_without_tokens_leaves_the_sum_unknown(recorded: Path, capsys
 
 def test_device_time_is_priced_by_the_hour(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", "--task", "sudoku", "-T", "size=4", "--limit", "4", "--solver", "search", "--results-dir", str(tmp_path)]
-    bench(capsys, *words)
+    hourly = table().usd_per_device_hour("cpu")
+    assert hourly is not None
+    (ran,) = json.loads(bench(capsys, *words, "--format", "json"))
+    assert ran["usd_per_puzzle"] == pytest.approx(ran["device_seconds_per_puzzle"] / 3600 * hourly)
     (path,) = tmp_path.glob("runs/*/attempts.jsonl")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
@@ -92,8 +99,30 @@ def test_device_time_is_priced_by_the_hour(tmp_path: Path, capsys: pytest.Captur
     (row,) = json.loads(bench(capsys, "reprice", str(path.parent), "--usd-per-device-hour", "4", "--format", "json"))
     assert row["usd"] == pytest.approx(0.04)
     assert row["usd_per_puzzle"] == pytest.approx(0.01)
+    assert row["prices"] == "$4/h"
     (row,) = json.loads(bench(capsys, "reprice", str(path.parent), "--format", "json"))
-    assert row["usd"] is None
+    assert row["usd"] == pytest.approx(0.01 * hourly)
+    assert row["usd_recorded"] == pytest.approx(4 * ran["usd_per_puzzle"])
+    assert row["prices"] == table().date
+
+
+class OnAnAbacus(Search):
+    @property
+    def card(self) -> SolverCard:
+        return replace(super().card, device="abacus")
+
+
+def test_time_on_a_device_that_nobody_lists_has_an_unknown_price(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = harness.run("sudoku", OnAnAbacus(), task_options={"size": 4}, limit=2, results_dir=tmp_path)
+    assert result.summary["costs"]["device_seconds"]["total"] > 0
+    assert result.summary["costs"]["usd"]["total"] is None
+    (row,) = json.loads(bench(capsys, "reprice", "--results-dir", str(tmp_path), "--format", "json"))
+    assert row["usd"] is row["usd_recorded"] is None
+    assert row["prices"] == "none known"
+    (row,) = json.loads(
+        bench(capsys, "reprice", "--results-dir", str(tmp_path), "--usd-per-device-hour", "4", "--format", "json")
+    )
+    assert row["usd"] > 0
 
 
 def test_a_dry_run_shows_prompts_and_says_unknown_until_there_is_an_earlier_run(

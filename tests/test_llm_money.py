@@ -184,8 +184,27 @@ def test_the_price_table_is_dated_sourced_and_plausible() -> None:
             assert 0 < entry["input"] < 1000, name
             assert 0 < entry["output"] < 2000, name
             Price(**entry)
+        for device in body["devices"]:
+            assert 0 < device["usd_per_hour"] < 100, device
+            assert device["read"] <= date
+            assert device["source"].startswith("https://")
+            assert device["via"].startswith("https://")
+            assert device["what"]
     with pytest.raises(UserError, match="Did you mean"):
         table("2026-11-23")
+
+
+def test_a_device_is_priced_by_its_name_and_an_unknown_one_is_unknown() -> None:
+    hourly = table().usd_per_device_hour
+    thread = hourly("cpu")
+    assert thread is not None
+    assert hourly("CPU, 1 threads") == thread
+    assert hourly("CPU, 16 threads") == pytest.approx(16 * thread)
+    assert hourly("NVIDIA A100-SXM4-80GB") == hourly("A100-SXM4-80GB") is not None  # older drivers leave the maker out
+    assert hourly("NVIDIA H100 80GB HBM3") is not None
+    assert hourly("NVIDIA H100 80GB HBM3 MIG 1g.10gb") is None  # a slice is not sold at the price of the whole
+    assert hourly("NVIDIA L4") != hourly("NVIDIA L40S")
+    assert hourly("mps") is hourly("none") is hourly("") is hourly(None) is None
 
 
 def test_a_model_is_priced_by_who_sells_it_and_an_unknown_seller_is_unknown() -> None:

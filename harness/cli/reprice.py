@@ -1,4 +1,4 @@
-"""`bench reprice`: what recorded runs cost at the prices of another day, or of a device. Changes nothing on disk."""
+"""`bench reprice`: what recorded runs cost at the prices of another day, or of another device. Changes nothing on disk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from harness.cli import tables
 from harness.cli.options import Format, FormatOption, ResultsDir
+from harness.ledger import device_usd
 
 if TYPE_CHECKING:
     from harness.prices import Price, PriceTable
@@ -21,7 +22,7 @@ def reprice(
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all of them if left out.")] = None,
     prices: Annotated[str | None, typer.Option(metavar="DATE", help="Date of the price table; the newest if left out.")] = None,
     usd_per_device_hour: Annotated[
-        float | None, typer.Option(help="Price of the device that nets and exact solvers ran on, for their device time.")
+        float | None, typer.Option(help="Your own price of the device that nets and exact solvers ran on.")
     ] = None,
     results_dir: ResultsDir = None,
     format: FormatOption = Format.TABLE,  # noqa: A002
@@ -52,16 +53,17 @@ def _row(folder: RunFolder, table: PriceTable, usd_per_device_hour: float | None
 
     config = folder.config()
     options = config["solver"].get("options", {})
-    price, source = None, None
+    price, hourly = None, usd_per_device_hour
     if config["card"]["kind"] == "llm":
         price = table.find(
             options.get("model") or "", provider=options.get("provider") or "openai", base_url=options.get("base_url")
         )
-        source = table.date if price else None
-    elif usd_per_device_hour is not None:
-        source = f"${usd_per_device_hour:g}/h"
+    elif hourly is None:
+        hourly = table.usd_per_device_hour(config["device"])
+    own = price is None and usd_per_device_hour is not None
+    source = f"${usd_per_device_hour:g}/h" if own else table.date if price or hourly is not None else "none known"
     lines = folder.lines()
-    now = [_usd(line.get("usage", {}), line.get("detail", {}), price, usd_per_device_hour) for line in lines]
+    now = [_usd(line.get("usage", {}), line.get("detail", {}), price, hourly) for line in lines]
     recorded = [line.get("usage", {}).get("usd") for line in lines]
     total = None if not now or None in now else math.fsum(usd for usd in now if usd is not None)
     puzzles = len({line["puzzle"] for line in lines})
@@ -69,7 +71,7 @@ def _row(folder: RunFolder, table: PriceTable, usd_per_device_hour: float | None
         "run": folder.path.name,
         "task": config["task"]["name"],
         "solver": config["solver"]["name"],
-        "prices": source or "none known",
+        "prices": source,
         "attempts": len(lines),
         "attempts_not_priced": sum(usd is None for usd in now),
         "usd_recorded": None if None in recorded or not recorded else math.fsum(recorded),
@@ -83,8 +85,7 @@ def _usd(
 ) -> float | None:
     """Price one attempt: by its tokens if the model has a price, else by its device time."""
     if price is None:
-        seconds = usage.get("device_seconds")
-        return None if seconds is None or usd_per_device_hour is None else seconds / 3600 * usd_per_device_hour
+        return device_usd(usage, usd_per_device_hour)
     return price.usd(
         input_tokens=usage.get("input_tokens"),
         output_tokens=usage.get("output_tokens"),

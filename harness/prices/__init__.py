@@ -1,15 +1,18 @@
-"""Dated price tables: what a model's tokens cost, in USD, on the day the table was made.
+"""Dated price tables: what a model's tokens and an hour of a device cost, in USD, on the day the table was made.
 
 A table is `YYYY-MM-DD.json` in this folder, made by scripts/make_price_table.py. What no table lists costs `None`: unknown,
-not 0 and not a guess.
+not 0 and not a guess. Devices are priced as one can rent them, on demand, without commitment; each entry says where and when.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import UserError, did_you_mean
@@ -76,6 +79,7 @@ class PriceTable:
     date: str
     source: str
     models: dict[str, dict[str, float]] = field(repr=False)
+    devices: list[dict[str, Any]] = field(repr=False)  # device (a name, * for any letters), usd_per_hour, what, source, read, via
 
     def find(self, model: str, *, provider: str, base_url: str | None) -> Price | None:
         """Return the price of a model bought from a provider, or from whoever sits at a base URL; None if it is not listed."""
@@ -92,6 +96,15 @@ class PriceTable:
         rest = {name: value for name, value in entry.items() if name != "up_to_input_tokens"}
         return Price(**rest, up_to_input_tokens=int(tier) if tier is not None else None)
 
+    def usd_per_device_hour(self, device: str | None) -> float | None:
+        """Return what an hour of a device costs, by the name a solver's card gives it; None if it is not listed.
+
+        A GPU has the name torch gives it. A CPU is "cpu", one thread, or "CPU, 4 threads"; a thread is priced as one vCPU.
+        """
+        threads = re.fullmatch(r"(?i)cpu(?:, (\d+) threads)?", device or "")
+        name, count = ("cpu", int(threads[1] or 1)) if threads else (device or "", 1)
+        return next((count * float(d["usd_per_hour"]) for d in self.devices if fnmatchcase(name, d["device"])), None)
+
 
 def dates() -> list[str]:
     """List the dates of the tables, oldest first."""
@@ -105,7 +118,7 @@ def table(date: str | None = None) -> PriceTable:
     if date is not None and date not in known:
         raise UserError(f"No price table of {date!r}.", rule=did_you_mean(date, known))
     body = json.loads((FOLDER / f"{date or known[-1]}.json").read_text())
-    return PriceTable(date=body["date"], source=body["source"], models=body["models"])
+    return PriceTable(**{name: body[name] for name in ("date", "source", "models", "devices")})
 
 
 def _vendor(provider: str, base_url: str | None) -> str | None:
