@@ -40,9 +40,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--weights", type=Path, help="a weights file of an MLP TRM; without it, only training is timed")
-    parser.add_argument("--task", default="sudoku", help="generated task for the weights")
-    parser.add_argument("--size", type=int, default=6)
+    parser.add_argument("--task", default="sudoku", help="what the weights answer: its test split")
+    parser.add_argument("-T", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
+    parser.add_argument("--data-dir", type=Path, help="folder of local data files")
     parser.add_argument("--puzzles", type=int, default=256)
+    parser.add_argument("--inference-batch-size", type=int, default=64)
     args = parser.parse_args()
     device = torch.device(args.device)
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -54,7 +56,9 @@ def main() -> None:
         "training": training(device, dtype, args.batch_size or (768 if device.type == "cuda" else 16), args.rounds, args.compile),
     }
     if args.weights:
-        report["inference"] = inference(device, dtype, args.weights, args.task, args.size, args.puzzles, args.rounds)
+        task = registry.create("task", args.task, dict(option.split("=", 1) for option in args.T))
+        items = task.load(split="test", seed=0, limit=args.puzzles, data_dir=args.data_dir)
+        report["inference"] = inference(device, dtype, args.weights, task, items, args.inference_batch_size, args.rounds)
     for side in ("ours", "plain"):
         rate = report["training"][side]["flops_per_second"]
         report["training"][side]["share_of_peak"] = rate / report["measured_peak_flops"]
@@ -112,22 +116,21 @@ def training(device: torch.device, dtype: torch.dtype, batch: int, rounds: int, 
 
 
 def inference(
-    device: torch.device, dtype: torch.dtype, path: Path, task_name: str, size: int, count: int, rounds: int
+    device: torch.device, dtype: torch.dtype, path: Path, task: Any, items: list[Any], batch: int, rounds: int
 ) -> dict[str, Any]:
     """Time answering puzzles: the plain loop at full depth, our engine stopping when two supervision steps agree."""
     loaded = weights.load(path)
-    config = loaded.net.config
-    task = registry.create("task", task_name, {"size": size})
-    items = task.load(split="test", seed=0, limit=count, data_dir=None)
+    config, count = loaded.net.config, len(items)
     tokens = np.stack([task.grid.encode(puzzle) for puzzle, _ in items])
     net = loaded.net.to(device)
     answers: dict[str, dict[int, np.ndarray]] = {"plain": {}, "ours": {}}
     steps = 0
 
     def plain() -> None:
+        net.kernels = False
         with torch.inference_mode():
-            for start in range(0, count, 64):
-                part = torch.from_numpy(tokens[start : start + 64]).to(device)
+            for start in range(0, count, batch):
+                part = torch.from_numpy(tokens[start : start + batch]).to(device)
                 z, x = net.initial(len(part), dtype), net.embed(part, None, dtype)
                 for _ in range(config.halt_max_steps):
                     z = net.step(z, x)
@@ -136,9 +139,9 @@ def inference(
 
     def ours() -> None:
         nonlocal steps
-        steps = 0
+        steps, net.kernels = 0, True
         for job in engine.run(
-            net, tokens, depths=[config.halt_max_steps], halt="agree", batch_size=64, dtype=dtype, device=device
+            net, tokens, depths=[config.halt_max_steps], halt="agree", batch_size=batch, dtype=dtype, device=device
         ):
             answers["ours"][job.job] = job.tokens_at[job.depth]
             steps += job.depth

@@ -51,6 +51,23 @@ def tiny_recipe(**changes: object) -> Recipe:
     return dataclasses.replace(base, config=TINY, **changes)
 
 
+def test_training_can_start_from_weights_and_books_what_they_cost(tmp_path: Path) -> None:
+    first = train(tiny_recipe(), copy_task(), tmp_path / "a", seed=0, device=CPU, say=lambda _: None)
+    assert first.weights is not None
+    given = weights.load(first.weights)
+    frozen = tiny_recipe(optimiser_steps=3, muon_lr=0.0, lr=0.0)  # rates of 0 show what it begins with
+    second = train(frozen, copy_task(), tmp_path / "b", seed=1, device=CPU, start_from=given, say=lambda _: None)
+    assert second.weights is not None
+    got = weights.load(second.weights)
+    for name, tensor in given.net.state_dict().items():
+        torch.testing.assert_close(got.net.state_dict()[name], tensor)
+    assert got.training["started_from"]["sha256"] == given.sha256
+    assert got.training["training_flops"] == given.training["training_flops"] * (12 + 3) // 12
+    other = dataclasses.replace(frozen, config=TINY | {"hidden_size": 32})
+    with pytest.raises(UserError, match="has shape"):
+        train(other, copy_task(), tmp_path / "c", seed=1, device=CPU, start_from=given, say=lambda _: None)
+
+
 def test_tensorboard_shows_what_the_metrics_say(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -26,6 +26,7 @@ def train(
     max_minutes: Annotated[float | None, typer.Option(help="Stop after so long; the same command goes on.")] = None,
     report_every: Annotated[int, typer.Option(help="Optimiser steps between two lines.")] = 50,
     keep_every: Annotated[int, typer.Option(help="Optimiser steps between weights that are kept; 0 keeps the last only.")] = 0,
+    start_from: Annotated[Path | None, typer.Option(help="Weights to begin with instead of random ones.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the checkpoint in the folder first.")] = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -49,6 +50,7 @@ def train(
         max_minutes=max_minutes,
         report_every=report_every,
         keep_every=keep_every,
+        start_from=start_from,
         fresh=fresh,
         data_dir=data_dir,
         say=lambda line: typer.echo(line, err=True),

@@ -18,7 +18,7 @@ from solvers.nets.data import TrainingSet
 from solvers.nets.groups import GroupedSet
 from solvers.nets.recipes import Recipe, recipe
 from solvers.nets.training import train
-from solvers.nets.weights import config_of
+from solvers.nets.weights import config_of, load
 
 
 def run(
@@ -38,6 +38,7 @@ def run(
     fresh: bool,
     data_dir: Path | None,
     say: Callable[[str], None],
+    start_from: Path | None = None,
 ) -> Path | None:
     """Train and return the path of the weights, or None when `max_minutes` ended the session first."""
     chosen = changed(recipe(recipe_name), recipe_options)
@@ -75,6 +76,7 @@ def run(
         device=torch.device(device),
         validation=validation,
         about=about,
+        start_from=None if start_from is None else load(start_from),
         max_minutes=max_minutes,
         report_every=report_every,
         keep_every=keep_every,

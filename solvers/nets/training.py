@@ -82,6 +82,7 @@ def train(
     device: torch.device,
     validation: TrainingSet | None = None,
     about: dict[str, Any] | None = None,
+    start_from: weights.Loaded | None = None,
     max_minutes: float | None = None,
     report_every: int = 50,
     keep_every: int = 0,
@@ -90,7 +91,8 @@ def train(
 ) -> Ended:
     """Train a net by `recipe` on `data` in `folder`, resuming what is there.
 
-    about: facts for the record in the weights (task, version, data hash, regime). keep_every: optimiser steps between
+    about: facts for the record in the weights (task, version, data hash, regime). start_from: weights to begin with instead
+    of random ones; their training counts in the FLOPs and seconds of the record. keep_every: optimiser steps between
     weights kept as `weights-<step>.safetensors`, 0 for none. Raises UserError if the folder holds a run of another recipe,
     seed or data, and if the loss stops being a number (the last good checkpoint is kept).
     """
@@ -105,7 +107,12 @@ def train(
     fields = recipe.config | {"vocab_size": data.codec.vocab_size, "seq_len": data.codec.length}
     if data.puzzle_ids > 1:
         fields["num_puzzle_identifiers"] = data.puzzle_ids
-    net = weights.build(recipe.net, fields).to(device).train()
+    net = weights.build(recipe.net, fields)
+    if start_from is not None:
+        weights.check_fit(net, start_from.net.state_dict(), start_from.path)
+        net.load_state_dict(start_from.net.state_dict())
+        about = (about or {}) | {"started_from": {"sha256": start_from.sha256, "training": start_from.training}}
+    net = net.to(device).train()
     full = net.config
     stages = recipe.depth_curriculum or ((0.0, full.H_cycles, full.L_cycles),)
     flops_at = {stage: training_flops(full.at_cycles(*stage[1:])) for stage in stages}
@@ -326,12 +333,13 @@ def _record(
     device: torch.device,
     world: int,
 ) -> dict[str, Any]:
+    earlier = about.get("started_from", {}).get("training", {})
     return about | {
         "recipe": dataclasses.asdict(recipe),
         "seed": seed,
         "optimiser_steps": progress.step,
-        "training_flops": progress.flops,
-        "seconds": round(progress.seconds, 1),
+        "training_flops": progress.flops + earlier.get("training_flops", 0),
+        "seconds": round(progress.seconds + earlier.get("seconds", 0), 1),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
         "processes": world,
         "torch": torch.__version__,
