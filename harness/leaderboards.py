@@ -84,7 +84,11 @@ def row_of(folder: RunFolder, config: Mapping[str, Any], summary: Mapping[str, A
 
 
 def published(task: str | None = None) -> list[dict[str, str]]:
-    """Return the rows of published.csv: numbers from the literature, with regime, source and how far they were checked."""
+    """Return the rows of published.csv: numbers from the literature, with regime, source and how far they were checked.
+
+    evidence: P, read in the paper; R, in a repository, model card or page of its authors; S, second-hand: in a text that
+    quotes the source.
+    """
     import csv
 
     with PUBLISHED.open(encoding="utf-8", newline="") as file:
