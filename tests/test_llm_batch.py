@@ -14,6 +14,7 @@ import pytest
 from harness.contracts import Attempt, Budget, Outcome
 from harness.errors import UserError
 from harness.prices import Price
+from solvers.llm import transport
 from solvers.llm.batch import Batched
 from solvers.llm.solver import LlmSolver
 from tests.llm_server import Behaviour, LlmServer
@@ -127,6 +128,20 @@ def test_a_run_is_one_batch_and_every_request_gets_its_own_result(provider: str)
             assert (attempt.usage.input_tokens, attempt.usage.output_tokens) == (11, 7)
         assert attempt.detail["batch"] is True
     assert "bad" in found["p3"].detail["error"]
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_the_limit_on_one_reply_does_not_hold_for_the_file_of_all_results(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MAX_BYTES", 1000)
+    with LlmServer() as server:
+        BatchServer(server)
+        assert solve(solver(provider, server), 20)["p7"].answer == 7
+    monkeypatch.setattr(transport, "MAX_BATCH_BYTES", 1000)
+    with LlmServer() as server:
+        BatchServer(server)
+        attempt = solve(solver(provider, server, cache=False), 20)["p7"]
+    assert attempt.outcome is Outcome.PROVIDER_ERROR
+    assert "longer than 1000 bytes" in attempt.detail["error"]
 
 
 PROGRAM = """

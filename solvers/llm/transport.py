@@ -21,6 +21,9 @@ from solvers.llm.protocol import CallError, member
 MAX_BYTES = 32 * 2**20
 """A reply longer than this is broken off: no model writes 32 MiB of text."""
 
+MAX_BATCH_BYTES = 2**30
+"""The same for the results of a batch, which come as one file."""
+
 LIBRARIES = {"openai", "anthropic", "litellm", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp"}
 OUTAGE = {502, 503, 504, 520, 521, 522, 523, 524, 529}
 RETRYABLE = {408, 409, 425, 429, 500} | OUTAGE
@@ -28,17 +31,17 @@ FATAL = {401, 402, 404}
 
 
 class _Limited:
-    """A response body that fails once it is longer than `MAX_BYTES`."""
+    """A response body that fails once it is longer than `most` bytes."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, stream: Any, most: int) -> None:
+        self._stream, self._most = stream, most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
         async for chunk in self._stream:
             size += len(chunk)
-            if size > MAX_BYTES:
-                raise CallError(f"the reply is longer than {MAX_BYTES} bytes")
+            if size > self._most:
+                raise CallError(f"the reply is longer than {self._most} bytes")
             yield chunk
 
     async def aclose(self) -> None:
@@ -56,7 +59,8 @@ def http_client(sdk: Any, max_connections: int) -> Any:
     stream_class = type("LimitedStream", (_Limited, httpx.AsyncByteStream), {})
 
     async def limit(response: Any) -> None:
-        response.stream = stream_class(response.stream)
+        results = response.request.url.path.endswith(("/content", "/results"))  # of a batch, at openai and at anthropic
+        response.stream = stream_class(response.stream, MAX_BATCH_BYTES if results else MAX_BYTES)
 
     return sdk.DefaultAioHttpClient(
         limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
