@@ -101,9 +101,10 @@ def read_completion(body: dict[str, Any]) -> Reply:
     if not isinstance(message, dict):
         raise CallError("the reply holds no message", retryable=True)
     reason = member(choice, "finish_reason")
-    refused = reason == "content_filter" or isinstance(message.get("refusal"), str)
+    refusal = message.get("refusal") or member(message, "provider_specific_fields", "refusal")  # the second is litellm's place
+    refused = reason == "content_filter" or isinstance(refusal, str)
     return Reply(
-        text=text_of(message.get("content")) or (message.get("refusal") or "" if refused else ""),
+        text=text_of(message.get("content")) or (refusal or "" if refused else ""),
         finish="refusal" if refused else "length" if reason == "length" else "stop",
         tokens=read_tokens(body.get("usage")),
         model=body.get("model") if isinstance(body.get("model"), str) else None,
