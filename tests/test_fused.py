@@ -1,4 +1,4 @@
-"""The forward kernels say what the plain layers say, run by Triton's interpreter on a CPU (`make test-kernels`)."""
+"""The forward kernels say what the plain layers say; run by Triton's interpreter on a CPU (`make test-kernels`)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from solvers.nets import fused, weights
 from solvers.nets.layers import Block, Level
 from solvers.nets.trm import TrmNet
 
-pytestmark = pytest.mark.kernels
-
 
 def level(positions: int, width: int, normalised: bool) -> Level:
     torch.manual_seed(0)
@@ -21,6 +19,14 @@ def level(positions: int, width: int, normalised: bool) -> Level:
     return made
 
 
+def test_shapes_the_kernels_were_not_written_for_are_left_to_the_layers() -> None:
+    assert fused.fits(82, 512)
+    assert fused.fits(36, 128)
+    assert not any(fused.fits(S, D) for S, D in [(32, 512), (129, 512), (82, 384), (82, 64)])
+    assert not fused.usable(level(36, 128, True), torch.zeros(1, 36, 128, dtype=torch.bfloat16))  # no GPU
+
+
+@pytest.mark.kernels
 @pytest.mark.parametrize(("positions", "width"), [(36, 128), (81, 256), (82, 128), (97, 128), (128, 128)])
 @pytest.mark.parametrize("normalised", [True, False])
 @torch.no_grad()
@@ -51,6 +57,7 @@ def answer(made: TrmNet, tokens: Tensor) -> Tensor:
     return made.read(made.step(made.initial(len(tokens), torch.float32), x))[0]
 
 
+@pytest.mark.kernels
 def test_a_whole_supervision_step_and_its_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     made, tokens = net(monkeypatch), torch.randint(0, 8, (2, 36))
     found: list[tuple[Tensor, Tensor, list[Tensor]]] = []

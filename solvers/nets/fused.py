@@ -27,8 +27,6 @@ try:
 except ImportError:  # torch without CUDA comes without Triton
     triton = None
 
-MOST_POSITIONS = 128  # of a mixer whose positions fit on the chip at once
-
 
 def usable(level: Level, z_BSD: Tensor) -> bool:
     """Say whether `FusedLevel` can stand in for `level` on this latent: an MLP mixer in bfloat16 on a recent NVIDIA GPU."""
@@ -39,10 +37,14 @@ def usable(level: Level, z_BSD: Tensor) -> bool:
         and z_BSD.dtype == torch.bfloat16
         and isinstance(block, Block)
         and block.mixes_by_mlp
-        and 32 < z_BSD.shape[1] <= MOST_POSITIONS
-        and z_BSD.shape[2] % 128 == 0
+        and fits(*z_BSD.shape[1:])
         and torch.cuda.get_device_capability(z_BSD.device)[0] >= 9
     )
+
+
+def fits(S: int, D: int) -> bool:
+    """Say whether the kernels can be compiled for S positions of width D: all positions of a puzzle, and all of a row, in one tile."""
+    return 32 < S <= 128 and D >= 128 and D.bit_count() == 1
 
 
 class FusedLevel:
