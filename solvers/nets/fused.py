@@ -43,7 +43,7 @@ def usable(level: Level, z_BSD: Tensor) -> bool:
 
 
 def fits(S: int, D: int) -> bool:
-    """Say whether the kernels can be compiled for S positions of width D: all positions of a puzzle, and all of a row, in one tile."""
+    """Say whether the kernels were written for S positions of width D: one tile holds all positions, and one all of a row."""
     return 32 < S <= 128 and D >= 128 and D.bit_count() == 1
 
 
