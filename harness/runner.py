@@ -174,7 +174,7 @@ def _session(plan: Plan, budget: Budget, allowed: float | None, progress: Progre
     folder = plan.folder
     folder.note_session("start", pid=os.getpid(), host=socket.gethostname(), recorded=len(seen))
     puzzles = [puzzle for puzzle, _ in plan.items.values()]
-    hourly = prices.table(plan.config["price_table"]).usd_per_device_hour(plan.config["device"])
+    hourly = prices.table(plan.config["price_table"]).usd_per_device_hour(plan.solver.card.device)
     attempts: Iterator[Attempt] = iter(plan.solver.solve(View(plan.task), puzzles, budget))
     try:
         with Appender(folder.attempts_path) as file, _closing(attempts):

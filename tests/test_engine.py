@@ -207,6 +207,11 @@ def test_the_solver_books_depth_flops_and_time_of_every_attempt(sudoku: tuple, w
     assert ready.card.weights_sha256 is not None
 
 
+def test_the_card_names_the_threads_that_were_asked_for(weights_file: Path, sudoku: tuple) -> None:
+    task, _ = sudoku
+    assert solver(weights_file, threads=3).for_task(task).card.device == "CPU, 3 threads"
+
+
 def test_the_solver_leaves_out_what_is_already_recorded(sudoku: tuple, weights_file: Path) -> None:
     task, puzzles = sudoku
     budget = Budget(done=frozenset({(puzzles[0].id, 0), (puzzles[3].id, 0)}))

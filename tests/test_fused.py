@@ -37,6 +37,10 @@ def test_a_level(positions: int, width: int, normalised: bool) -> None:
     torch.testing.assert_close(kernels(z, injection), plain(z, injection, None), atol=2e-5, rtol=0)
 
 
+CALLS: list[int] = []
+"""Grows by one with every application of a level by the kernels."""
+
+
 def net(monkeypatch: pytest.MonkeyPatch) -> TrmNet:
     """A net for which the kernels are used although it is on a CPU and in float32."""
     torch.manual_seed(1)
@@ -46,6 +50,10 @@ def net(monkeypatch: pytest.MonkeyPatch) -> TrmNet:
     class Float32(fused.FusedLevel):
         def __init__(self, level: Level) -> None:
             super().__init__(level, torch.float32)
+
+        def __call__(self, *inputs: Tensor | None) -> Tensor:
+            CALLS.append(len(inputs))
+            return super().__call__(*inputs)
 
     monkeypatch.setattr(fused, "usable", lambda *_: True)
     monkeypatch.setattr(fused, "FusedLevel", Float32)
@@ -61,12 +69,17 @@ def answer(made: TrmNet, tokens: Tensor) -> Tensor:
 def test_a_whole_supervision_step_and_its_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     made, tokens = net(monkeypatch), torch.randint(0, 8, (2, 36))
     found: list[tuple[Tensor, Tensor, list[Tensor]]] = []
+    applications = made.passes_per_step
     for made.kernels in (True, False):
+        CALLS.clear()
         with torch.inference_mode():
             logits = answer(made, tokens)
+        assert len(CALLS) == (applications if made.kernels else 0)
         made.zero_grad()
         trained = answer(made, tokens)
         trained.square().sum().backward()
+        with_gradient = made.config.L_cycles + 1
+        assert len(CALLS) == (2 * applications - with_gradient if made.kernels else 0)
         found.append(
             (logits.clone(), trained.detach(), [p.grad.clone() for p in made.L_level.parameters() if p.grad is not None])
         )

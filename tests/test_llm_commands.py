@@ -107,9 +107,11 @@ def test_device_time_is_priced_by_the_hour(tmp_path: Path, capsys: pytest.Captur
 
 
 class OnAnAbacus(Search):
+    device = "abacus"
+
     @property
     def card(self) -> SolverCard:
-        return replace(super().card, device="abacus")
+        return replace(super().card, device=self.device)
 
 
 def test_time_on_a_device_that_nobody_lists_has_an_unknown_price(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,6 +125,24 @@ def test_time_on_a_device_that_nobody_lists_has_an_unknown_price(tmp_path: Path,
         bench(capsys, "reprice", "--results-dir", str(tmp_path), "--usd-per-device-hour", "4", "--format", "json")
     )
     assert row["usd"] > 0
+
+
+def test_a_run_that_goes_on_elsewhere_is_priced_where_it_goes_on(tmp_path: Path) -> None:
+    harness.run("sudoku", OnAnAbacus(), task_options={"size": 4}, limit=2, results_dir=tmp_path)
+    (path,) = tmp_path.glob("runs/*/attempts.jsonl")
+    first = path.read_text().splitlines()[0]
+    path.write_text(first + "\n")
+    assert "usd" not in json.loads(first)["usage"]
+    try:
+        OnAnAbacus.device = "NVIDIA H100 80GB HBM3"
+        harness.run("sudoku", OnAnAbacus(), task_options={"size": 4}, limit=2, results_dir=tmp_path)
+    finally:
+        OnAnAbacus.device = "abacus"
+    before, after = map(json.loads, path.read_text().splitlines())
+    assert "usd" not in before["usage"]
+    hourly = table().usd_per_device_hour("NVIDIA H100 80GB HBM3")
+    assert hourly is not None
+    assert after["usage"]["usd"] == pytest.approx(after["usage"]["device_seconds"] / 3600 * hourly)
 
 
 def test_a_dry_run_shows_prompts_and_says_unknown_until_there_is_an_earlier_run(

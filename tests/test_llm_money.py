@@ -202,6 +202,7 @@ def test_a_device_is_priced_by_its_name_and_an_unknown_one_is_unknown() -> None:
     assert hourly("CPU, 16 threads") == pytest.approx(16 * thread)
     assert hourly("NVIDIA A100-SXM4-80GB") == hourly("A100-SXM4-80GB") is not None  # older drivers leave the maker out
     assert hourly("NVIDIA H100 80GB HBM3") is not None
+    assert hourly("NVIDIA GH200 480GB MIG 1g.12gb") is None
     assert hourly("NVIDIA H100 80GB HBM3 MIG 1g.10gb") is None  # a slice is not sold at the price of the whole
     assert hourly("NVIDIA L4") != hourly("NVIDIA L40S")
     assert hourly("mps") is hourly("none") is hourly("") is hourly(None) is None

@@ -66,6 +66,13 @@ def test_training_can_start_from_weights_and_books_what_they_cost(tmp_path: Path
     other = dataclasses.replace(frozen, config=TINY | {"hidden_size": 32})
     with pytest.raises(UserError, match="has shape"):
         train(other, copy_task(), tmp_path / "c", seed=1, device=CPU, start_from=given, say=lambda _: None)
+    same_shapes = dataclasses.replace(frozen, config=TINY | {"num_heads": 1})
+    with pytest.raises(UserError, match="num_heads is 2, not 1"):
+        train(same_shapes, copy_task(), tmp_path / "c", seed=1, device=CPU, start_from=given, say=lambda _: None)
+    free = dataclasses.replace(given, training={"regime": "unknown: imported"})
+    third = train(frozen, copy_task(), tmp_path / "d", seed=1, device=CPU, start_from=free, say=lambda _: None)
+    assert third.weights is not None
+    assert weights.load(third.weights).training["training_flops"] is None  # unknown plus something is unknown
 
 
 def test_tensorboard_shows_what_the_metrics_say(tmp_path: Path) -> None:

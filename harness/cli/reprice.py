@@ -53,15 +53,17 @@ def _row(folder: RunFolder, table: PriceTable, usd_per_device_hour: float | None
 
     config = folder.config()
     options = config["solver"].get("options", {})
-    price, hourly = None, usd_per_device_hour
+    price, hourly = None, None
     if config["card"]["kind"] == "llm":
         price = table.find(
             options.get("model") or "", provider=options.get("provider") or "openai", base_url=options.get("base_url")
         )
-    elif hourly is None:
+        source = table.date if price else "none known"
+    elif usd_per_device_hour is not None:
+        hourly, source = usd_per_device_hour, f"${usd_per_device_hour:g}/h"
+    else:
         hourly = table.usd_per_device_hour(config["device"])
-    own = price is None and usd_per_device_hour is not None
-    source = f"${usd_per_device_hour:g}/h" if own else table.date if price or hourly is not None else "none known"
+        source = "none known" if hourly is None else table.date
     lines = folder.lines()
     now = [_usd(line.get("usage", {}), line.get("detail", {}), price, hourly) for line in lines]
     recorded = [line.get("usage", {}).get("usd") for line in lines]

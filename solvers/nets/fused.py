@@ -13,6 +13,8 @@ Shape suffixes as in layers.py; M = B·S rows.
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import Any
 
 import torch
@@ -38,7 +40,9 @@ def usable(level: Level, z_BSD: Tensor) -> bool:
         and isinstance(block, Block)
         and block.mixes_by_mlp
         and fits(*z_BSD.shape[1:])
-        and torch.cuda.get_device_capability(z_BSD.device)[0] >= 9
+        and torch.version.hip is None
+        and torch.cuda.get_device_capability(z_BSD.device)[0] in (9, 10)  # others have less memory on the chip
+        and any(map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang")))  # Triton builds its launcher
     )
 
 
@@ -65,6 +69,10 @@ class FusedLevel:
 
     def __call__(self, z_BSD: Tensor, injection_BSD: Tensor, rope: Any = None) -> Tensor:
         """Return what the level returns, without gradients."""
+        with torch.cuda.device_of(z_BSD):  # kernels start on the current device, whatever they are given
+            return self._forward(z_BSD, injection_BSD)
+
+    def _forward(self, z_BSD: Tensor, injection_BSD: Tensor) -> Tensor:
         injection: Tensor | None = injection_BSD.contiguous()
         z = z_BSD.contiguous()
         for gate_up, down, channel, channel_down, normalised in self.blocks:

@@ -159,11 +159,14 @@ class GramNet(TrmNet):
         """
         applications, cut = self._applications()
         training, everywhere = torch.is_grad_enabled(), self.config.kl_over == "all"
+        networks = self._levels(x)
+        with torch.no_grad():
+            forward = self._levels(x) if training else networks
         y = None if labels_BL is None else self.posterior.embed(labels_BL, self.prefix, x.dtype)
         kl, cycle = x.new_zeros(x.shape, dtype=torch.float32), 0
         for index, update in enumerate(applications):
             with torch.set_grad_enabled(training and index >= cut):
-                z = self._recur([update], z, x, self._levels(x))
+                z = self._recur([update], z, x, networks if index >= cut else forward)
             if update == "L":
                 continue
             u = z[0]

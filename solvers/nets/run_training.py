@@ -66,7 +66,7 @@ def run(
     }
     folder = out or Path("results/training") / f"{chosen.name}-{seed}"
     if fresh:
-        for old in [*folder.glob("checkpoint*.safetensors"), *folder.glob("metrics.jsonl"), *folder.glob("tensorboard/*")]:
+        for old in [*folder.glob("checkpoint*.safetensors"), *folder.glob("metrics.jsonl"), *folder.glob("tensorboard/events*")]:
             old.unlink()
     ended = train(
         chosen,

@@ -111,7 +111,7 @@ class NetSolver:
             model=loaded.path.stem,
             weights_sha256=loaded.sha256,
             training=loaded.training,
-            exposure={key: loaded.training.get(key) for key in ("task", "regime", "exposure") if key in loaded.training},
+            exposure=_exposure(loaded.training),
             device=self._device_name(),
         )
 
@@ -225,7 +225,9 @@ class NetSolver:
         import torch
 
         kind = self._device_type()
-        return torch.cuda.get_device_name(kind) if kind.startswith("cuda") else f"CPU, {torch.get_num_threads()} threads"
+        if kind.startswith("cuda"):
+            return torch.cuda.get_device_name(kind)
+        return f"CPU, {self.threads or torch.get_num_threads()} threads"
 
     def _torch_dtype(self) -> Any:
         import torch
@@ -234,6 +236,14 @@ class NetSolver:
         if name == "auto":
             name = "bfloat16" if self._device_type().startswith("cuda") else "float32"
         return getattr(torch, name)
+
+
+def _exposure(training: dict[str, Any]) -> dict[str, Any]:
+    """Return what a net has seen, in this training and in the one its weights started from."""
+    seen: dict[str, Any] = {key: training[key] for key in ("task", "regime", "exposure") if key in training}
+    if "started_from" in training:
+        seen["started_from"] = _exposure(training["started_from"]["training"])
+    return seen
 
 
 def _codec(task: TaskView) -> GridCodec:

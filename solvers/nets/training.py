@@ -10,8 +10,8 @@ and resumed gives the same bits as one that was not.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import importlib.util
 import json
 import math
 import os
@@ -33,6 +33,7 @@ from solvers.nets import engine, weights
 from solvers.nets.checkpoint import Checkpoint, Progress
 from solvers.nets.data import Batches, TrainingSet
 from solvers.nets.flops import measured_peak, training_flops
+from solvers.nets.groups import IdTable
 from solvers.nets.layers import PuzzleTable
 from solvers.nets.optim import MovingAverage, learning_rate_scale, optimisers, sign_sgd
 from solvers.nets.recipes import Recipe
@@ -109,9 +110,7 @@ def train(
         fields["num_puzzle_identifiers"] = data.puzzle_ids
     net = weights.build(recipe.net, fields)
     if start_from is not None:
-        weights.check_fit(net, start_from.net.state_dict(), start_from.path)
-        net.load_state_dict(start_from.net.state_dict())
-        about = (about or {}) | {"started_from": {"sha256": start_from.sha256, "training": start_from.training}}
+        about = _begin_with(start_from, recipe.net, net, about or {})
     net = net.to(device).train()
     full = net.config
     stages = recipe.depth_curriculum or ((0.0, full.H_cycles, full.L_cycles),)
@@ -217,6 +216,29 @@ def train(
         validation=accuracy,
         weights=folder / "weights.safetensors" if finished else None,
     )
+
+
+MAY_DIFFER = {"H_cycles", "L_cycles", "gradient", "halt_max_steps", "halt_exploration_prob", "no_ACT_continue"}
+"""Fields of a configuration that say how a net is run and trained, not which function its weights are."""
+
+
+def _begin_with(start: weights.Loaded, name: str, net: TrmNet, about: dict[str, Any]) -> dict[str, Any]:
+    """Load starting weights into a net; return `about` with what is known of them. Raises UserError if they mean another net."""
+    weights.check_fit(net, start.net.state_dict(), start.path)
+    theirs, ours = ({"net": n} | dataclasses.asdict(m.config) for n, m in ((start.name, start.net), (name, net)))
+    if differs := sorted(k for k in theirs.keys() | ours.keys() if k not in MAY_DIFFER and theirs.get(k) != ours.get(k)):
+        raise UserError(
+            f"{start.path} holds another net: {differs[0]} is {theirs.get(differs[0])!r}, not {ours.get(differs[0])!r}.",
+            rule=f"Only these may differ: {', '.join(sorted(MAY_DIFFER))}.",
+        )
+    ids = about.get("puzzle_ids")
+    if (None if ids is None else IdTable.from_record(ids)) != start.table:
+        raise UserError(
+            f"The puzzle ids of {start.path} are not those of this training.",
+            rule="Rows of the puzzle table keep their meaning only with the same groups, copies and data seed.",
+        )
+    net.load_state_dict(start.net.state_dict())
+    return about | {"started_from": {"sha256": start.sha256, "training": start.training}}
 
 
 def exact_accuracy(
@@ -333,13 +355,15 @@ def _record(
     device: torch.device,
     world: int,
 ) -> dict[str, Any]:
-    earlier = about.get("started_from", {}).get("training", {})
+    cost: dict[str, float | None] = {"training_flops": progress.flops, "seconds": round(progress.seconds, 1)}
+    if "started_from" in about:  # what an imported checkpoint cost is not known, and so neither is the sum
+        earlier = about["started_from"]["training"]
+        cost = {name: None if own is None or earlier.get(name) is None else earlier[name] + own for name, own in cost.items()}
     return about | {
         "recipe": dataclasses.asdict(recipe),
         "seed": seed,
         "optimiser_steps": progress.step,
-        "training_flops": progress.flops + earlier.get("training_flops", 0),
-        "seconds": round(progress.seconds + earlier.get("seconds", 0), 1),
+        **cost,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
         "processes": world,
         "torch": torch.__version__,
@@ -353,10 +377,11 @@ class _Log:
     def __init__(self, folder: Path, say: Callable[[str], None], rank: int, step: int) -> None:
         self.folder, self.say, self.silent = folder, say, rank > 0
         self.board: Any = None
-        if not self.silent and importlib.util.find_spec("tensorboard") is not None:
-            from torch.utils.tensorboard import SummaryWriter
+        if not self.silent:
+            with contextlib.suppress(ImportError):
+                from torch.utils.tensorboard import SummaryWriter
 
-            self.board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+                self.board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
 
     def write(self, line: dict[str, Any]) -> None:
         if self.silent:
@@ -370,6 +395,7 @@ class _Log:
         if self.board is not None:
             for name, value in line.items():
                 self.board.add_scalar(name, value, line["optimiser_step"])
+            self.board.flush()
 
     def close(self) -> None:
         if self.board is not None:
@@ -380,6 +406,8 @@ def _processes() -> tuple[int, int]:
     """Return (rank, world size); start torch.distributed when launched by torchrun."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world > 1 and not dist.is_initialized():
+        if torch.cuda.is_available():  # from here on "cuda" is this process's own GPU
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return int(os.environ.get("RANK", "0")), world
 
