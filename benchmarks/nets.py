@@ -4,22 +4,28 @@
     python benchmarks/nets.py --weights FILE      puzzles a second on trained weights, with halting and compaction
 
 Both sides train the same net (5,028,866 parameters, prefix of 16) by AdamW on the same batch, turn about, and the median of
-the ratios is reported. The plain side is benchmarks/plain_trm.py: no compilation, no compaction, always full depth.
+the ratios is reported. The plain side is benchmarks/plain_trm.py: no compilation, no compaction, always full depth. On a CPU
+ours runs as it is best run there, a process for each core as torchrun starts them; the plain side has all cores as threads.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from plain_trm import PlainTrm
@@ -31,6 +37,7 @@ from solvers.nets.optim import optimisers
 from solvers.nets.recipes import recipe
 from solvers.nets.supervision import fresh_carry
 from solvers.nets.training import Supervised
+from solvers.nets.trm import TrmNet
 
 
 def main() -> None:
@@ -38,7 +45,8 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch-size", type=int, default=None, help="training; default 768 on a GPU, 16 on a CPU")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=None, help="default: on a GPU")
+    parser.add_argument("--processes", type=int, default=None, help="of our training; default: one for each core of a CPU")
     parser.add_argument("--weights", type=Path, help="a weights file of an MLP TRM; without it, only training is timed")
     parser.add_argument("--task", default="sudoku", help="what the weights answer: its test split")
     parser.add_argument("-T", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
@@ -47,13 +55,17 @@ def main() -> None:
     parser.add_argument("--inference-batch-size", type=int, default=64)
     args = parser.parse_args()
     device = torch.device(args.device)
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    on_gpu = device.type == "cuda"
+    dtype = torch.bfloat16 if on_gpu else torch.float32
+    batch = args.batch_size or (768 if on_gpu else 16)
+    processes = args.processes or (1 if on_gpu else torch.get_num_threads())
+    compiled = on_gpu if args.compile is None else args.compile
     report: dict[str, Any] = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name(device) if on_gpu else f"CPU, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
         "dtype": str(dtype).removeprefix("torch."),
         "measured_peak_flops": measured_peak(device.type, dtype),
-        "training": training(device, dtype, args.batch_size or (768 if device.type == "cuda" else 16), args.rounds, args.compile),
+        "training": training(device, dtype, batch, args.rounds, compiled, processes),
     }
     if args.weights:
         task = registry.create("task", args.task, dict(option.split("=", 1) for option in args.T))
@@ -65,54 +77,129 @@ def main() -> None:
     print(json.dumps(report, indent=2))
 
 
-def training(device: torch.device, dtype: torch.dtype, batch: int, rounds: int, compiled: bool) -> dict[str, Any]:
+def training(device: torch.device, dtype: torch.dtype, batch: int, rounds: int, compiled: bool, processes: int) -> dict[str, Any]:
     """Time optimiser steps, turn about."""
-    chosen = recipe("trm-sudoku-paper")
-    net = weights.build("trm", chosen.config | {"vocab_size": 11, "seq_len": 81}).to(device).train()
-    config = net.config
-    plain = PlainTrm(11, 81, config.hidden_size, 16, config.H_cycles, config.L_cycles, config.halt_max_steps).to(device)
-    plain.load_from(net)
-    rng = np.random.default_rng(0)
-    tokens = torch.from_numpy(rng.integers(1, 11, (batch, 81))).to(device)
-    labels = torch.from_numpy(rng.integers(2, 11, (batch, 81))).to(device)
-
-    plain_adam = torch.optim.AdamW(plain.parameters(), chosen.lr, chosen.betas, weight_decay=chosen.weight_decay)
-    latents = plain.start(batch, 97, dtype)
-
-    def plain_step() -> None:
-        nonlocal latents
-        loss, y, z = plain.loss(*latents, tokens, labels, dtype)
-        (loss / batch).backward()
-        plain_adam.step()
-        plain_adam.zero_grad()
-        latents = (y, z)
-
-    if compiled:
-        net.compile_levels(dynamic=False)
-    model, ours_adam = Supervised(net, chosen, dtype), optimisers(net, chosen)
-    zeros = torch.zeros(batch, dtype=torch.long, device=device)
-    pack = {"tokens": tokens, "labels": labels, "ids": zeros, "least": zeros}
-    carry = fresh_carry(net, pack, dtype)
-
-    def our_step() -> None:
-        nonlocal carry
-        carry, result = model(carry, pack)
-        (result.loss_sum / batch).backward()
-        for optimiser in ours_adam:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-
-    timed = turn_about({"plain": plain_step, "ours": our_step}, device, rounds)
-    flops = training_flops(config) * batch
+    settings = (device, dtype, batch, compiled)
+    ours = our_trainer(*settings) if processes == 1 else Processes(processes, settings)
+    timed = turn_about({"plain": plain_trainer(device, dtype, batch), "ours": ours}, device, rounds)
+    if isinstance(ours, Processes):
+        ours.close()
+    flops = training_flops(published_net().config) * batch
     return {
         "batch_size": batch,
         "compiled": compiled,
+        "processes": processes,
         **{
             side: {"optimiser_steps_per_second": 1 / seconds, "flops_per_second": flops / seconds, "peak_bytes": peak}
             for side, (seconds, peak) in timed["median"].items()
         },
         "ratio": timed["ratio"],
     }
+
+
+def published_net() -> TrmNet:
+    torch.manual_seed(0)
+    return weights.build("trm", recipe("trm-sudoku-paper").config | {"vocab_size": 11, "seq_len": 81})
+
+
+def random_batch(batch: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return tokens and labels (B, 81)."""
+    rng = np.random.default_rng(0)
+    tokens, labels = rng.integers(1, 11, (batch, 81)), rng.integers(2, 11, (batch, 81))
+    return torch.from_numpy(tokens).to(device), torch.from_numpy(labels).to(device)
+
+
+def plain_trainer(device: torch.device, dtype: torch.dtype, batch: int) -> Callable[[], None]:
+    """Return what does one optimiser step of the plain rendering."""
+    chosen, net = recipe("trm-sudoku-paper"), published_net()
+    config = net.config
+    plain = PlainTrm(11, 81, config.hidden_size, 16, config.H_cycles, config.L_cycles, config.halt_max_steps)
+    plain.load_from(net)
+    plain.to(device)
+    adam = torch.optim.AdamW(plain.parameters(), chosen.lr, chosen.betas, weight_decay=chosen.weight_decay)
+    tokens, labels = random_batch(batch, device)
+    latents = plain.start(batch, 97, dtype)
+
+    def step() -> None:
+        nonlocal latents
+        loss, y, z = plain.loss(*latents, tokens, labels, dtype)
+        (loss / batch).backward()
+        adam.step()
+        adam.zero_grad()
+        latents = (y, z)
+
+    return step
+
+
+def our_trainer(
+    device: torch.device, dtype: torch.dtype, batch: int, compiled: bool, rank: int = 0, world: int = 1
+) -> Callable[[], None]:
+    """Return what does one optimiser step as our training loop does it, with this process's share of the batch."""
+    chosen, net = recipe("trm-sudoku-paper"), published_net().to(device).train()
+    if compiled:
+        net.compile_levels(dynamic=False)
+    adam, share = optimisers(net, chosen), batch // world
+    model: torch.nn.Module = Supervised(net, chosen, dtype)
+    if world > 1:
+        model = DistributedDataParallel(model, broadcast_buffers=False)
+    tokens, labels = (rows[rank * share : (rank + 1) * share] for rows in random_batch(batch, device))
+    zeros = torch.zeros(share, dtype=torch.long, device=device)
+    pack = {"tokens": tokens, "labels": labels, "ids": zeros, "least": zeros}
+    carry = fresh_carry(net, pack, dtype)
+
+    def step() -> None:
+        nonlocal carry
+        carry, result = model(carry, pack)
+        (result.loss_sum / share).backward()
+        for optimiser in adam:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+
+    return step
+
+
+class Processes:
+    """Our training on several processes with one thread each; a call is one optimiser step of them all."""
+
+    def __init__(self, count: int, settings: tuple[Any, ...]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.folder = tempfile.TemporaryDirectory()
+        self.pipes, self.members = [], []
+        for rank in range(count):
+            mine, theirs = context.Pipe()
+            member = context.Process(
+                target=_member, args=(theirs, f"{self.folder.name}/store", rank, count, settings), daemon=True
+            )
+            member.start()
+            theirs.close()
+            self.pipes.append(mine)
+            self.members.append(member)
+
+    def __call__(self) -> None:
+        for pipe in self.pipes:
+            pipe.send("step")
+        for pipe in self.pipes:
+            pipe.recv()
+
+    def close(self) -> None:
+        for pipe, member in zip(self.pipes, self.members, strict=True):
+            pipe.close()
+            member.join()
+        self.folder.cleanup()
+
+
+def _member(pipe: Connection, store: str, rank: int, world: int, settings: tuple[Any, ...]) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
+    step = our_trainer(*settings, rank=rank, world=world)
+    while True:
+        try:
+            pipe.recv()
+        except EOFError:
+            break
+        step()
+        pipe.send("done")
+    dist.destroy_process_group()
 
 
 def inference(
