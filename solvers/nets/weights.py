@@ -100,7 +100,7 @@ def load(path: Path) -> Loaded:
     Raises UserError for a missing, truncated or foreign file and names the first tensor that does not fit.
     """
     if not path.is_file():
-        raise UserError(f"No weights at {path}.", next_step="Train some with `bench train`, or give -S weights=FILE.")
+        raise UserError(f"No weights at {path}.", next_step="Check the path, or train some with `bench train`.")
     try:
         with safe_open(str(path), "pt") as file:
             metadata = file.metadata() or {}
