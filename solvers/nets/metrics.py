@@ -1,0 +1,121 @@
+"""What a training run says of itself while it runs: seconds, losses, rates; on the screen, in metrics.jsonl, in TensorBoard."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from solvers.nets.checkpoint import Progress
+from solvers.nets.supervision import StepResult
+
+
+class Clock:
+    """Seconds of training over all sessions, booked into the progress at every checkpoint."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.earlier = progress.seconds
+        self.began = self.last_checkpoint = time.monotonic()
+
+    def session(self) -> float:
+        return time.monotonic() - self.began
+
+    def total(self) -> float:
+        return self.earlier + self.session()
+
+    def since_checkpoint(self) -> float:
+        return time.monotonic() - self.last_checkpoint
+
+    def checkpointed(self, progress: Progress) -> None:
+        self.last_checkpoint = time.monotonic()
+        progress.seconds = self.total()
+
+
+class Meter:
+    """Sums since the last line, kept on the device: reading them every step would make it wait."""
+
+    def __init__(self, peak: float, clock: Clock) -> None:
+        self.peak, self.clock = peak, clock
+        self.sums: dict[str, Tensor] = {}
+        self.since = clock.total()
+        self.flops: int | None = None
+        self.step = 0
+
+    def add(self, result: StepResult) -> None:
+        halted = result.halted.float()
+        new = {
+            "sequences": torch.ones_like(halted).sum(),
+            "loss": result.loss_sum.detach(),
+            "token_loss": result.token_loss,
+            "halted": halted.sum(),
+            "exact": (halted * result.correct).sum(),
+            "cells": (halted * result.cell_accuracy).sum(),
+            "steps": (halted * result.steps).sum(),
+        }
+        if result.extra_loss is not None:
+            new["extra_loss"] = result.extra_loss
+        self.sums = {k: self.sums[k] + v for k, v in new.items()} if self.sums else new
+
+    def line(self, progress: Progress) -> dict[str, Any]:
+        """Return the metrics since the last line; accuracies are over sequences that left their slot, by this process."""
+        sums = {name: float(value) for name, value in self.sums.items()}
+        now, halted = self.clock.total(), max(1.0, sums["halted"])
+        elapsed = max(1e-9, now - self.since)
+        rates: dict[str, float] = {}
+        if self.flops is not None:  # the first line of a session would count compilation in
+            rates = {
+                "optimiser_steps_per_second": (progress.step - self.step) / elapsed,
+                "puzzles_per_second": sums["halted"] / elapsed,
+                "flops_per_second": (progress.flops - self.flops) / elapsed,
+                "share_of_peak": (progress.flops - self.flops) / elapsed / self.peak,
+            }
+        self.sums, self.since, self.flops, self.step = {}, now, progress.flops, progress.step
+        return {
+            "optimiser_step": progress.step,
+            "seconds": round(now, 2),
+            "training_flops": progress.flops,
+            "loss": sums["loss"] / sums["sequences"],
+            "token_loss": sums["token_loss"] / sums["sequences"],
+            **({"extra_loss": sums["extra_loss"] / sums["sequences"]} if "extra_loss" in sums else {}),
+            "exact": sums["exact"] / halted,
+            "cells": sums["cells"] / halted,
+            "supervision_steps": sums["steps"] / halted,
+            **rates,
+        }
+
+
+class Log:
+    """Where metrics go: a line on the screen, one in metrics.jsonl, and TensorBoard's event file if that is installed."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None], rank: int, step: int) -> None:
+        self.folder, self.say, self.silent = folder, say, rank > 0
+        self.board: Any = None
+        if not self.silent:
+            with contextlib.suppress(ImportError):
+                from torch.utils.tensorboard import SummaryWriter
+
+                self.board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+
+    def write(self, line: dict[str, Any]) -> None:
+        if self.silent:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "metrics.jsonl", "a") as handle:
+            handle.write(json.dumps(line) + "\n")
+        self.say(
+            "  ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items())
+        )
+        if self.board is not None:
+            for name, value in line.items():
+                self.board.add_scalar(name, value, line["optimiser_step"])
+            self.board.flush()
+
+    def close(self) -> None:
+        if self.board is not None:
+            self.board.close()
