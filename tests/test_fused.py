@@ -33,7 +33,7 @@ def test_shapes_the_kernels_were_not_written_for_are_left_to_the_layers() -> Non
 def test_a_level(positions: int, width: int, normalised: bool) -> None:
     plain = level(positions, width, normalised)
     z, injection = torch.randn(2, 3, positions, width).unbind(0)
-    kernels = fused.FusedLevel(plain, torch.float32)
+    kernels = fused.Forward(plain, torch.float32)
     torch.testing.assert_close(kernels(z, injection), plain(z, injection, None), atol=2e-5, rtol=0)
 
 
@@ -47,7 +47,7 @@ def net(monkeypatch: pytest.MonkeyPatch) -> TrmNet:
     fields = {"hidden_size": 128, "num_heads": 2, "H_cycles": 2, "L_cycles": 2, "puzzle_emb_len": 0, "puzzle_emb_ndim": 0}
     made = weights.build("trm", fields | {"mlp_t": True, "vocab_size": 8, "seq_len": 36, "normalised_swiglu": True})
 
-    class Float32(fused.FusedLevel):
+    class Float32(fused.Forward):
         def __init__(self, level: Level) -> None:
             super().__init__(level, torch.float32)
 
@@ -56,7 +56,7 @@ def net(monkeypatch: pytest.MonkeyPatch) -> TrmNet:
             return super().__call__(*inputs)
 
     monkeypatch.setattr(fused, "usable", lambda *_: True)
-    monkeypatch.setattr(fused, "FusedLevel", Float32)
+    monkeypatch.setattr(fused, "Forward", Float32)
     return made
 
 

@@ -31,7 +31,7 @@ except ImportError:  # torch without CUDA comes without Triton
 
 
 def usable(level: Level, z_BSD: Tensor) -> bool:
-    """Say whether `FusedLevel` can stand in for `level` on this latent: an MLP mixer in bfloat16 on a recent NVIDIA GPU."""
+    """Say whether `Forward` can stand in for `level` on this latent: an MLP mixer in bfloat16 on a recent NVIDIA GPU."""
     block = level.layers[0]
     return (
         triton is not None
@@ -51,7 +51,7 @@ def fits(S: int, D: int) -> bool:
     return 32 < S <= 128 and D >= 128 and D.bit_count() == 1
 
 
-class FusedLevel:
+class Forward:
     """A level with its weights cast and padded for the kernels; make it anew whenever weights have changed."""
 
     def __init__(self, level: Level, dtype: torch.dtype = torch.bfloat16) -> None:

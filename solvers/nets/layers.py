@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from solvers.nets import onednn
+
 IGNORE = -100
 """Label of a cell that is not scored."""
 
@@ -46,6 +48,8 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.bias is None and onednn.usable(x, self.weight):
+            return onednn.linear(x, self.weight)
         return F.linear(x, self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
 
     def over_positions(self, x_BSD: Tensor) -> Tensor:
@@ -104,18 +108,19 @@ class SwiGLU(nn.Module):
         self.down_proj = Linear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, up = self.gate_up_proj(x).chunk(2, dim=-1)
-        out: Tensor = self.down_proj(self._gated(gate, up, -1))
+        out: Tensor = self.down_proj(self._gated(self.gate_up_proj(x), -1))
         return out
 
     def over_positions(self, x_BSD: Tensor) -> Tensor:
         """The same along the position axis, without transposing the activations."""
-        gate, up = self.gate_up_proj.over_positions(x_BSD).chunk(2, dim=1)
-        return self.down_proj.over_positions(self._gated(gate, up, 1))
+        return self.down_proj.over_positions(self._gated(self.gate_up_proj.over_positions(x_BSD), 1))
 
-    def _gated(self, gate: Tensor, up: Tensor, dim: int) -> Tensor:
+    def _gated(self, gate_up: Tensor, dim: int) -> Tensor:
+        gate, up = gate_up.chunk(2, dim)
         if self.normalised:
             return torch.sigmoid(gate) * rms_norm(gate * up, dim)
+        if onednn.usable(gate, self.down_proj.weight):
+            return onednn.silu_gate(gate_up, dim)
         return F.silu(gate) * up
 
 
@@ -149,14 +154,18 @@ class Attention(nn.Module):
         self.o_proj = Linear(width, width)
 
     def forward(self, x_BSD: Tensor, rope: Rope | None) -> Tensor:
-        B, S, D = x_BSD.shape
-        qkv = self.qkv_proj(x_BSD).view(B, S, 3 * self.heads, self.head_width)
-        q, k, v = qkv.split(self.heads, dim=2)
+        out_BSD: Tensor = self.o_proj(self.attend(self.qkv_proj(x_BSD), rope))
+        return out_BSD
+
+    def attend(self, qkv: Tensor, rope: Rope | None) -> Tensor:
+        """Return what the heads gather from queries, keys and values (B, S, 3D): (B, S, D)."""
+        B, S, _ = qkv.shape
+        qkv = qkv.view(B, S, 3 * self.heads, self.head_width)
+        q, k, v = qkv.split(self.heads, dim=2)  # type: ignore[no-untyped-call]
         if rope is not None:
             q, k = rope(q), rope(k)
         out = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-        out_BSD: Tensor = self.o_proj(out.transpose(1, 2).reshape(B, S, D))
-        return out_BSD
+        return out.transpose(1, 2).reshape(B, S, -1)
 
 
 class Block(nn.Module):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import UserError
-from solvers.nets import fused
+from solvers.nets import fused, packed
 from solvers.nets.layers import Block, InputEmbedding, Level, Linear, Positions, Rope, truncated_normal_
 from solvers.nets.solver import NetSolver
 
@@ -87,7 +87,7 @@ class TrmNet(nn.Module):
     """Latents are tuples (z_H, z_L), each (B, S, D); with `single_z` the tuple holds z_H alone."""
 
     stochastic = False  # True: `step` takes noise, and two rollouts of a puzzle differ
-    kernels = True  # use the forward kernels of fused.py where they fit
+    kernels = True  # use the faster forward of fused.py (GPU) or packed.py (CPU) where it fits
 
     def __init__(self, config: TrmConfig) -> None:
         super().__init__()
@@ -161,12 +161,15 @@ class TrmNet(nn.Module):
         return applications, len(applications) - (c.L_cycles + 1 if c.gradient == "cycle" else 2)
 
     def _levels(self, x: Tensor) -> Levels:
-        """Return what updates the latents: the networks, or the forward kernels in their stead where no gradient is asked for."""
+        """Return what updates the latents: the networks, or their faster stand-ins where no gradient is asked for."""
         networks = (self.L_level, self.L_level if self.H_level is None else self.H_level)
-        if not self.kernels or torch.is_grad_enabled() or not all(fused.usable(network, x) for network in networks):
+        if not self.kernels or torch.is_grad_enabled():
             return networks
-        low = fused.FusedLevel(self.L_level)
-        return low, low if self.H_level is None else fused.FusedLevel(self.H_level)
+        for kind in (fused, packed):
+            if all(kind.usable(network, x) for network in networks):
+                low = kind.Forward(self.L_level)
+                return low, low if self.H_level is None else kind.Forward(self.H_level)
+        return networks
 
     def _recur(self, updates: Sequence[str], z: State, x: Tensor, levels: Levels) -> State:
         """Do the updates in turn."""

@@ -1,0 +1,125 @@
+"""Products by oneDNN and levels with packed weights say what torch's own products and the plain layers say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from solvers.nets import onednn, packed, weights
+from solvers.nets.layers import Attention, Block, Level, Linear, Rope, SwiGLU
+from solvers.nets.trm import TrmNet
+
+pytestmark = pytest.mark.skipif(not onednn.AVAILABLE, reason="this torch comes without oneDNN's operators")
+
+POSITIONS, WIDTH = 21, 32
+
+
+@pytest.fixture
+def small_is_large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take the fast path at sizes that a test can afford."""
+    monkeypatch.setattr(onednn, "LARGE", 1)
+    monkeypatch.setattr(packed, "ROWS", 2 * POSITIONS)  # so that a batch is several chunks, the last one short
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def level(mixer: bool, normalised: bool) -> Level:
+    torch.manual_seed(0)
+    positions = POSITIONS if mixer else None
+    made = Level([Block(WIDTH, 4, 2.0, mixer_positions=positions, normalised=normalised) for _ in range(2)])
+    for parameter in made.parameters():
+        parameter.data *= 1.7  # so that the update weighs about as much as what it is added to
+    return made
+
+
+@pytest.mark.usefixtures("small_is_large")
+@pytest.mark.parametrize("mixer", [True, False])
+@pytest.mark.parametrize("normalised", [True, False])
+@torch.no_grad()
+def test_a_packed_level(monkeypatch: pytest.MonkeyPatch, mixer: bool, normalised: bool) -> None:
+    plain = level(mixer, normalised)
+    z, injection = torch.randn(2, 5, POSITIONS, WIDTH).unbind(0)
+    before, rope = z.clone(), None if mixer else Rope(WIDTH // 4, POSITIONS)
+    assert packed.usable(plain, z)
+    fast = packed.Forward(plain)(z, injection, rope)
+    expanded = packed.Forward(plain)(z[:1].expand(5, -1, -1), injection, rope)  # how a batch starts: one row, repeated
+    monkeypatch.setattr(onednn, "LARGE", 2**60)
+    torch.testing.assert_close(fast, plain(z, injection, rope), atol=3e-5, rtol=0)
+    torch.testing.assert_close(expanded, plain(z[:1].expand(5, -1, -1), injection, rope), atol=3e-5, rtol=0)
+    assert z.equal(before)
+
+
+@pytest.mark.usefixtures("small_is_large")
+@pytest.mark.parametrize("part", ["linear", "swiglu", "swiglu over positions", "normalised swiglu", "attention"])
+def test_gradients(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(3, POSITIONS, WIDTH)
+    made: dict[str, tuple[Any, Any]] = {
+        "linear": (m := Linear(WIDTH, 48), m),
+        "swiglu": (m := SwiGLU(WIDTH, 2.0), m),
+        "swiglu over positions": (m := SwiGLU(POSITIONS, 2.0), m.over_positions),
+        "normalised swiglu": (m := SwiGLU(WIDTH, 2.0, normalised=True), m),
+        "attention": (m := Attention(WIDTH, 4), lambda x: m(x, None)),
+    }
+    module, forward = made[part]
+
+    def both() -> list[Tensor]:
+        module.zero_grad()
+        inputs = x.clone().requires_grad_()
+        out = forward(inputs)
+        (out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum().backward()
+        return [out.detach(), inputs.grad, *(p.grad.clone() for p in module.parameters())]
+
+    calls = []
+    monkeypatch.setattr(onednn, "product", lambda *a, true=onednn.product: calls.append(1) or true(*a))
+    fast = both()
+    used = len(calls)
+    monkeypatch.setattr(onednn, "LARGE", 2**60)
+    torch.testing.assert_close(fast, both(), atol=2e-5, rtol=1e-5)
+    assert len(calls) == used
+    assert used or part == "swiglu over positions"  # its products are batched, and only its gate is ours
+
+
+@pytest.mark.usefixtures("small_is_large")
+def test_a_whole_supervision_step_and_its_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    made = weights.build(
+        "trm", {"hidden_size": 32, "num_heads": 2, "mlp_t": True, "vocab_size": 8, "seq_len": 16, "H_cycles": 2, "L_cycles": 2}
+    )
+    tokens = torch.randint(0, 8, (3, 16))
+    applied: list[int] = []
+
+    class Counted(packed.Forward):
+        def __call__(self, *inputs: Any) -> Tensor:
+            applied.append(1)
+            return super().__call__(*inputs)
+
+    monkeypatch.setattr(packed, "Forward", Counted)
+    fast, with_gradient = answer_and_gradients(made, tokens), made.config.L_cycles + 1
+    assert len(applied) == made.passes_per_step - with_gradient
+    monkeypatch.setattr(onednn, "LARGE", 2**60)
+    torch.testing.assert_close(fast, answer_and_gradients(made, tokens), atol=1e-3, rtol=1e-3)
+    assert len(applied) == made.passes_per_step - with_gradient
+
+
+def answer_and_gradients(net: TrmNet, tokens: Tensor) -> list[Tensor]:
+    net.zero_grad()
+    x = net.embed(tokens, None, torch.float32)
+    logits = net.read(net.step(net.initial(len(tokens), torch.float32), x))[0]
+    F.cross_entropy(logits.transpose(1, 2), tokens).backward()
+    return [logits.detach(), *(p.grad.clone() for p in net.parameters() if p.grad is not None)]
+
+
+def test_what_is_small_or_not_float32_is_left_to_torch() -> None:
+    weight = torch.zeros(3072, 512)
+    assert onednn.usable(torch.zeros(8, 97, 512), weight)
+    assert not onednn.usable(torch.zeros(1, 97, 512), weight)
+    assert not onednn.usable(torch.zeros(8, 97, 512, dtype=torch.bfloat16), weight)
+    assert not onednn.usable(torch.zeros(8, 97, 512, device="meta"), weight)
