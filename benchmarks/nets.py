@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from plain_trm import PlainTrm
@@ -36,7 +35,7 @@ from solvers.nets.flops import inference_flops, measured_peak, training_flops
 from solvers.nets.optim import optimisers
 from solvers.nets.recipes import recipe
 from solvers.nets.supervision import fresh_carry
-from solvers.nets.training import Supervised
+from solvers.nets.training import Supervised, averaged_over_processes
 from solvers.nets.trm import TrmNet
 
 
@@ -141,7 +140,7 @@ def our_trainer(
     adam, share = optimisers(net, chosen), batch // world
     model: torch.nn.Module = Supervised(net, chosen, dtype)
     if world > 1:
-        model = DistributedDataParallel(model, broadcast_buffers=False)
+        model = averaged_over_processes(model)
     tokens, labels = (rows[rank * share : (rank + 1) * share] for rows in random_batch(batch, device))
     zeros = torch.zeros(share, dtype=torch.long, device=device)
     pack = {"tokens": tokens, "labels": labels, "ids": zeros, "least": zeros}

@@ -24,6 +24,7 @@ from typing import Any
 from harness import prices, registry
 from harness.contracts import Item, Solver, Task
 from harness.errors import UserError, did_you_mean
+from harness.loading import GENERATED, Ahead, Wanted, load_items
 from harness.records import SCHEMA, RunFolder, collector_paused, plain, sha256_of
 from harness.view import View
 
@@ -84,7 +85,13 @@ def plan_run(
     split = split or made.splits[0]
     if split not in made.splits:
         raise UserError(f"The task {made.name!r} has no split {split!r}.", rule=did_you_mean(split, made.splits))
-    items = load_items(made, split=split, seed=seed, limit=limit, sample_ids=sample_ids, data_dir=data_dir)
+    wanted = Wanted(split=split, seed=seed, limit=limit, sample_ids=sample_ids, data_dir=data_dir)
+    if isinstance(task, str) and hasattr(solving, "warm_up") and made.data_revision == GENERATED:
+        with Ahead(task, task_options, wanted) as ahead:
+            solving.warm_up()
+            items = ahead.items() or load_items(made, **wanted)
+    else:
+        items = load_items(made, **wanted)
     if hasattr(solving, "for_task"):
         solving = solving.for_task(View(made))
 
@@ -129,23 +136,6 @@ def plan_run(
     )
 
 
-def load_items(
-    task: Task, *, split: str, seed: int, limit: int | None, sample_ids: Sequence[str], data_dir: str | Path | None
-) -> list[Item]:
-    """Load the items of a split; with `sample_ids` those alone, in the order of the split."""
-    items = task.load(split=split, seed=seed, limit=None if sample_ids else limit, data_dir=data_folder(data_dir))
-    known = {puzzle.id for puzzle, _ in items}
-    if len(known) < len(items):
-        raise UserError(f"The task {task.name!r} made two puzzles of one id.", rule="That is a fault of the task.")
-    for wanted in sample_ids:
-        if wanted not in known:
-            raise UserError(
-                f"The split {split!r} of {task.name!r} has no puzzle {wanted!r}.",
-                rule=did_you_mean(wanted, known) if len(known) < 2000 else f"There are {len(known)}, such as {items[0][0].id!r}.",
-            )
-    return [item for item in items if not sample_ids or item[0].id in set(sample_ids)][:limit]
-
-
 def items_of(task: Task, config: dict[str, Any], data_dir: str | Path | None) -> list[Item]:
     """Load the very puzzles of a recorded run; keys may have been corrected since, puzzles may not."""
     items = load_items(
@@ -170,21 +160,6 @@ def recreate_task(config: dict[str, Any]) -> Task:
     """Build the task of a recorded run again."""
     task: Task = registry.create("task", config["task"]["reference"], _from_json(config["task"]["options"]))
     return task
-
-
-def data_folder(data_dir: str | Path | None) -> Path | None:
-    """Return the folder of local data copies: as given, else DEPTHBENCH_DATA, else None. It must exist."""
-    text = data_dir or os.environ.get("DEPTHBENCH_DATA")
-    if not text:
-        return None
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        raise UserError(
-            f"The data folder {str(text)!r} does not exist.",
-            rule="--data-dir (or DEPTHBENCH_DATA) names a folder of local copies.",
-            next_step="Leave it out to download what a task needs, or copy the data there.",
-        )
-    return path
 
 
 def results_folder(results_dir: str | Path | None) -> Path:

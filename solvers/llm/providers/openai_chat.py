@@ -10,6 +10,7 @@ from solvers.llm.protocol import Call, CallError, Endpoint, Reply, Tokens, count
 from solvers.llm.transport import failure, http_client, httpx_of, json_body, status_failure, text_of
 
 KEY = "OPENAI_API_KEY"
+SDK = "openai"
 UNSUPPORTED: tuple[str, ...] = ("thinking_tokens", "prompt_caching")
 
 

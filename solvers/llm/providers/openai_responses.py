@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from solvers.llm.protocol import Call, CallError, Reply, Tokens, count, member
-from solvers.llm.providers.openai_chat import KEY, OpenAIChat
+from solvers.llm.providers.openai_chat import KEY, SDK, OpenAIChat
 from solvers.llm.transport import text_of
 
-__all__ = ["KEY", "UNSUPPORTED", "OpenAIResponses"]
+__all__ = ["KEY", "SDK", "UNSUPPORTED", "OpenAIResponses"]
 UNSUPPORTED = ("seed", "thinking_tokens", "prompt_caching")
 
 

@@ -1,0 +1,118 @@
+"""Load the items of a split: here, or in a process of their own while this one imports what the solver needs.
+
+Generating puzzles takes a compiler whose import costs about as much as a model SDK's. On two cores the two overlap, and the
+compiler's memory is given back with its process.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self, TypedDict
+
+from harness import registry
+from harness.contracts import Item, Task
+from harness.errors import UserError, did_you_mean
+
+GENERATED = "generated"
+"""The `data_revision` of tasks that make their puzzles from a seed."""
+
+
+class Wanted(TypedDict):
+    """Which items of a task."""
+
+    split: str
+    seed: int
+    limit: int | None
+    sample_ids: Sequence[str]
+    data_dir: str | Path | None
+
+
+def load_items(
+    task: Task, *, split: str, seed: int, limit: int | None, sample_ids: Sequence[str], data_dir: str | Path | None
+) -> list[Item]:
+    """Load the items of a split; with `sample_ids` those alone, in the order of the split."""
+    items = task.load(split=split, seed=seed, limit=None if sample_ids else limit, data_dir=data_folder(data_dir))
+    known = {puzzle.id for puzzle, _ in items}
+    if len(known) < len(items):
+        raise UserError(f"The task {task.name!r} made two puzzles of one id.", rule="That is a fault of the task.")
+    for wanted in sample_ids:
+        if wanted not in known:
+            raise UserError(
+                f"The split {split!r} of {task.name!r} has no puzzle {wanted!r}.",
+                rule=did_you_mean(wanted, known) if len(known) < 2000 else f"There are {len(known)}, such as {items[0][0].id!r}.",
+            )
+    return [item for item in items if not sample_ids or item[0].id in set(sample_ids)][:limit]
+
+
+def data_folder(data_dir: str | Path | None) -> Path | None:
+    """Return the folder of local data copies: as given, else DEPTHBENCH_DATA, else None. It must exist."""
+    text = data_dir or os.environ.get("DEPTHBENCH_DATA")
+    if not text:
+        return None
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise UserError(
+            f"The data folder {str(text)!r} does not exist.",
+            rule="--data-dir (or DEPTHBENCH_DATA) names a folder of local copies.",
+            next_step="Leave it out to download what a task needs, or copy the data there.",
+        )
+    return path
+
+
+class Ahead:
+    """A process that loads the items of a registered task, from entering to leaving a `with`."""
+
+    def __init__(self, task: str, options: dict[str, Any] | None, wanted: Wanted) -> None:
+        self._order = (task, options, wanted)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        if (os.cpu_count() or 1) > 1 and sys.executable:
+            with suppress(OSError, pickle.PicklingError, TypeError, AttributeError):
+                order = pickle.dumps(self._order)
+                command = [sys.executable, "-P", "-m", "harness.loading"]
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                )
+                assert self._process.stdin is not None
+                self._process.stdin.write(order)
+                self._process.stdin.close()
+        return self
+
+    def items(self) -> list[Item] | None:
+        """Wait for the items; None if that process could not load them, for whatever reason: load them here and see."""
+        if self._process is None or self._process.stdout is None:
+            return None
+        found = self._process.stdout.read()
+        if self._process.wait():
+            return None
+        items: list[Item] = pickle.loads(found)
+        return items
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is None:
+            return
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def main() -> None:
+    """Load what the order on standard input names; write it to standard output."""
+    gc.disable()  # little is thrown away, and all of it soon
+    task, options, wanted = pickle.load(sys.stdin.buffer)
+    answer, sys.stdout = sys.stdout.buffer, sys.stderr  # a task that prints must not write into the answer
+    pickle.dump(load_items(registry.create("task", task, options), **wanted), answer, pickle.HIGHEST_PROTOCOL)
+    answer.flush()
+
+
+if __name__ == "__main__":
+    main()

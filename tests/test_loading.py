@@ -1,0 +1,109 @@
+"""Puzzles loaded by a process of their own: the same items, and the same errors when it cannot."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import loading, plan
+from harness.contracts import SolverCard
+from harness.errors import UserError
+from harness.loading import Ahead, Wanted, load_items
+from tasks.sudoku import Sudoku
+
+WANTED = Wanted(split="test", seed=3, limit=4, sample_ids=(), data_dir=None)
+OPTIONS = {"size": "4"}
+
+
+@pytest.fixture(autouse=True)
+def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+
+
+def test_the_items_are_those_loaded_here() -> None:
+    with Ahead("sudoku", OPTIONS, WANTED) as ahead:
+        assert ahead.items() == load_items(Sudoku(size=4), **WANTED)
+
+
+@pytest.mark.parametrize("task", ["sudoku", "no-such-task"])
+def test_what_cannot_be_loaded_there_is_left_to_be_loaded_here(task: str) -> None:
+    wanted: Wanted = {**WANTED, "split": "no-such-split"}
+    with Ahead(task, OPTIONS, wanted) as ahead:
+        assert ahead.items() is None
+
+
+def test_one_processor_loads_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    with Ahead("sudoku", OPTIONS, WANTED) as ahead:
+        assert ahead.items() is None
+
+
+def test_a_task_that_prints(tmp_path: Path) -> None:
+    file = tmp_path / "loud.py"
+    file.write_text(
+        "from tasks.sudoku import Sudoku\n"
+        "class Loud(Sudoku):\n"
+        "    def load(self, **wanted):\n"
+        "        print('making puzzles')\n"
+        "        return super().load(**wanted)\n"
+    )
+    with Ahead(f"{file}:Loud", OPTIONS, WANTED) as ahead:
+        assert ahead.items() == load_items(Sudoku(size=4), **WANTED)
+
+
+def test_leaving_early_ends_the_process() -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def leave() -> None:
+        with Ahead("sudoku", OPTIONS, {**WANTED, "limit": 100_000}) as ahead:
+            assert ahead._process is not None
+            started.append(ahead._process)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave()
+    assert started[0].returncode is not None
+
+
+class Slow:
+    """A solver that notes when it is warmed up."""
+
+    card = SolverCard(name="slow", kind="baseline", deterministic=True)
+    warmed = 0
+
+    def warm_up(self) -> None:
+        self.warmed += 1
+
+    def solve(self, *_: Any) -> Any:
+        return iter(())
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_plan_warms_its_solver_up_and_holds_those_puzzles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool) -> None:
+    here: list[object] = []
+    monkeypatch.setattr(plan, "load_items", lambda *a, **k: here.append(a) or load_items(*a, **k))
+    solver = Slow()
+    made = plan.plan_run(
+        task="sudoku" if named else Sudoku(size=4), task_options=OPTIONS if named else None, solver=solver, solver_options=None,
+        results_dir=tmp_path, fresh=False, **{**WANTED, "split": None},
+    )  # fmt: skip
+    assert list(made.items.values()) == load_items(Sudoku(size=4), **WANTED)
+    assert (solver.warmed, len(here)) == ((1, 0) if named else (0, 1))
+
+
+def test_a_mistake_reads_the_same(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no-such-puzzle"):
+        plan.plan_run(
+            task="sudoku", task_options=OPTIONS, solver=Slow(), solver_options=None, results_dir=tmp_path, fresh=False,
+            **{**WANTED, "sample_ids": ["no-such-puzzle"]},
+        )  # fmt: skip
+
+
+def test_the_process_is_told_everything_on_standard_input() -> None:
+    done = subprocess.run([sys.executable, "-P", "-m", loading.__name__], input=b"", capture_output=True)
+    assert done.returncode
+    assert b"EOFError" in done.stderr
