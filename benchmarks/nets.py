@@ -4,7 +4,8 @@
     python benchmarks/nets.py --weights FILE      puzzles a second on trained weights, with halting and compaction
 
 Both sides train the same net (5,028,866 parameters, prefix of 16) by AdamW on the same batch, turn about, and the median of
-the ratios is reported. The plain side is benchmarks/plain_trm.py: no compilation, no compaction, always full depth. On a CPU
+the ratios is reported. The plain side is benchmarks/plain_trm.py, in inference our layers by torch's own products: no
+compilation, no compaction, always full depth. On a CPU
 ours runs as it is best run there, a process for each core as torchrun starts them; the plain side has all cores as threads.
 """
 
@@ -30,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from plain_trm import PlainTrm
 
 from harness import registry
-from solvers.nets import engine, weights
+from solvers.nets import engine, onednn, weights
 from solvers.nets.flops import inference_flops, measured_peak, training_flops
 from solvers.nets.optim import optimisers
 from solvers.nets.recipes import recipe
@@ -80,7 +81,10 @@ def training(device: torch.device, dtype: torch.dtype, batch: int, rounds: int, 
     """Time optimiser steps, turn about."""
     settings = (device, dtype, batch, compiled)
     ours = our_trainer(*settings) if processes == 1 else Processes(processes, settings)
-    timed = turn_about({"plain": plain_trainer(device, dtype, batch), "ours": ours}, device, rounds)
+    sides: dict[str, Callable[[], None]] = {"plain": plain_trainer(device, dtype, batch), "ours": ours}
+    for warm_up in sides.values():
+        warm_up()
+    timed = turn_about(sides, device, rounds)
     if isinstance(ours, Processes):
         ours.close()
     flops = training_flops(published_net().config) * batch
@@ -210,28 +214,30 @@ def inference(
     tokens = np.stack([task.grid.encode(puzzle) for puzzle, _ in items])
     net = loaded.net.to(device)
     answers: dict[str, dict[int, np.ndarray]] = {"plain": {}, "ours": {}}
-    steps = 0
+    steps, available = 0, onednn.AVAILABLE
 
-    def plain() -> None:
-        net.kernels = False
+    def plain(last: int = count) -> None:
+        net.kernels, onednn.AVAILABLE = False, False
         with torch.inference_mode():
-            for start in range(0, count, batch):
-                part = torch.from_numpy(tokens[start : start + batch]).to(device)
+            for start in range(0, last, batch):
+                part = torch.from_numpy(tokens[start : min(start + batch, last)]).to(device)
                 z, x = net.initial(len(part), dtype), net.embed(part, None, dtype)
                 for _ in range(config.halt_max_steps):
                     z = net.step(z, x)
                 for row, output in enumerate(net.read(z)[0].argmax(-1).cpu().numpy()):
                     answers["plain"][start + row] = output
 
-    def ours() -> None:
+    def ours(last: int = count) -> None:
         nonlocal steps
-        steps, net.kernels = 0, True
+        steps, net.kernels, onednn.AVAILABLE = 0, True, available
         for job in engine.run(
-            net, tokens, depths=[config.halt_max_steps], halt="agree", batch_size=batch, dtype=dtype, device=device
+            net, tokens[:last], depths=[config.halt_max_steps], halt="agree", batch_size=batch, dtype=dtype, device=device
         ):
             answers["ours"][job.job] = job.tokens_at[job.depth]
             steps += job.depth
 
+    for warm_up in (plain, ours):
+        warm_up(min(2, count))
     timed = turn_about({"plain": plain, "ours": ours}, device, rounds)
     labels = [task.grid.encode_answer(puzzle, key.answers[0]) for puzzle, key in items]
     right = {side: sum(bool((got[i] == labels[i]).all()) for i in range(count)) for side, got in answers.items()}
@@ -250,7 +256,7 @@ def inference(
 
 
 def turn_about(sides: dict[str, Callable[[], None]], device: torch.device, rounds: int) -> dict[str, Any]:
-    """Run the sides in turn after one warm-up each; return the median seconds and peak bytes of each, and the median ratio."""
+    """Run the sides, warmed up, in turn; return the median seconds and peak bytes of each, and the median ratio."""
 
     def once(call: Callable[[], None]) -> tuple[float, int | None]:
         if device.type == "cuda":
@@ -262,8 +268,6 @@ def turn_about(sides: dict[str, Callable[[], None]], device: torch.device, round
             torch.cuda.synchronize()
         return time.perf_counter() - start, torch.cuda.max_memory_allocated() if device.type == "cuda" else None
 
-    for call in sides.values():
-        once(call)
     runs = [{side: once(call) for side, call in sides.items()} for _ in range(rounds)]
     return {
         "median": {side: sorted(run[side] for run in runs)[rounds // 2] for side in sides},

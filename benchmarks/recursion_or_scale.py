@@ -16,12 +16,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from accuracy_curve import right_at
 
 from harness import registry
 from harness.statistics import wilson
-from solvers.nets import engine, weights
+from solvers.nets import weights
 from solvers.nets.data import TrainingSet
 from solvers.nets.flops import training_flops
 from solvers.nets.recipes import Recipe, recipe
@@ -81,13 +83,7 @@ def judged(path: Path, test: TrainingSet) -> dict[str, Any]:
     """Return accuracy at every depth the net can be run at, halting off."""
     loaded = weights.load(path)
     depths = DEPTHS if loaded.net.config.halt_max_steps > 1 else [1]
-    right = dict.fromkeys(depths, 0)
-    jobs = engine.run(
-        loaded.net, test.tokens, depths=depths, halt="never", batch_size=256, dtype=torch.float32, device=torch.device("cpu")
-    )
-    for job in jobs:
-        for depth in depths:
-            right[depth] += bool(np.all(job.tokens_at[depth] == test.labels[job.job]))
+    right = right_at(loaded, test, depths, batch_size=256, device=torch.device("cpu"))
     record = loaded.training
     return {
         "parameters": loaded.parameters.stored,

@@ -6,6 +6,7 @@ reaches it through operators it keeps for its own compiler; where a version of t
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import torch
@@ -16,7 +17,11 @@ LARGE = 2**28
 """Multiplications from which a product takes the detour: those of the published widths do, small nets gain nothing by it."""
 
 _OPERATORS = ("_linear_pointwise", "_reorder_linear_weight")
-AVAILABLE = torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
+AVAILABLE = (
+    torch._C._has_mkldnn
+    and platform.machine() in ("x86_64", "AMD64")  # elsewhere never tried
+    and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
+)
 
 
 def usable(x: Tensor, weight: Tensor) -> bool:
