@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 LARGE = 2**28
 """Multiplications from which a product takes the detour: those of the published widths do, small nets gain nothing by it."""
@@ -25,13 +26,14 @@ AVAILABLE = (
 
 
 def usable(x: Tensor, weight: Tensor) -> bool:
-    """Say whether oneDNN computes x · weightᵀ: float32 on a CPU, large, and not under torch.compile, which has its own way."""
+    """Say whether oneDNN computes x · weightᵀ: float32 on a CPU, large, and not under torch.compile or autocast."""
     return (
         AVAILABLE
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and x.numel() * len(weight) >= LARGE
         and not torch.compiler.is_compiling()
+        and not torch.is_autocast_enabled("cpu")
     )
 
 
@@ -66,6 +68,7 @@ class _Linear(torch.autograd.Function):
         return product(x, weight)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         rows = d_out.reshape(-1, d_out.shape[-1])
@@ -81,6 +84,7 @@ class _SiluGate(torch.autograd.Function):
         return F.silu(gate).mul_(up)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, None]:
         (gate_up,) = ctx.saved_tensors
         gate, up = gate_up.chunk(2, ctx.dim)
