@@ -39,14 +39,22 @@ def main() -> None:
     items = task.load(split="test", seed=0, limit=args.puzzles, data_dir=args.data_dir)
     test = TrainingSet.from_items(items, task.grid, variants=False)
     depths = sorted({int(depth) for depth in args.depths.split(",")})
-    about = {"test_sha256": sha256_of([puzzle.id for puzzle, _ in items]), "planned": len(items), "depths": depths}
+    about = {
+        "device": args.device,
+        "test_sha256": sha256_of([puzzle.id for puzzle, _ in items]),
+        "planned": len(items),
+        "depths": depths,
+    }
     book = (args.run if args.run.is_dir() else args.run.parent) / "curve.jsonl"
     scored = {(line["weights"], line["sha256"]): line for line in read(book) if line | about == line}
-    for path in sorted(args.run.glob("weights*.safetensors"), key=step_of) if args.run.is_dir() else [args.run]:
+    paths = sorted(args.run.glob("weights*.safetensors"), key=step_of) if args.run.is_dir() else [args.run]
+    if not paths:
+        parser.error(f"{args.run} holds no weights yet; train with --keep-every")
+    for path in paths:
         loaded = weights.load(path)
         if not (line := scored.get((path.name, loaded.sha256))):
             right = right_at(loaded, test, depths, batch_size=args.batch_size, device=torch.device(args.device))
-            record = {name: loaded.training[name] for name in ("optimiser_steps", "seconds", "training_flops")}
+            record = {name: loaded.training.get(name) for name in ("optimiser_steps", "seconds", "training_flops")}
             line = {"weights": path.name, "sha256": loaded.sha256, **about, **record, "right": list(right.values())}
             with book.open("a") as file:
                 file.write(json.dumps(line) + "\n")
@@ -60,7 +68,12 @@ def step_of(path: Path) -> float:
 
 
 def read(book: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in book.read_text().splitlines()] if book.exists() else []
+    """Return the lines written so far, without one that was cut off."""
+    if not book.exists():
+        return []
+    lines = book.read_text().split("\n")[:-1]
+    book.write_text("".join(f"{line}\n" for line in lines))
+    return [json.loads(line) for line in lines]
 
 
 def right_at(
@@ -82,8 +95,10 @@ def row(line: dict[str, Any]) -> str:
     planned = line["planned"]
     low, high = wilson(line["right"][-1] / planned, planned)
     shares = ", ".join(f"{d}: {100 * n / planned:.1f} %" for d, n in zip(line["depths"], line["right"], strict=True))
-    cost = f"{line['seconds'] / 60:.1f} min, {line['training_flops'] / 1e15:.4g} PFLOP"
-    return f"step {line['optimiser_steps']:,}, {cost}: {shares} ({100 * low:.1f}–{100 * high:.1f}) of {planned:,}"
+    minutes = "unknown" if line["seconds"] is None else f"{line['seconds'] / 60:.1f}"
+    pflop = "unknown" if line["training_flops"] is None else f"{line['training_flops'] / 1e15:.4g}"
+    cost = f"{minutes} min, {pflop} PFLOP"
+    return f"step {line['optimiser_steps']}, {cost}: {shares} ({100 * low:.1f}–{100 * high:.1f}) of {planned:,}"
 
 
 if __name__ == "__main__":

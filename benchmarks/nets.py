@@ -214,10 +214,10 @@ def inference(
     tokens = np.stack([task.grid.encode(puzzle) for puzzle, _ in items])
     net = loaded.net.to(device)
     answers: dict[str, dict[int, np.ndarray]] = {"plain": {}, "ours": {}}
-    steps, available = 0, onednn.AVAILABLE
+    steps, enabled = 0, onednn.enabled
 
     def plain(last: int = count) -> None:
-        net.kernels, onednn.AVAILABLE = False, False
+        net.kernels, onednn.enabled = False, False
         with torch.inference_mode():
             for start in range(0, last, batch):
                 part = torch.from_numpy(tokens[start : min(start + batch, last)]).to(device)
@@ -229,7 +229,7 @@ def inference(
 
     def ours(last: int = count) -> None:
         nonlocal steps
-        steps, net.kernels, onednn.AVAILABLE = 0, True, available
+        steps, net.kernels, onednn.enabled = 0, True, enabled
         for job in engine.run(
             net, tokens[:last], depths=[config.halt_max_steps], halt="agree", batch_size=batch, dtype=dtype, device=device
         ):
@@ -237,7 +237,7 @@ def inference(
             steps += job.depth
 
     for warm_up in (plain, ours):
-        warm_up(min(2, count))
+        warm_up(min(batch if device.type == "cuda" else 2, count))
     timed = turn_about({"plain": plain, "ours": ours}, device, rounds)
     labels = [task.grid.encode_answer(puzzle, key.answers[0]) for puzzle, key in items]
     right = {side: sum(bool((got[i] == labels[i]).all()) for i in range(count)) for side, got in answers.items()}

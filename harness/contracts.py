@@ -378,8 +378,8 @@ class Solver(Protocol):
     """Anything that answers puzzles. Implementations are frozen dataclasses whose fields are the `-S` options.
 
     A solver that is decided by the task (weights chosen by its family) may also have `for_task(task: TaskView) -> Solver`:
-    the runner then uses the solver it returns, whose card names what will really run. One that takes long to import what it
-    needs may have `warm_up() -> None`, which imports it while a process beside it generates the puzzles.
+    the runner then uses the solver it returns, whose card names what will really run. One that needs packages which take
+    long to import may name them in `slow_imports: tuple[str, ...]`: they may be imported while another process generates puzzles.
     """
 
     @property

@@ -11,6 +11,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -66,6 +67,16 @@ def data_folder(data_dir: str | Path | None) -> Path | None:
     return path
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def compiler_imported() -> bool:
+    """Say whether puzzles can be generated here at once."""
+    return "numba" in sys.modules
+
+
 class Ahead:
     """A process that loads the items of a registered task, from entering to leaving a `with`."""
 
@@ -74,16 +85,17 @@ class Ahead:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        if (os.cpu_count() or 1) > 1 and sys.executable:
+        if processors() > 1 and sys.executable:
+            path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # the same modules as here, whatever is installed
             with suppress(OSError, pickle.PicklingError, TypeError, AttributeError):
                 order = pickle.dumps(self._order)
-                command = [sys.executable, "-P", "-m", "harness.loading"]
                 self._process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-                )
+                    [sys.executable, "-P", "-m", "harness.loading"], env={**os.environ, "PYTHONPATH": path},
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
                 assert self._process.stdin is not None
                 self._process.stdin.write(order)
-                self._process.stdin.close()
+                self._process.stdin.flush()  # and stays open: its end tells that process that this one has gone
         return self
 
     def items(self) -> list[Item] | None:
@@ -93,25 +105,38 @@ class Ahead:
         found = self._process.stdout.read()
         if self._process.wait():
             return None
-        items: list[Item] = pickle.loads(found)
+        try:
+            items: list[Item] = pickle.loads(found)
+        except Exception:  # whatever a damaged pickle raises
+            return None
         return items
 
     def __exit__(self, *_: object) -> None:
         if self._process is None:
             return
-        assert self._process.stdout is not None
-        self._process.stdout.close()
         self._process.kill()
         self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # an order that was not taken
+                if pipe is not None:
+                    pipe.close()
 
 
 def main() -> None:
     """Load what the order on standard input names; write it to standard output."""
     gc.disable()  # little is thrown away, and all of it soon
     task, options, wanted = pickle.load(sys.stdin.buffer)
-    answer, sys.stdout = sys.stdout.buffer, sys.stderr  # a task that prints must not write into the answer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    answer = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a task that prints must not write into the answer
     pickle.dump(load_items(registry.create("task", task, options), **wanted), answer, pickle.HIGHEST_PROTOCOL)
     answer.flush()
+    os._exit(0)  # without waiting for the thread, or for the interpreter to take itself apart
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
 
 
 if __name__ == "__main__":

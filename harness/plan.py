@@ -8,14 +8,17 @@ the same run as no limit.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
 import platform
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,7 +27,7 @@ from typing import Any
 from harness import prices, registry
 from harness.contracts import Item, Solver, Task
 from harness.errors import UserError, did_you_mean
-from harness.loading import GENERATED, Ahead, Wanted, load_items
+from harness.loading import GENERATED, Ahead, Wanted, compiler_imported, load_items
 from harness.records import SCHEMA, RunFolder, collector_paused, plain, sha256_of
 from harness.view import View
 
@@ -86,9 +89,12 @@ def plan_run(
     if split not in made.splits:
         raise UserError(f"The task {made.name!r} has no split {split!r}.", rule=did_you_mean(split, made.splits))
     wanted = Wanted(split=split, seed=seed, limit=limit, sample_ids=sample_ids, data_dir=data_dir)
-    if isinstance(task, str) and hasattr(solving, "warm_up") and made.data_revision == GENERATED:
+    slow = [package for package in getattr(solving, "slow_imports", ()) if package not in sys.modules]
+    if isinstance(task, str) and made.data_revision == GENERATED and slow and not compiler_imported():
         with Ahead(task, task_options, wanted) as ahead:
-            solving.warm_up()
+            for package in slow:
+                with suppress(Exception):  # said when it is used
+                    importlib.import_module(package)
             items = ahead.items() or load_items(made, **wanted)
     else:
         items = load_items(made, **wanted)

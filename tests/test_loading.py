@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ OPTIONS = {"size": "4"}
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(loading, "processors", lambda: 2)
 
 
 def test_the_items_are_those_loaded_here() -> None:
@@ -37,7 +38,7 @@ def test_what_cannot_be_loaded_there_is_left_to_be_loaded_here(task: str) -> Non
 
 
 def test_one_processor_loads_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(loading, "processors", lambda: 1)
     with Ahead("sudoku", OPTIONS, WANTED) as ahead:
         assert ahead.items() is None
 
@@ -49,6 +50,8 @@ def test_a_task_that_prints(tmp_path: Path) -> None:
         "class Loud(Sudoku):\n"
         "    def load(self, **wanted):\n"
         "        print('making puzzles')\n"
+        "        import os\n"
+        "        os.system('echo making puzzles')\n"
         "        return super().load(**wanted)\n"
     )
     with Ahead(f"{file}:Loud", OPTIONS, WANTED) as ahead:
@@ -66,33 +69,62 @@ def test_leaving_early_ends_the_process() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         leave()
-    assert started[0].returncode is not None
+    assert started[0].returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("ending", ["os._exit(0)", "os.write(3, b'not a pickle'); os._exit(0)"])
+def test_a_task_that_ends_the_process(tmp_path: Path, ending: str) -> None:
+    file = tmp_path / "rude.py"
+    file.write_text(
+        f"import os\nfrom tasks.sudoku import Sudoku\nclass Rude(Sudoku):\n    def load(self, **wanted):\n        {ending}\n"
+    )
+    with Ahead(f"{file}:Rude", OPTIONS, WANTED) as ahead:
+        assert ahead.items() is None
+
+
+def test_the_process_ends_with_the_one_that_asked() -> None:
+    with Ahead("sudoku", OPTIONS, {**WANTED, "limit": 10_000_000}) as ahead:
+        assert ahead._process is not None
+        assert ahead._process.stdin is not None
+        ahead._process.stdin.close()
+        assert ahead._process.wait(60) == 1
+
+
+def test_the_process_runs_the_code_of_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tasks").mkdir()
+    for file in (Path(__file__).resolve().parent.parent / "tasks").glob("*.py"):
+        (tmp_path / "tasks" / file.name).write_text(file.read_text().replace('f"{split}-{seed}', 'f"new-{split}-{seed}'))
+    monkeypatch.syspath_prepend(tmp_path)
+    with Ahead("sudoku", OPTIONS, WANTED) as ahead:
+        items = ahead.items()
+    assert items is not None
+    assert items[0][0].id.startswith("new-")
 
 
 class Slow:
-    """A solver that notes when it is warmed up."""
+    """A solver that imports much."""
 
     card = SolverCard(name="slow", kind="baseline", deterministic=True)
-    warmed = 0
-
-    def warm_up(self) -> None:
-        self.warmed += 1
+    slow_imports = ("this_package_is_not_there", "imported_by_the_test")
 
     def solve(self, *_: Any) -> Any:
         return iter(())
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_plan_warms_its_solver_up_and_holds_those_puzzles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool) -> None:
+def test_a_plan_imports_ahead_and_holds_those_puzzles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool) -> None:
+    (tmp_path / "imported_by_the_test.py").write_text("loaded = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(plan, "compiler_imported", lambda: False)
     here: list[object] = []
     monkeypatch.setattr(plan, "load_items", lambda *a, **k: here.append(a) or load_items(*a, **k))
-    solver = Slow()
     made = plan.plan_run(
-        task="sudoku" if named else Sudoku(size=4), task_options=OPTIONS if named else None, solver=solver, solver_options=None,
+        task="sudoku" if named else Sudoku(size=4), task_options=OPTIONS if named else None, solver=Slow(), solver_options=None,
         results_dir=tmp_path, fresh=False, **{**WANTED, "split": None},
     )  # fmt: skip
     assert list(made.items.values()) == load_items(Sudoku(size=4), **WANTED)
-    assert (solver.warmed, len(here)) == ((1, 0) if named else (0, 1))
+    assert ("imported_by_the_test" in sys.modules, len(here)) == ((True, 0) if named else (False, 1))
+    sys.modules.pop("imported_by_the_test", None)
 
 
 def test_a_mistake_reads_the_same(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ POSITIONS, WIDTH = 21, 32
 @pytest.fixture
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Take the fast path at sizes that a test can afford."""
+    monkeypatch.setattr(onednn, "enabled", True)
+    monkeypatch.setattr(onednn, "WIDTH", 1)
     monkeypatch.setattr(onednn, "LARGE", 1)
     monkeypatch.setattr(packed, "ROWS", 2 * POSITIONS)  # so that a batch is several chunks, the last one short
     threads = torch.get_num_threads()
@@ -79,8 +81,11 @@ def test_gradients(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
 
     calls = []
     monkeypatch.setattr(onednn, "product", lambda *a, true=onednn.product: calls.append(1) or true(*a))
+    gates: list[int] = []
+    monkeypatch.setattr(onednn, "silu_gate", lambda *a, true=onednn.silu_gate: gates.append(1) or true(*a))
     fast = both()
     used = len(calls)
+    assert len(gates) == (part in ("swiglu", "swiglu over positions"))
     monkeypatch.setattr(onednn, "LARGE", 2**60)
     torch.testing.assert_close(fast, both(), atol=2e-5, rtol=1e-5)
     assert len(calls) == used
@@ -88,11 +93,11 @@ def test_gradients(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
 
 
 @pytest.mark.usefixtures("small_is_large")
-def test_a_whole_supervision_step_and_its_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("H_layers", [0, 1])  # 1: a second network
+def test_a_whole_supervision_step_and_its_gradients(monkeypatch: pytest.MonkeyPatch, H_layers: int) -> None:
     torch.manual_seed(1)
-    made = weights.build(
-        "trm", {"hidden_size": 32, "num_heads": 2, "mlp_t": True, "vocab_size": 8, "seq_len": 16, "H_cycles": 2, "L_cycles": 2}
-    )
+    sizes = {"hidden_size": 32, "num_heads": 2, "vocab_size": 8, "seq_len": 16, "H_layers": H_layers}
+    made = weights.build("trm", sizes | {"mlp_t": True, "H_cycles": 2, "L_cycles": 2})
     tokens = torch.randint(0, 8, (3, 16))
     applied: list[int] = []
 
@@ -117,8 +122,22 @@ def answer_and_gradients(net: TrmNet, tokens: Tensor) -> list[Tensor]:
     return [logits.detach(), *(p.grad.clone() for p in net.parameters() if p.grad is not None)]
 
 
-def test_what_is_small_or_not_float32_is_left_to_torch() -> None:
+def test_few_applications_do_not_pack(small_is_large: None) -> None:
+    assert small_is_large is None
+    made = weights.build("transformer", {"hidden_size": 32, "num_heads": 2, "vocab_size": 8, "seq_len": 16})
+    with torch.no_grad():
+        assert made._levels(torch.zeros(3, 16, 32), 1)[0] is made.L_level
+        assert isinstance(made._levels(torch.zeros(3, 16, 32), 3)[0], packed.Forward)
+    assert made._levels(torch.zeros(3, 16, 32), 3)[0] is made.L_level
+
+
+def test_what_is_small_or_not_float32_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onednn, "enabled", True)
     weight = torch.zeros(3072, 512)
+    assert not onednn.usable(torch.zeros(800, 97, 128), torch.zeros(1536, 128))  # a narrow net, whatever the batch
+    assert not onednn.usable(torch.zeros(8, 97, 512), weight.bfloat16())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not onednn.usable(torch.zeros(8, 97, 512), weight)
     assert onednn.usable(torch.zeros(8, 97, 512), weight)
     assert not onednn.usable(torch.zeros(1, 97, 512), weight)
     assert not onednn.usable(torch.zeros(8, 97, 512, dtype=torch.bfloat16), weight)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -103,12 +102,11 @@ class LlmSolver:
             return Price(input=self.usd_per_million_input, output=self.usd_per_million_output)
         return prices.table().find(self.model, provider=self.provider_name, base_url=self.base_url)
 
-    def warm_up(self) -> None:
-        """Import what the first request needs: the provider's SDK is thousands of classes."""
+    @property
+    def slow_imports(self) -> tuple[str, ...]:
+        """The provider's SDK, which is thousands of classes."""
         provider = importlib.import_module(PROVIDERS[self.provider_name].partition(":")[0])
-        with suppress(ImportError):  # said when it is used
-            for package in filter(None, (getattr(provider, "SDK", None), "tenacity")):
-                importlib.import_module(package)
+        return (provider.SDK,) if hasattr(provider, "SDK") else ()
 
     def preview(self, task: TaskView, puzzle: Puzzle) -> str:
         """Return the text of the first request for a puzzle, sending nothing."""

@@ -159,9 +159,9 @@ class GramNet(TrmNet):
         """
         applications, cut = self._applications()
         training, everywhere = torch.is_grad_enabled(), self.config.kl_over == "all"
-        networks = self._levels(x)
+        networks = self._levels(x, len(applications))
         with torch.no_grad():
-            forward = self._levels(x) if training else networks
+            forward = self._levels(x, cut) if training else networks
         y = None if labels_BL is None else self.posterior.embed(labels_BL, self.prefix, x.dtype)
         kl, cycle = x.new_zeros(x.shape, dtype=torch.float32), 0
         for index, update in enumerate(applications):

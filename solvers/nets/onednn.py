@@ -1,7 +1,8 @@
 """Float32 products on a CPU by oneDNN in place of torch's default, where they are large: the same sums, sooner.
 
-On AVX-512 processors oneDNN's product of these shapes is 1.1 to 1.4 times as fast as the one torch calls (docs/log.md). torch
-reaches it through operators it keeps for its own compiler; where a version of torch lacks them, nothing here is used.
+On AVX-512 processors oneDNN's product of these shapes is up to 1.4 times as fast as the one torch calls (docs/log.md), on others
+it is not. torch reaches it through operators it keeps for its own compiler; where a version of torch lacks them, nothing here
+is used. First derivatives only; `torch.func` does not see through them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+WIDTH = 512
+"""Both sides of a weight that takes the detour: those of the published nets are as wide, smaller ones gain nothing by it."""
+
 LARGE = 2**28
-"""Multiplications from which a product takes the detour: those of the published widths do, small nets gain nothing by it."""
+"""Multiplications from which a product takes it: two or three puzzles."""
 
 _OPERATORS = ("_linear_pointwise", "_reorder_linear_weight")
 AVAILABLE = (
@@ -23,23 +27,25 @@ AVAILABLE = (
     and platform.machine() in ("x86_64", "AMD64")  # elsewhere never tried
     and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
 )
+enabled = AVAILABLE and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def usable(x: Tensor, weight: Tensor) -> bool:
     """Say whether oneDNN computes x · weightᵀ: float32 on a CPU, large, and not under torch.compile or autocast."""
     return (
-        AVAILABLE
+        enabled
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
+        and min(weight.shape) >= WIDTH
         and x.numel() * len(weight) >= LARGE
         and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
     )
 
 
-def product(x_MI: Tensor, weight_OI: Tensor, then: str = "none") -> Tensor:
-    """Return then(x · weightᵀ), (M, O), without a gradient; `then` is "none" or "swish". The weight may be packed."""
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(x_MI, weight_OI, None, then, [], "")
+def product(x_MI: Tensor, weight_OI: Tensor) -> Tensor:
+    """Return x · weightᵀ, (M, O), without a gradient. The weight may be packed."""
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x_MI, weight_OI, None, "none", [], "")
     return out
 
 

@@ -63,7 +63,7 @@ class Supervised(nn.Module):
 
 
 def averaged_over_processes(model: nn.Module) -> DistributedDataParallel:
-    """Return the model with gradients averaged over processes; buffers are not sent about, they never differ."""
+    """Return the model with gradients averaged over processes; buffers are not sent about at every step, they never differ."""
     renamed = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters  # torch 2.13 and later
     options: dict[str, Any] = {"forward_sync_buffers" if renamed else "broadcast_buffers": False}
     return DistributedDataParallel(model, **options)

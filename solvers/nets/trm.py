@@ -137,10 +137,11 @@ class TrmNet(nn.Module):
     def step(self, z: State, x: Tensor) -> State:
         """Do one supervision step. Gradients flow through its last cycle (or last applications) only; detach z yourself."""
         applications, cut = self._applications()
+        training = torch.is_grad_enabled()
         with torch.no_grad():
-            levels = self._levels(x)
+            levels = self._levels(x, cut if training else len(applications))
             z = self._recur(applications[:cut], z, x, levels)
-        return self._recur(applications[cut:], z, x, self._levels(x) if torch.is_grad_enabled() else levels)
+        return self._recur(applications[cut:], z, x, self._levels(x, len(applications) - cut) if training else levels)
 
     def initial_in_training(self, B: int, dtype: torch.dtype) -> State:
         """Return the latents a training sequence starts from: what `train_step` carries."""
@@ -160,10 +161,13 @@ class TrmNet(nn.Module):
         ]  # e.g. H_cycles=2, L_cycles=2: L L H L L H
         return applications, len(applications) - (c.L_cycles + 1 if c.gradient == "cycle" else 2)
 
-    def _levels(self, x: Tensor) -> Levels:
-        """Return what updates the latents: the networks, or their faster stand-ins where no gradient is asked for."""
+    def _levels(self, x: Tensor, applications: int) -> Levels:
+        """Return what updates the latents so many times: the networks, or faster stand-ins where no gradient is asked for.
+
+        Stand-ins copy the weights first, which a few applications do not repay.
+        """
         networks = (self.L_level, self.L_level if self.H_level is None else self.H_level)
-        if not self.kernels or torch.is_grad_enabled():
+        if not self.kernels or torch.is_grad_enabled() or applications < 3:
             return networks
         for kind in (fused, packed):
             if all(kind.usable(network, x) for network in networks):
