@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 WIDTH = 512
-"""Both sides of a weight that takes the detour: those of the published nets are as wide, smaller ones gain nothing by it."""
+"""Both sides of a weight that takes the detour: those of the published nets are as wide, narrower ones gain little by it."""
 
 LARGE = 2**28
 """Multiplications from which a product takes it: two or three puzzles."""
