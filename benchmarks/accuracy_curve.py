@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from harness import registry
+from harness.options import parse_pairs
 from harness.records import sha256_of
 from harness.statistics import wilson
 from solvers.nets import engine, weights
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
-    task = registry.create("task", args.task, dict(option.split("=", 1) for option in args.T))
+    task = registry.create("task", args.task, parse_pairs(args.T, "-T"))
     items = task.load(split="test", seed=0, limit=args.puzzles, data_dir=args.data_dir)
     test = TrainingSet.from_items(items, task.grid, variants=False)
     depths = sorted({int(depth) for depth in args.depths.split(",")})

@@ -5,8 +5,8 @@
 
 Both sides train the same net (5,028,866 parameters, prefix of 16) by AdamW on the same batch, turn about, and the median of
 the ratios is reported. The plain side is benchmarks/plain_trm.py, in inference our layers by torch's own products: no
-compilation, no compaction, always full depth. On a CPU
-ours runs as it is best run there, a process for each core as torchrun starts them; the plain side has all cores as threads.
+compilation, no compaction, always full depth. On a CPU ours runs as it is best run there, a process for each core as torchrun
+starts them; the plain side has all cores as threads.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from plain_trm import PlainTrm
 
 from harness import registry
+from harness.options import parse_pairs
 from solvers.nets import engine, onednn, weights
 from solvers.nets.flops import inference_flops, measured_peak, training_flops
 from solvers.nets.optim import optimisers
@@ -68,7 +69,7 @@ def main() -> None:
         "training": training(device, dtype, batch, args.rounds, compiled, processes),
     }
     if args.weights:
-        task = registry.create("task", args.task, dict(option.split("=", 1) for option in args.T))
+        task = registry.create("task", args.task, parse_pairs(args.T, "-T"))
         items = task.load(split="test", seed=0, limit=args.puzzles, data_dir=args.data_dir)
         report["inference"] = inference(device, dtype, args.weights, task, items, args.inference_batch_size, args.rounds)
     for side in ("ours", "plain"):
