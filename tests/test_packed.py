@@ -50,8 +50,8 @@ def test_a_packed_level(monkeypatch: pytest.MonkeyPatch, mixer: bool, normalised
     z, injection = torch.randn(2, 5, POSITIONS, WIDTH).unbind(0)
     before, rope = z.clone(), None if mixer else Rope(WIDTH // 4, POSITIONS)
     assert packed.usable(plain, z)
-    fast = packed.Forward(plain)(z, injection, rope)
-    expanded = packed.Forward(plain)(z[:1].expand(5, -1, -1), injection, rope)  # how a batch starts: one row, repeated
+    fast = packed.StandIn(plain)(z, injection, rope)
+    expanded = packed.StandIn(plain)(z[:1].expand(5, -1, -1), injection, rope)  # how a batch starts: one row, repeated
     monkeypatch.setattr(onednn, "LARGE", 2**60)
     torch.testing.assert_close(fast, plain(z, injection, rope), atol=3e-5, rtol=0)
     torch.testing.assert_close(expanded, plain(z[:1].expand(5, -1, -1), injection, rope), atol=3e-5, rtol=0)
@@ -101,12 +101,12 @@ def test_a_whole_supervision_step_and_its_gradients(monkeypatch: pytest.MonkeyPa
     tokens = torch.randint(0, 8, (3, 16))
     applied: list[int] = []
 
-    class Counted(packed.Forward):
+    class Counted(packed.StandIn):
         def __call__(self, *inputs: Any) -> Tensor:
             applied.append(1)
             return super().__call__(*inputs)
 
-    monkeypatch.setattr(packed, "Forward", Counted)
+    monkeypatch.setattr(packed, "StandIn", Counted)
     fast, with_gradient = answer_and_gradients(made, tokens), made.config.L_cycles + 1
     assert len(applied) == made.passes_per_step - with_gradient
     monkeypatch.setattr(onednn, "LARGE", 2**60)
@@ -127,7 +127,7 @@ def test_few_applications_do_not_pack(small_is_large: None) -> None:
     made = weights.build("transformer", {"hidden_size": 32, "num_heads": 2, "vocab_size": 8, "seq_len": 16})
     with torch.no_grad():
         assert made._levels(torch.zeros(3, 16, 32), 1)[0] is made.L_level
-        assert isinstance(made._levels(torch.zeros(3, 16, 32), 3)[0], packed.Forward)
+        assert isinstance(made._levels(torch.zeros(3, 16, 32), 3)[0], packed.StandIn)
     assert made._levels(torch.zeros(3, 16, 32), 3)[0] is made.L_level
 
 

@@ -1,9 +1,9 @@
-"""Forward kernels in Triton for the MLP-mixer net where no gradient is asked for: most of training and all of inference.
+"""The MLP-mixer net on a recent NVIDIA GPU: its levels by Triton kernels (kernels.py), in training and inference.
 
-A TRM supervision step sends gradients through its last cycle only, so five in six applications of a level (6 cycles) are
-forward alone. There the time goes into writing and reading activations between small matrix products; these kernels keep
-them on the chip. Per block: one kernel mixes positions entirely (SwiGLU, residual, norm), one computes the gated inner
-activations of the channel MLP, torch multiplies them with the down projection, one adds the residual and normalises.
+Between small matrix products most of the time goes into writing and reading activations; the kernels keep them on the chip.
+Per block and forward: one kernel mixes positions entirely (SwiGLU, residual, norm), one computes the gated inner activations
+of the channel MLP, torch multiplies them with the down projection, one adds the residual and normalises. Backward: a kernel
+for each of the three, and torch's products for the gradients of the weights.
 
 The normalised SwiGLU divides by a root mean square over the inner width. Its down projection is linear, so the division
 commutes with it and happens once at the end: W (σ(g)·gu / rms(gu)) = (W (silu(g)·u)) / rms(gu).
@@ -15,23 +15,33 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from solvers.nets.layers import NORM_EPS, Block, Level
 
 try:
     import triton
-    import triton.language as tl
-except ImportError:  # torch without CUDA comes without Triton
+    from triton.tools.tensor_descriptor import TensorDescriptor
+
+    from solvers.nets import kernels
+except ImportError:  # torch without CUDA comes without Triton, torch before 2.8 with one that knows no descriptors
     triton = None
+
+STAGES = {False: 4, True: 3}
+"""How many tiles `gated` has in flight, without and with what it keeps for the gradients: shared memory bounds them."""
+
+GRADIENTS = True
+"""Whether what stands in for a level here has gradients."""
 
 
 def usable(level: Level, z_BSD: Tensor) -> bool:
-    """Say whether `Forward` can stand in for `level` on this latent: an MLP mixer in bfloat16 on a recent NVIDIA GPU."""
+    """Say whether `StandIn` can stand in for `level` on this latent: an MLP mixer in bfloat16 on a recent NVIDIA GPU."""
     block = level.layers[0]
     return (
         triton is not None
@@ -51,36 +61,86 @@ def fits(S: int, D: int) -> bool:
     return 32 < S <= 128 and D >= 128 and D.bit_count() == 1
 
 
-class Forward:
+class Weights(NamedTuple):
+    """The matrices of a block, cast for the kernels, those of the position mixer with zeros for padded positions."""
+
+    mix_gate_up: Tensor  # (2F, padded S)
+    mix_down: Tensor  # (padded S, F)
+    gate_up: Tensor  # (2F', D), a row of gate, a row of up, and so on
+    down: Tensor  # (D, F')
+    normalised: bool
+
+
+class StandIn:
     """A level with its weights cast and padded for the kernels; make it anew whenever weights have changed."""
 
     def __init__(self, level: Level, dtype: torch.dtype = torch.bfloat16) -> None:
-        self.blocks = []
+        self.blocks: list[Weights] = []
+        self.parameters: list[Tensor] = []
         for block in level.layers:
             assert isinstance(block, Block)
             mixer, mlp = block.mlp_t, block.mlp
-            S = mixer.down_proj.weight.shape[0]
-            first, rest = _split(S)
-            pad = first + rest - S
-            gate_up = F.pad(mixer.gate_up_proj.weight, (0, pad)).to(dtype)
-            down = F.pad(mixer.down_proj.weight, (0, 0, 0, pad)).to(dtype)
-            channel = mlp.gate_up_proj.weight.to(dtype)
-            self.blocks.append((gate_up, down, channel, mlp.down_proj.weight.to(dtype), mixer.normalised))
+            matrices = [p.weight for p in (mixer.gate_up_proj, mixer.down_proj, mlp.gate_up_proj, mlp.down_proj)]
+            self.parameters += matrices
+            mix_gate_up, mix_down, gate_up, down = (m.detach().to(dtype) for m in matrices)
+            pad = sum(_split(len(mix_down))) - len(mix_down)
+            mix = F.pad(mix_gate_up, (0, pad)), F.pad(mix_down, (0, 0, 0, pad))
+            in_turn = gate_up.unflatten(0, (2, -1)).transpose(0, 1).flatten(0, 1)
+            self.blocks.append(Weights(*mix, in_turn, down, mixer.normalised))
 
     def __call__(self, z_BSD: Tensor, injection_BSD: Tensor, rope: Any = None) -> Tensor:
-        """Return what the level returns, without gradients."""
+        """Return what the level returns."""
         with torch.cuda.device_of(z_BSD):  # kernels start on the current device, whatever they are given
-            return self._forward(z_BSD, injection_BSD)
+            if torch.is_grad_enabled():
+                out: Tensor = _WithGradients.apply(z_BSD, injection_BSD, self.blocks, *self.parameters)
+                return out
+            injection: Tensor | None = injection_BSD.contiguous()
+            z = z_BSD.contiguous()
+            for w in self.blocks:
+                z = mix_positions(z, injection, w)[0]
+                inner, squares, _ = gated(z, w)
+                z = add_and_norm(z, F.linear(inner, w.down), squares, w)[0]
+                injection = None
+            return z
 
-    def _forward(self, z_BSD: Tensor, injection_BSD: Tensor) -> Tensor:
-        injection: Tensor | None = injection_BSD.contiguous()
-        z = z_BSD.contiguous()
-        for gate_up, down, channel, channel_down, normalised in self.blocks:
-            z = mix_positions(z, injection, gate_up, down, normalised)
-            inner, squares = gated(z, channel, normalised)
-            z = add_and_norm(z, F.linear(inner, channel_down), squares if normalised else None, inner.shape[-1])
-            injection = None
-        return z
+
+class _WithGradients(torch.autograd.Function):
+    """A level whose gradients are kernels too; kernels.py has the formulas."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, injection: Tensor, blocks: list[Weights], *_: Tensor) -> Tensor:
+        ctx.blocks, kept = blocks, []
+        x = (z + injection).contiguous()
+        for w in blocks:
+            mixed, *mix_factors = mix_positions(x, None, w, keeps=True)
+            inner, squares, gate_up = gated(mixed, w, keeps=True)
+            out, *factors = add_and_norm(mixed, F.linear(inner, w.down), squares, w, keeps=True)
+            kept += [x, mixed, *mix_factors, inner, gate_up, out, *factors]
+            x = out
+        ctx.save_for_backward(*kept)
+        return x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor | None, ...]:
+        d, gradients, kept = d_out.contiguous(), list[Tensor](), list(ctx.saved_tensors)
+        with torch.cuda.device_of(d):
+            for w in reversed(ctx.blocks):
+                x, mixed, mix_norms, mix_scales, inner, gate_up, out, norms, scales = kept[-9:]
+                del kept[-9:]
+                d_y, scaled, shared = add_and_norm_backward(d, mixed, out, norms, scales, w)
+                d_gate_up = gated_backward(scaled @ w.down, gate_up, shared, w)
+                d_mixed = torch.addmm(d_y.flatten(0, 1), d_gate_up, w.gate_up).view_as(mixed)
+                in_turn = d_gate_up.t() @ mixed.flatten(0, 1)
+                wide = [
+                    in_turn.unflatten(0, (-1, 2)).transpose(0, 1).flatten(0, 1),
+                    scaled.flatten(0, 1).t() @ inner.flatten(0, 1),
+                ]
+                d, d_mix, hidden, mix_scaled = mix_positions_backward(d_mixed, x, mixed, mix_norms, mix_scales, w)
+                by_puzzle = torch.bmm(x, d_mix.transpose(1, 2)), torch.bmm(mix_scaled, hidden.transpose(1, 2))
+                mix_gate_up, mix_down = (products.sum(0, dtype=torch.float32) for products in by_puzzle)
+                gradients = [mix_gate_up.t(), mix_down, *(matrix.float() for matrix in wide), *gradients]
+        return d, d, None, *gradients
 
 
 def _split(S: int) -> tuple[int, int]:
@@ -89,172 +149,186 @@ def _split(S: int) -> tuple[int, int]:
     return first, max(16, 1 << (S - first - 1).bit_length())
 
 
-def mix_positions(z_BSD: Tensor, injection: Tensor | None, gate_up: Tensor, down: Tensor, normalised: bool) -> Tensor:
-    """Return rms_norm(x + SwiGLU over positions of x, over positions) for x = z (+ injection).
+def _factors(normalised: bool, like: Tensor, *shape: int) -> tuple[Tensor, Tensor]:
+    """Return room for 1/rms of what is normalised after the residual and, if `normalised`, inside the SwiGLU."""
+    norms = like.new_empty(shape, dtype=torch.float32)
+    return norms, torch.empty_like(norms) if normalised else norms
 
-    gate_up: (2F, padded S), down: (padded S, F).
-    """
-    B, S, D = z_BSD.shape
+
+def mix_positions(x_BSD: Tensor, injection: Tensor | None, w: Weights, *, keeps: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """Return rms_norm(x + SwiGLU over positions of x, over positions) for x = x (+ injection), and both factors, each (B, D)."""
+    B, S, D = x_BSD.shape
     first, rest = _split(S)
-    out = torch.empty_like(z_BSD)
+    out = torch.empty_like(x_BSD)
+    norms, scales = _factors(w.normalised, x_BSD, B, D) if keeps else (out, out)
     columns = 64
-    _mix_positions[(B, D // columns)](
-        z_BSD,
-        z_BSD if injection is None else injection,
-        gate_up,
-        down,
+    kernels.mix_positions[(B, D // columns)](
+        x_BSD,
+        x_BSD if injection is None else injection,
+        w.mix_gate_up,
+        w.mix_down,
         out,
+        norms,
+        scales,
         S,
         D,
-        inner=down.shape[1],
+        inner=w.mix_down.shape[1],
         first=first,
         rest=rest,
         columns=columns,
         chunk=64,
         injects=injection is not None,
-        normalised=normalised,
+        normalised=w.normalised,
+        keeps=keeps,
         eps=NORM_EPS,
         num_warps=4,
         num_stages=2,
     )
-    return out
+    return out, norms, scales
 
 
-def gated(x_BSD: Tensor, gate_up: Tensor, normalised: bool) -> tuple[Tensor, Tensor]:
-    """Return silu(gate)·up, (B, S, F), and the squares of gate·up summed over parts of F, (parts, M) float32."""
+def mix_positions_backward(
+    d_out: Tensor, x_BSD: Tensor, out: Tensor, norms: Tensor, scales: Tensor, w: Weights
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the gradients of x and of gate and up (B, 2F, D), and what the weights' gradients are made of: h (B, F, D), s·dy."""
     B, S, D = x_BSD.shape
-    inner = gate_up.shape[0] // 2
-    rows, columns = 128, 128
-    out = torch.empty(B, S, inner, dtype=x_BSD.dtype, device=x_BSD.device)
-    squares = torch.empty(inner // columns, B * S, dtype=torch.float32, device=x_BSD.device)
-    grid = (inner // columns, triton.cdiv(B * S, rows))
-    _gated[grid](
+    first, rest = _split(S)
+    inner = w.mix_down.shape[1]
+    d_x, scaled = torch.empty_like(x_BSD), torch.empty_like(x_BSD)
+    d_gate_up, hidden = x_BSD.new_empty(B, 2 * inner, D), x_BSD.new_empty(B, inner, D)
+    columns = 64
+    kernels.mix_positions_backward[(B, D // columns)](
+        d_out,
         x_BSD,
-        gate_up,
         out,
-        squares,
-        B * S,
+        norms,
+        scales,
+        w.mix_gate_up,
+        w.mix_down,
+        d_x,
+        d_gate_up,
+        hidden,
+        scaled,
+        S,
+        D,
+        inner=inner,
+        first=first,
+        rest=rest,
+        columns=columns,
+        chunk=64,
+        normalised=w.normalised,
+        num_warps=4,
+        num_stages=2,
+    )
+    return d_x, d_gate_up, hidden, scaled
+
+
+def gated(x_BSD: Tensor, w: Weights, *, keeps: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Return silu(gate)·up, (B, S, F); (gate·up)² summed over parts of F, (parts, M) float32; gate and up, in turn, (M, 2F)."""
+    B, S, D = x_BSD.shape
+    M, inner = B * S, w.down.shape[1]
+    rows, columns, depth = 128, 128, 64
+    out = x_BSD.new_empty(B, S, inner)
+    squares = x_BSD.new_empty(inner // columns, M, dtype=torch.float32) if w.normalised else None
+    kept = x_BSD.new_empty(M, 2 * inner) if keeps else out
+    programs = min(_processors(x_BSD.device), triton.cdiv(M, rows) * (inner // columns))
+    kernels.gated[(programs,)](
+        TensorDescriptor.from_tensor(x_BSD.view(M, D), [rows, depth]),
+        TensorDescriptor.from_tensor(w.gate_up, [2 * columns, depth]),
+        TensorDescriptor.from_tensor(out.view(M, inner), [rows, columns]),
+        out if squares is None else squares,
+        kept,
+        M,
         D=D,
+        inner=inner,
+        programs=programs,
+        rows=rows,
+        columns=columns,
+        depth=depth,
+        normalised=w.normalised,
+        keeps=keeps,
+        num_warps=8,
+        num_stages=STAGES[keeps],
+    )
+    return out, squares, kept
+
+
+@cache
+def _processors(device: torch.device) -> int:
+    """Return the number of multiprocessors; a few where Triton is interpreted."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 4
+
+
+def gated_backward(d_hidden_BSF: Tensor, gate_up: Tensor, shared: Tensor, w: Weights) -> Tensor:
+    """Return the gradient of gate and up, (M, 2F)."""
+    B, S, inner = d_hidden_BSF.shape
+    rows, columns = 16, 128
+    out = torch.empty_like(gate_up)
+    kernels.gated_backward[(inner // columns, triton.cdiv(B * S, rows))](
+        d_hidden_BSF,
+        gate_up,
+        shared,
+        out,
+        B * S,
         inner=inner,
         rows=rows,
         columns=columns,
-        depth=64,
-        normalised=normalised,
-        num_warps=8,
-        num_stages=4,
-    )
-    return out, squares
-
-
-def add_and_norm(x_BSD: Tensor, update_BSD: Tensor, squares: Tensor | None, inner: int) -> Tensor:
-    """Return rms_norm(x + update / rms), the rms from what `gated` summed over `inner` channels; None: undivided."""
-    B, S, D = x_BSD.shape
-    out = torch.empty_like(x_BSD)
-    rows = 8
-    _add_and_norm[(triton.cdiv(B * S, rows),)](
-        x_BSD,
-        update_BSD,
-        x_BSD if squares is None else squares,
-        out,
-        B * S,
-        inner,
-        D=D,
-        parts=0 if squares is None else squares.shape[0],
-        rows=rows,
-        eps=NORM_EPS,
+        normalised=w.normalised,
         num_warps=4,
     )
     return out
 
 
-if triton is not None:
+def add_and_norm(
+    x_BSD: Tensor, update_BSD: Tensor, squares: Tensor | None, w: Weights, *, keeps: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return rms_norm(x + update / rms), the rms from what `gated` summed (None: undivided), and both factors, each (M,)."""
+    B, S, D = x_BSD.shape
+    out = torch.empty_like(x_BSD)
+    norms, scales = _factors(w.normalised, x_BSD, B * S) if keeps else (out, out)
+    rows = 8
+    kernels.add_and_norm[(triton.cdiv(B * S, rows),)](
+        x_BSD,
+        update_BSD,
+        out if squares is None else squares,
+        out,
+        norms,
+        scales,
+        B * S,
+        w.down.shape[1],
+        D=D,
+        parts=0 if squares is None else squares.shape[0],
+        rows=rows,
+        keeps=keeps,
+        eps=NORM_EPS,
+        num_warps=4,
+    )
+    return out, norms, scales
 
-    @triton.jit
-    def _mix_positions(
-        z, injection, gate_up, down, out, S, D,
-        inner: tl.constexpr, first: tl.constexpr, rest: tl.constexpr, columns: tl.constexpr, chunk: tl.constexpr,
-        injects: tl.constexpr, normalised: tl.constexpr, eps: tl.constexpr,
-    ):  # fmt: skip
-        """One puzzle and `columns` channels: everything about their positions is on the chip. Tiles are (positions, channels)."""
-        padded: tl.constexpr = first + rest
-        base = tl.program_id(0).to(tl.int64) * S * D
-        channel = tl.program_id(1) * columns + tl.arange(0, columns)
-        low = tl.arange(0, first)
-        high = first + tl.arange(0, rest)
-        at_low = base + low[:, None] * D + channel[None, :]
-        at_high = base + high[:, None] * D + channel[None, :]
-        inside = high[:, None] < S
-        x_low = tl.load(z + at_low)
-        x_high = tl.load(z + at_high, mask=inside, other=0.0)
-        if injects:
-            x_low += tl.load(injection + at_low)
-            x_high += tl.load(injection + at_high, mask=inside, other=0.0)
-        x_low_t, x_high_t = tl.trans(x_low), tl.trans(x_high)  # (channels, positions)
 
-        out_low = tl.zeros((columns, first), dtype=tl.float32)
-        out_high = tl.zeros((columns, rest), dtype=tl.float32)
-        squares = tl.zeros((columns,), dtype=tl.float32)
-        for start in range(0, inner, chunk):
-            unit = start + tl.arange(0, chunk)
-            gate = tl.dot(x_low_t, tl.load(gate_up + unit[None, :] * padded + low[:, None]))
-            gate = tl.dot(x_high_t, tl.load(gate_up + unit[None, :] * padded + high[:, None]), gate)
-            up = tl.dot(x_low_t, tl.load(gate_up + (inner + unit[None, :]) * padded + low[:, None]))
-            up = tl.dot(x_high_t, tl.load(gate_up + (inner + unit[None, :]) * padded + high[:, None]), up)
-            product = gate * up
-            if normalised:
-                squares += tl.sum(product * product, axis=1)
-            hidden = (tl.sigmoid(gate) * product if normalised else tl.sigmoid(gate) * gate * up).to(x_low.dtype)
-            out_low = tl.dot(hidden, tl.load(down + low[None, :] * inner + unit[:, None]), out_low)
-            out_high = tl.dot(hidden, tl.load(down + high[None, :] * inner + unit[:, None]), out_high)
-        if normalised:
-            scale = tl.rsqrt(squares / inner + eps)
-            out_low *= scale[:, None]
-            out_high *= scale[:, None]
-        y_low = x_low.to(tl.float32) + tl.trans(out_low)
-        y_high = x_high.to(tl.float32) + tl.trans(out_high)  # padded positions: x is 0 and so are their rows of `down`
-        total = tl.sum(y_low * y_low, axis=0) + tl.sum(y_high * y_high, axis=0)
-        norm = tl.rsqrt(total / S + eps)
-        tl.store(out + at_low, (y_low * norm[None, :]).to(x_low.dtype))
-        tl.store(out + at_high, (y_high * norm[None, :]).to(x_low.dtype), mask=inside)
-
-    @triton.jit
-    def _gated(
-        x, gate_up, out, squares, M, D: tl.constexpr, inner: tl.constexpr,
-        rows: tl.constexpr, columns: tl.constexpr, depth: tl.constexpr, normalised: tl.constexpr,
-    ):  # fmt: skip
-        """A tile of silu(x Wg)·(x Wu); neighbours in the grid share rows of x, which so come from the cache."""
-        row = tl.program_id(1).to(tl.int64) * rows + tl.arange(0, rows)
-        unit = tl.program_id(0) * columns + tl.arange(0, columns)
-        inside = row < M
-        gate = tl.zeros((rows, columns), dtype=tl.float32)
-        up = tl.zeros((rows, columns), dtype=tl.float32)
-        k = tl.arange(0, depth)
-        at_x = x + row[:, None] * D + k[None, :]
-        at_gate = gate_up + unit[None, :] * D + k[:, None]
-        for start in range(0, D, depth):
-            tile = tl.load(at_x + start, mask=inside[:, None], other=0.0)
-            gate = tl.dot(tile, tl.load(at_gate + start), gate)
-            up = tl.dot(tile, tl.load(at_gate + inner * D + start), up)
-        product = gate * up
-        if normalised:
-            tl.store(squares + tl.program_id(0) * M + row, tl.sum(product * product, axis=1), mask=inside)
-        hidden = tl.sigmoid(gate) * product
-        tl.store(out + row[:, None] * inner + unit[None, :], hidden.to(x.dtype.element_ty), mask=inside[:, None])
-
-    @triton.jit
-    def _add_and_norm(
-        x, update, squares, out, M, inner, D: tl.constexpr, parts: tl.constexpr, rows: tl.constexpr, eps: tl.constexpr
-    ):  # fmt: skip
-        """Some rows of rms_norm(x + update · rsqrt(mean of squares))."""
-        row = tl.program_id(0).to(tl.int64) * rows + tl.arange(0, rows)
-        inside = row < M
-        at = row[:, None] * D + tl.arange(0, D)[None, :]
-        y = tl.load(update + at, mask=inside[:, None], other=0.0).to(tl.float32)
-        if parts > 0:
-            total = tl.zeros((rows,), dtype=tl.float32)
-            for part in range(parts):
-                total += tl.load(squares + part * M + row, mask=inside, other=0.0)
-            y *= tl.rsqrt(total / inner + eps)[:, None]
-        y += tl.load(x + at, mask=inside[:, None], other=0.0).to(tl.float32)
-        norm = tl.rsqrt(tl.sum(y * y, axis=1) / D + eps)
-        tl.store(out + at, (y * norm[:, None]).to(out.dtype.element_ty), mask=inside[:, None])
+def add_and_norm_backward(
+    d_out: Tensor, x_BSD: Tensor, out: Tensor, norms: Tensor, scales: Tensor, w: Weights
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return dy, s·dy, both (B, S, D), and what the gradient of p takes off every p, (M,)."""
+    B, S, D = x_BSD.shape
+    d_y = torch.empty_like(x_BSD)
+    scaled = torch.empty_like(x_BSD) if w.normalised else d_y
+    shared = torch.empty_like(norms)
+    rows = 8
+    kernels.add_and_norm_backward[(triton.cdiv(B * S, rows),)](
+        d_out,
+        x_BSD,
+        out,
+        norms,
+        scales,
+        d_y,
+        scaled,
+        shared,
+        B * S,
+        w.down.shape[1],
+        D=D,
+        rows=rows,
+        normalised=w.normalised,
+        num_warps=4,
+    )
+    return d_y, scaled, shared

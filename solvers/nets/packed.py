@@ -15,12 +15,15 @@ from torch import Tensor
 from solvers.nets import onednn
 from solvers.nets.layers import NORM_EPS, Block, Level, Rope
 
+GRADIENTS = False
+"""Whether what stands in for a level here has gradients."""
+
 ROWS = 400
 """Rows (positions of puzzles) of a chunk, for each thread: their inner activations, 5 MB at width 512, stay in cache."""
 
 
 def usable(level: Level, z_BSD: Tensor) -> bool:
-    """Say whether `Forward` can stand in for `level` on this latent: float32 on a CPU, and large."""
+    """Say whether `StandIn` can stand in for `level` on this latent: float32 on a CPU, and large."""
     return onednn.usable(z_BSD[: _puzzles(z_BSD)], cast(Block, level.layers[0]).mlp.gate_up_proj.weight)
 
 
@@ -29,7 +32,7 @@ def _puzzles(z_BSD: Tensor) -> int:
     return max(1, ROWS * torch.get_num_threads() // z_BSD.shape[1])
 
 
-class Forward:
+class StandIn:
     """A level with its weights packed; make it anew whenever weights have changed."""
 
     def __init__(self, level: Level) -> None:

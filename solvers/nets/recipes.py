@@ -42,6 +42,7 @@ class Recipe:
     augmentations: int = 0  # of tasks whose groups have ids: augmented copies of each group, an id each
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = True  # on a GPU
+    cuda_graph: bool = False  # on a GPU, see cuda_graph.py
     weights_dtype: Literal["float32", "bfloat16"] = "float32"  # of the weights file
     train_items: int | None = None  # None: the whole training split
     validation_items: int = 0
@@ -264,6 +265,7 @@ def looped_sudoku_small() -> Recipe:
         name="looped-sudoku-small",
         net="looped",
         config={"normalised_swiglu": True},
+        cuda_graph=True,
         optimiser_steps=20_000,
         batch_size=512,
         depth_curriculum=(),

@@ -6,7 +6,7 @@ new puzzle and starts from the initial latents at the next call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -71,6 +71,10 @@ class StepResult:
     steps: Tensor  # (B,)
     q_halt: Tensor  # (B,)
     logits: Tensor  # (B, L, V)
+
+    def detached(self) -> StepResult:
+        """Return the same without a graph."""
+        return replace(self, loss_sum=self.loss_sum.detach(), logits=self.logits.detach())
 
 
 def supervise(

@@ -29,6 +29,7 @@ from harness.errors import UserError
 from harness.randomness import seed_of
 from solvers.nets import engine, weights
 from solvers.nets.checkpoint import Checkpoint, Progress
+from solvers.nets.cuda_graph import Graphed, Step, obstacle
 from solvers.nets.data import Batches, TrainingSet
 from solvers.nets.flops import measured_peak, training_flops
 from solvers.nets.groups import IdTable
@@ -147,13 +148,29 @@ def train(
 
     share = recipe.batch_size // world  # sequences of this process
     micro = share // recipe.accumulate
+
+    def eager(carry: Carry, piece: dict[str, Tensor]) -> tuple[Carry, StepResult]:
+        carry, result = model(carry, piece)
+        (result.loss_sum / share).backward()  # DistributedDataParallel averages over processes
+        return carry, result.detached()
+
+    step: Step = eager
+    if recipe.cuda_graph and device.type == "cuda":
+        if reason := obstacle(recipe, net, device, world):
+            say(f"no CUDA graph: {reason}")
+        else:
+            step = Graphed(eager, list(net.parameters()))
     log = Log(folder, say, rank, progress.step)
     clock = Clock(progress)
     meter = Meter(measured_peak(device.type, dtype), clock)
     accuracy: float | None = None
     stalled = out_of_time = False
+    last_stage: tuple[float, int, int] | None = None
     while progress.step < recipe.optimiser_steps and not stalled and not out_of_time:
         stage = max(s for s in stages if progress.step >= s[0] * recipe.optimiser_steps)
+        if isinstance(step, Graphed) and stage != last_stage:
+            step.reset()
+        last_stage = stage
         net.config = full.at_cycles(*stage[1:])
         scale = learning_rate_scale(progress.step, recipe)
         for group in (group for optimiser in optims for group in optimiser.param_groups):
@@ -166,14 +183,14 @@ def train(
             if len(carries) <= part:
                 stagger = batches.stagger()[part * micro : (part + 1) * micro] if recipe.stagger else None
                 carries.append(fresh_carry(net, piece, dtype, stagger))
-            carries[part], result = model(carries[part], piece)
-            (result.loss_sum / share).backward()  # DistributedDataParallel averages over processes
+            carries[part], result = step(carries[part], piece)
             meter.add(result)
         if recipe.gradient_clip:
             nn.utils.clip_grad_norm_(net.parameters(), recipe.gradient_clip)
         for optimiser in optims:
             optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+            if not isinstance(step, Graphed):
+                optimiser.zero_grad(set_to_none=True)
         sign_sgd(tables, recipe.table_lr * scale, recipe.table_weight_decay)
         if average is not None:
             average.update()

@@ -87,7 +87,7 @@ class TrmNet(nn.Module):
     """Latents are tuples (z_H, z_L), each (B, S, D); with `single_z` the tuple holds z_H alone."""
 
     stochastic = False  # True: `step` takes noise, and two rollouts of a puzzle differ
-    kernels = True  # use the faster forward of fused.py (GPU) or packed.py (CPU) where it fits
+    kernels = True  # use the faster stand-ins of fused.py (GPU) or packed.py (CPU) where they fit
 
     def __init__(self, config: TrmConfig) -> None:
         super().__init__()
@@ -162,17 +162,17 @@ class TrmNet(nn.Module):
         return applications, len(applications) - (c.L_cycles + 1 if c.gradient == "cycle" else 2)
 
     def _levels(self, x: Tensor, applications: int) -> Levels:
-        """Return what updates the latents so many times: the networks, or faster stand-ins where no gradient is asked for.
+        """Return what updates the latents so many times: the networks, or faster stand-ins.
 
         Stand-ins copy the weights first, which a few applications do not repay.
         """
         networks = (self.L_level, self.L_level if self.H_level is None else self.H_level)
-        if not self.kernels or torch.is_grad_enabled() or applications < 3:
+        if not self.kernels or applications < 3:
             return networks
         for kind in (fused, packed):
-            if all(kind.usable(network, x) for network in networks):
-                low = kind.Forward(self.L_level)
-                return low, low if self.H_level is None else kind.Forward(self.H_level)
+            if (kind.GRADIENTS or not torch.is_grad_enabled()) and all(kind.usable(network, x) for network in networks):
+                low = kind.StandIn(self.L_level)
+                return low, low if self.H_level is None else kind.StandIn(self.H_level)
         return networks
 
     def _recur(self, updates: Sequence[str], z: State, x: Tensor, levels: Levels) -> State:
