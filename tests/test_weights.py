@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from harness.errors import UserError
 from solvers.nets import weights
 from solvers.nets.published import import_checkpoint
-from solvers.nets.trm import TrmConfig, TrmNet
+from solvers.nets.trm import TrmConfig, TrmNet, TrmSolver
 
 FIXTURES = Path(__file__).parent / "fixtures" / "nets"
 SMALL = TrmConfig(
@@ -53,6 +53,30 @@ def test_the_ledger_separates_core_embedding_and_puzzle_rows(saved: Path) -> Non
     assert ledger.embedding == 2 * 6 * 16
     assert ledger.stored == sum(t.numel() for t in load_file(saved).values())
     assert ledger.active == ledger.stored - 2 * 24  # one of three rows is touched by a pass
+
+
+def test_what_a_file_says_is_flat(tmp_path: Path) -> None:
+    net, path = TrmNet(SMALL), tmp_path / "net.safetensors"
+    record = {"seed": 4, "recipe": {"lr": 0.1, "config": {"mlp_t": True}, "empty": {}}}
+    weights.save(path, net_name="trm", net=net, state=net.state_dict(), record=record, dtype=torch.float32)
+    facts = TrmSolver.describe_weights(path)
+    told = {name: value for name, value in facts.items() if name.startswith("training.")}
+    assert told == {
+        "training.seed": 4,
+        "training.recipe.lr": 0.1,
+        "training.recipe.config.mlp_t": True,
+        "training.recipe.empty": {},
+    }
+    assert facts["config.hidden_size"] == 16
+
+
+@pytest.mark.parametrize("path", sorted(weights.SHIPPED.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_what_is_shipped_is_on_its_model_card(path: Path) -> None:
+    loaded = weights.load(path)
+    card = (weights.SHIPPED / "README.md").read_text()
+    (row,) = (line for line in card.splitlines() if line.startswith(f"| `{path.stem}` |"))
+    assert f"| {loaded.parameters.stored:,} |" in row
+    assert f"--solver {loaded.name} " in row
 
 
 def test_a_tensor_of_another_shape_is_named(saved: Path, tmp_path: Path) -> None:

@@ -231,7 +231,8 @@ def gated(x_BSD: Tensor, w: Weights, *, keeps: bool = False) -> tuple[Tensor, Te
     out = x_BSD.new_empty(B, S, inner)
     squares = x_BSD.new_empty(inner // columns, M, dtype=torch.float32) if w.normalised else None
     kept = x_BSD.new_empty(M, 2 * inner) if keeps else out
-    programs = min(_processors(x_BSD.device), triton.cdiv(M, rows) * (inner // columns))
+    tiles, processors = triton.cdiv(M, rows) * (inner // columns), _processors(x_BSD.device)
+    programs = processors if tiles >= processors else 1 << (tiles.bit_length() - 1)  # every number is compiled for itself
     kernels.gated[(programs,)](
         TensorDescriptor.from_tensor(x_BSD.view(M, D), [rows, depth]),
         TensorDescriptor.from_tensor(w.gate_up, [2 * columns, depth]),

@@ -13,7 +13,7 @@ from solvers.nets.trm import TrmConfig
 
 
 def looped_config(**fields: Any) -> TrmConfig:
-    """Return a looped transformer of 4 blocks and width 128 (0.8M parameters) with `fields` replaced."""
+    """Return a looped transformer of 4 blocks and width 128 (1.06M parameters on 9×9 Sudoku) with `fields` replaced."""
     defaults: dict[str, Any] = {
         "hidden_size": 128,
         "num_heads": 4,
