@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness import registry
-from harness.contracts import Budget
+from harness.contracts import Attempt, Budget
 from harness.errors import UserError
 from solvers.nets import engine, weights
 from solvers.nets.flops import inference_flops, training_flops
@@ -245,6 +245,29 @@ def test_rollouts_are_voted_over_and_the_ranking_fills_the_attempts(sudoku: tupl
     assert [a.answer for a in again] == [a.answer for a in attempts]
 
 
+@pytest.mark.parametrize("quorum", [1, 2, 3])
+def test_a_quorum_ends_the_vote_and_costs_only_what_it_took(quorum: int) -> None:
+    task, shipped = registry.create("task", "sudoku", {"difficulty": "hard"}), weights.SHIPPED / "trm-sudoku-6x6.safetensors"
+    puzzles = [puzzle for puzzle, _ in task.load(split="test", seed=0, limit=40, data_dir=None)[28:]]  # some are in dispute
+    most, rollouts = 6, {"augment": True, "depth": 1, "halt": "never"}
+
+    def solved(**options: object) -> list[Attempt]:
+        return list(solver(shipped, **rollouts | options).solve(task, puzzles, Budget()))
+
+    # what the first k rollouts of each puzzle say; a rollout does not depend on how many there are
+    votes = {k: {a.puzzle_id: a for a in solved(samples=k, augment=k > 1)} for k in range(1, most + 1)}
+    used = set()
+    for attempt in solved(samples=most, quorum=quorum, batch_size=5):
+        k = quorum
+        while (found := votes[k][attempt.puzzle_id].detail["votes"]) < quorum and k < most:
+            k = min(most, k + quorum - found)
+        assert attempt.samples == k
+        assert attempt.answer == votes[k][attempt.puzzle_id].answer
+        assert attempt.usage.passes == k
+        used.add(k)
+    assert quorum == 1 or len(used) > 1
+
+
 @dataclasses.dataclass(frozen=True)
 class _Job:
     job: int
@@ -290,6 +313,9 @@ def test_equal_answers_of_a_ballot_keep_the_order_of_their_rollouts() -> None:
         ({"samples": 4, "noise": -1.0}, "noise is -1.0"),
         ({"noise": 0.5}, "only rollout is the undisturbed one"),
         ({"samples": 2, "noise": 1.0, "depths": "1,2"}, "depths needs samples=1"),
+        ({"samples": 4, "augment": True, "quorum": 5}, "quorum is 5, with samples=4"),
+        ({"samples": 4, "augment": True, "quorum": 2, "select": "halt"}, "select=halt"),
+        ({"quorum": 0}, "quorum is 0"),
         ({"halt": "maybe"}, "'maybe' is not a value"),
         ({"batchsize": 4}, "no option 'batchsize'.*batch_size"),
     ],

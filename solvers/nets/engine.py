@@ -7,6 +7,7 @@ leave and waiting puzzles take their place, so an easy puzzle costs few steps an
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -71,9 +72,11 @@ def run(
     device: torch.device,
     noise: float = 0.0,
     noise_seeds: Seeds | None = None,
+    queue: deque[int] | None = None,
 ) -> Iterator[Finished]:
     """Answer every job, yielding them as they finish.
 
+    queue: the jobs to do, from the left; the caller may add to it between two results. None: all of them, in order.
     depths: supervision steps after which the answer is kept, ascending; the last is the most a puzzle may use. halt: leave
     earlier when the halting logit is positive ("score"), when two steps in a row give the same answer ("agree"), or never.
     noise: standard deviation of Gaussian noise on the reasoning latent before every supervision step (PTRM, arXiv 2605.19943,
@@ -84,7 +87,7 @@ def run(
     """
     if (noise or net.stochastic) and noise_seeds is None:
         raise ValueError("Noise needs noise_seeds.")
-    waiting = list(range(len(tokens)))[::-1]
+    waiting = deque(range(len(tokens))) if queue is None else queue
     deepest, wanted = max(depths), set(depths)
     rows: Rows | None = None
     net = net.to(device).eval()
@@ -93,11 +96,11 @@ def run(
             with torch.inference_mode():
                 free = batch_size - (0 if rows is None else len(rows.job))
                 if free > 0 and waiting:
-                    taken = [waiting.pop() for _ in range(min(free, len(waiting)))]
+                    taken = [waiting.popleft() for _ in range(min(free, len(waiting)))]
                     try:
                         rows = _join(rows, _enter(net, tokens, ids, taken, dtype, device, noise_seeds))
                     except BaseException:
-                        waiting += taken[::-1]
+                        waiting.extendleft(taken[::-1])
                         raise
                 assert rows is not None
                 start = time.perf_counter()
@@ -126,7 +129,7 @@ def run(
             if not _out_of_memory(error) or batch_size == 1:
                 raise
             if rows is not None:
-                waiting += rows.job[::-1]
+                waiting.extendleft(rows.job[::-1])
                 rows = None
             batch_size = max(1, batch_size // 2)
             if device.type == "cuda":

@@ -64,6 +64,11 @@ class Rollouts:
         index = bisect.bisect_right(self._ends, job)
         return index, job - self._ends[index] + self._counts[index]
 
+    def jobs(self, index: int, start: int, stop: int) -> range:
+        """Return the jobs of a puzzle's rollouts from `start` to before `stop`, as far as it has them."""
+        first, last = self._ends[index] - self._counts[index], self._ends[index]
+        return range(min(first + start, last), min(first + stop, last))
+
     def count(self, index: int) -> int:
         """Return how many rollouts a puzzle has."""
         return self._counts[index]

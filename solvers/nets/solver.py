@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.contracts import Attempt, Budget, GridCodec, Puzzle, SolverCard, Task, TaskView, TracePoint, Usage
+from harness.contracts import Answer, Attempt, Budget, GridCodec, Puzzle, SolverCard, Task, TaskView, TracePoint, Usage
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class NetSolver:
     and, with `augment`, start from a symmetric copy of the puzzle whose answer is mapped back; where the weights have puzzle
     ids, from a copy they were trained on, under its id. blank_id: give every rollout the id 0, which is never trained (a
     control). A stochastic net draws every rollout, the first included. select: rank distinct answers by votes and then mean
-    halting probability ("vote"; PTRM's mode@K), or by the best halting logit ("halt"; PTRM's best-Q@K).
+    halting probability ("vote"; PTRM's mode@K), or by the best halting logit ("halt"; PTRM's best-Q@K). quorum: votes for one
+    answer that end the voting; rollouts start as they are needed for it, `samples` is then the most a puzzle may use.
     """
 
     net: ClassVar[str]
@@ -44,6 +46,7 @@ class NetSolver:
     augment: bool = False
     blank_id: bool = False
     select: Literal["vote", "halt"] = "vote"
+    quorum: int | None = None
     batch_size: int = 256
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
@@ -51,7 +54,7 @@ class NetSolver:
     _loaded: Any = field(init=False, default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("depth", "samples", "batch_size", "threads"):
+        for name in ("depth", "samples", "quorum", "batch_size", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}.", rule="It must be at least 1.")
@@ -61,6 +64,11 @@ class NetSolver:
             raise UserError("depth and depths were both given.", rule="The last of depths is the depth.")
         if self.samples > 1 and self.depths:
             raise UserError(f"depths needs samples=1, not {self.samples}.", rule="A curve is read off one undisturbed rollout.")
+        if self.quorum is not None and not (self.quorum <= self.samples and self.select == "vote"):
+            raise UserError(
+                f"quorum is {self.quorum}, with samples={self.samples} and select={self.select}.",
+                rule="It is a number of equal votes, at most samples, and ends a vote.",
+            )
         if self.noise < 0:
             raise UserError(f"noise is {self.noise}.", rule="It is a standard deviation, at least 0.")
         if self.noise and self.samples == 1 and not self.stochastic:
@@ -124,7 +132,7 @@ class NetSolver:
 
         from solvers.nets import engine
         from solvers.nets.flops import inference_flops
-        from solvers.nets.rollouts import NoiseSeeds, Rollouts
+        from solvers.nets.rollouts import NoiseSeeds, Rollouts, rank
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)
@@ -134,6 +142,9 @@ class NetSolver:
         jobs = Rollouts(open_puzzles, codec, self, seed=budget.seed, table=self._loaded.table, stochastic=net.stochastic)
         flops_per_step = inference_flops(net.config)
         waiting: dict[int, list[Finished]] = {}
+        counts = [jobs.count(index) for index in range(len(open_puzzles))]
+        started = counts if self.quorum is None else [min(self.quorum, count) for count in counts]
+        queue = deque(job for index, count in enumerate(started) for job in jobs.jobs(index, 0, count))
         finished = engine.run(
             net,
             jobs,
@@ -145,14 +156,23 @@ class NetSolver:
             device=torch.device(self._device_type()),
             noise=self.noise,
             noise_seeds=NoiseSeeds(jobs),
+            queue=queue,
         )
         for job in finished:
             index, _ = jobs.place(job.job)
             done = waiting.setdefault(index, [])
             done.append(job)
-            if len(done) == jobs.count(index):
-                del waiting[index]
-                yield from self._attempts(open_puzzles[index], done, jobs, budget, flops_per_step)
+            if len(done) < started[index]:
+                continue
+            ranked = rank(done, jobs, self.select)
+            missing = 0 if self.quorum is None else self.quorum - len(ranked[0][1])
+            if missing > 0 and len(done) < counts[index]:
+                more = jobs.jobs(index, len(done), len(done) + missing)
+                queue.extendleft(reversed(more))
+                started[index] += len(more)
+                continue
+            del waiting[index]
+            yield from self._attempts(open_puzzles[index], done, ranked, jobs, budget, flops_per_step)
 
     @classmethod
     def train(cls, task: Task, *, device: str, **options: Any) -> Path | None:
@@ -180,11 +200,14 @@ class NetSolver:
         import_checkpoint(cls.net, checkpoint, out, options, identifiers)
 
     def _attempts(
-        self, puzzle: Puzzle, done: list[Finished], jobs: Rollouts, budget: Budget, flops_per_step: int
+        self,
+        puzzle: Puzzle,
+        done: list[Finished],
+        ranked: list[tuple[Answer, list[float]]],
+        jobs: Rollouts,
+        budget: Budget,
+        flops_per_step: int,
     ) -> Iterator[Attempt]:
-        from solvers.nets.rollouts import rank
-
-        ranked = rank(done, jobs, self.select)
         steps = sum(job.depth for job in done)
         cost = Usage(
             wall_seconds=max(job.seconds for job in done),
