@@ -20,7 +20,8 @@ from typing import Any
 import torch
 
 from harness import registry
-from harness.contracts import Answer, Item
+from harness.contracts import Item
+from harness.errors import UserError
 from harness.options import parse_pairs
 from harness.statistics import wilson
 from solvers.nets import engine, weights
@@ -45,30 +46,39 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
+    try:
+        compare(args)
+    except UserError as error:
+        parser.error(str(error))
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Run the arms and print their lines. Raises UserError if the question makes no sense for the weights, task or numbers."""
     task = registry.create("task", args.task, parse_pairs(args.T, "-T"))
     items = task.load(split="test", seed=0, limit=args.puzzles, data_dir=args.data_dir)
     loaded = weights.load(args.weights)
+    if loaded.net.stochastic or loaded.table is not None:
+        raise UserError(f"{args.weights} has no undisturbed rollout of a single puzzle.", rule="Stochastic nets and ids are out.")
+    kind: type[NetSolver] = registry.find("solver", loaded.name)
+    kind(weights=args.weights).for_task(task)  # says so if the weights are for another task
     trained = loaded.net.config.halt_max_steps
-    if args.steps < trained:
-        parser.error(f"--steps is {args.steps}; one rollout of these weights has {trained}")
+    if args.steps < trained or not items:
+        raise UserError(
+            f"--steps {args.steps}, {len(items)} puzzles.", rule=f"One rollout has {trained} steps; at least one puzzle."
+        )
     doublings = [2**k for k in range((args.steps // trained).bit_length())]  # numbers of rollouts, or of times as deep
-    settings: dict[str, Any] = {"batch_size": args.batch_size, "device": args.device}
-    arms: dict[str, NetSolver] = {"depth": solver(loaded, depth=trained * doublings[-1], **settings)}
+    shared: dict[str, Any] = {"batch_size": args.batch_size, "device": args.device, "halt": "never"}
+    arms = {"depth": kind(depth=trained * doublings[-1], **shared)}
     if len(doublings) > 1:
-        many = {"samples": doublings[-1], "depth": trained, **settings}
-        arms |= {f"noise {std}": solver(loaded, noise=float(std), **many) for std in args.noise.split(",") if std}
-        arms |= {"symmetries": solver(loaded, augment=True, **many)} if args.symmetries else {}
+        many = {"samples": doublings[-1], "depth": trained, **shared}
+        arms |= {f"noise {std}": kind(noise=float(std), **many) for std in args.noise.split(",") if std}
+        arms |= {"symmetries": kind(augment=True, **many)} if args.symmetries else {}
     deep: Solved = {}
     for name, chosen in arms.items():
         solved = outcomes(loaded, task, items, chosen, doublings, trained, args.seed)
         deep = deep or solved
         for (select, steps), marks in solved.items():
             print(json.dumps({"weights": args.weights.name, "arm": name, **line(select, steps, marks, deep)}), flush=True)
-
-
-def solver(loaded: weights.Loaded, **options: Any) -> NetSolver:
-    kind: type[NetSolver] = registry.find("solver", loaded.name)
-    return kind(halt="never", **options)
 
 
 def outcomes(
@@ -94,21 +104,17 @@ def outcomes(
     for job in finished:
         by_puzzle[rollouts.place(job.job)[0]].append(job)
     solved: Solved = defaultdict(list)
-    for index, (_, key) in enumerate(items):
-
-        def right(answer: Answer, answers: Sequence[Answer] = key.answers) -> bool:
-            return answer in answers
-
+    for index, item in enumerate(items):
         done = sorted(by_puzzle[index], key=lambda job: job.job)
         if chosen.samples == 1:
             for depth, tokens in done[0].tokens_at.items():
-                solved["one", depth].append(right(rollouts.answer(done[0].job, tokens)))
+                solved["one", depth].append(task.judge(*item, rollouts.answer(done[0].job, tokens)).correct)
             continue
         for n in doublings:
             for select in ("vote", "halt"):
                 ranked = rank(done[:n], rollouts, select)  # type: ignore[arg-type]
-                solved[select, trained * n].append(right(ranked[0][0]))
-            solved["any", trained * n].append(any(right(answer) for answer, _ in ranked))
+                solved[select, trained * n].append(task.judge(*item, ranked[0][0]).correct)
+            solved["any", trained * n].append(any(task.judge(*item, answer).correct for answer, _ in ranked))
     return solved
 
 

@@ -32,7 +32,7 @@ from plain_trm import PlainTrm
 
 from harness import registry
 from harness.options import parse_pairs
-from solvers.nets import engine, onednn, weights
+from solvers.nets import engine, fused, onednn, weights
 from solvers.nets.flops import inference_flops, measured_peak, training_flops
 from solvers.nets.optim import optimisers
 from solvers.nets.recipes import recipe
@@ -46,7 +46,9 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch-size", type=int, default=None, help="training; default 768 on a GPU, 16 on a CPU")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=None, help="default: on a GPU")
+    parser.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, default=None, help="default: on a GPU, where no kernels fit"
+    )
     parser.add_argument("--processes", type=int, default=None, help="of our training; default: one for each core of a CPU")
     parser.add_argument("--weights", type=Path, help="a weights file of an MLP TRM; without it, only training is timed")
     parser.add_argument("--task", default="sudoku", help="what the weights answer: its test split")
@@ -88,10 +90,13 @@ def training(device: torch.device, dtype: torch.dtype, batch: int, rounds: int, 
     timed = turn_about(sides, device, rounds)
     if isinstance(ours, Processes):
         ours.close()
-    flops = training_flops(published_net().config) * batch
+    net = published_net()
+    flops, latent = training_flops(net.config) * batch, torch.empty(1, 97, net.config.hidden_size, dtype=dtype, device=device)
+    kernels = fused.usable(net.L_level, latent)
     return {
         "batch_size": batch,
-        "compiled": compiled,
+        "kernels": kernels,
+        "compiled": compiled and not kernels,
         "processes": processes,
         **{
             side: {"optimiser_steps_per_second": 1 / seconds, "flops_per_second": flops / seconds, "peak_bytes": peak}

@@ -1,4 +1,4 @@
-"""The forward kernels say what the plain layers say; run by Triton's interpreter on a CPU (`make test-kernels`)."""
+"""The kernels say what the plain layers say, forward and backward; run by Triton's interpreter on a CPU (`make test-kernels`)."""
 
 from __future__ import annotations
 
@@ -56,6 +56,25 @@ def test_the_gradients_of_a_level(positions: int, width: int, normalised: bool) 
         assert expected is not None
         assert expected.abs().amax() > 0.1
         torch.testing.assert_close(gradient, expected, atol=1e-5 * float(expected.abs().amax()), rtol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize(("positions", "width"), [(36, 128), (82, 512), (97, 512), (128, 512)])
+@pytest.mark.parametrize("normalised", [True, False])
+def test_on_a_gpu_the_kernels_are_closer_to_float32_than_the_layers(positions: int, width: int, normalised: bool) -> None:
+    plain = level(positions, width, normalised).cuda()
+    given = torch.randn(3, 5, positions, width, device="cuda").unbind(0)
+    if not fused.usable(plain, given[0].bfloat16()):
+        pytest.skip("the kernels are not for this GPU")
+    found = []
+    for apply, dtype in ((plain, torch.float32), (plain, torch.bfloat16), (fused.StandIn(plain), torch.bfloat16)):
+        inputs = [tensor.to(dtype, copy=True).requires_grad_() for tensor in given[:2]]
+        out = apply(*inputs, None)
+        out.float().mul(given[2]).sum().backward()
+        found.append([out.detach().float()] + [leaf.grad.float() for leaf in (*inputs, *plain.parameters())])  # type: ignore[union-attr]
+        plain.zero_grad()
+    for exact, layers, kernels in zip(*found, strict=True):
+        assert (kernels - exact).norm() < 1.2 * (layers - exact).norm() < 0.06 * exact.norm()
 
 
 CALLS: list[int] = []

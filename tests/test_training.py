@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +20,10 @@ from safetensors.torch import load_file
 
 from harness.contracts import Symmetries
 from harness.errors import UserError
-from solvers.nets import weights
+from solvers.nets import checkpoint, weights
 from solvers.nets.data import Batches, TrainingSet
 from solvers.nets.layers import PuzzleTable
+from solvers.nets.metrics import Clock, Meter
 from solvers.nets.optim import MovingAverage, learning_rate_scale, sign_sgd
 from solvers.nets.recipes import RECIPES, Recipe, recipe
 from solvers.nets.run_training import changed
@@ -176,7 +179,6 @@ def test_two_processes_give_the_weights_of_one_on_the_same_global_batch(tmp_path
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
     train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None)
     good = (tmp_path / "checkpoint.safetensors").read_bytes()
-    from solvers.nets import checkpoint
 
     def poisoned(self: checkpoint.Checkpoint, device: torch.device) -> tuple:
         progress, carries = real(self, device)
@@ -256,6 +258,20 @@ def test_sign_sgd_moves_only_the_rows_that_were_used() -> None:
     kept = 1 * (1 - 0.1 * 0.5)
     expected = torch.tensor([[1.0, 1.0], [kept - 0.1, kept - 0.1], [1.0, 1.0], [kept - 0.1, kept]])
     torch.testing.assert_close(table.weights, expected)
+
+
+def test_the_metrics_are_right_although_a_graph_overwrites_its_result() -> None:
+    meter, progress = Meter(1.0, Clock(checkpoint.Progress())), checkpoint.Progress()
+    loss, one = torch.tensor(0.0), torch.ones(1)
+    result: Any = SimpleNamespace(
+        loss_sum=loss, token_loss=loss, halted=one, correct=one, cell_accuracy=one, steps=one, extra_loss=None
+    )
+    for report in ([100.0, 1.0, 1.0], [3.0, 6.0, 9.0]):
+        for value in report:
+            loss.fill_(value)
+            meter.add(result)
+        progress.step += 3
+        assert meter.line(progress)["loss"] == sum(report) / 3
 
 
 def test_the_moving_average_follows_its_definition() -> None:

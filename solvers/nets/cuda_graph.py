@@ -16,10 +16,8 @@ Step = Callable[[Carry, dict[str, Tensor]], tuple[Carry, StepResult]]
 """A supervision step of a batch that leaves its gradients in the parameters; what it returns is detached."""
 
 
-def obstacle(recipe: Recipe, net: TrmNet, device: torch.device, world: int) -> str | None:
-    """Return why the recipe's steps cannot be a graph here, None if they can."""
-    if device.type != "cuda":
-        return "there is no GPU"
+def obstacle(recipe: Recipe, net: TrmNet, world: int) -> str | None:
+    """Return why the recipe's steps cannot be a graph on a GPU, None if they can."""
     if world > 1 or recipe.accumulate > 1:
         return "gradients are summed over processes or micro-batches"
     if net.stochastic:
@@ -46,14 +44,15 @@ class Graphed:
         self._forget_gradients()
 
     def __call__(self, carry: Carry, batch: dict[str, Tensor]) -> tuple[Carry, StepResult]:
-        if self.graph is None:
-            self._record(carry, batch)
-            assert self.graph is not None
-        _copy(batch, self.batch)
-        if carry is not self.carry:
-            _copy(carry.tensors(), self.carry.tensors())
-        self.graph.replay()
-        return self.carry, self.result
+        with torch.cuda.device_of(carry.tokens):  # what is recorded is what the current device does
+            if self.graph is None:
+                self._record(carry, batch)
+                assert self.graph is not None
+            _copy(batch, self.batch)
+            if carry is not self.carry:
+                _copy(carry.tensors(), self.carry.tensors())
+            self.graph.replay()
+            return self.carry, self.result
 
     def _record(self, carry: Carry, batch: dict[str, Tensor]) -> None:
         self.batch = {name: tensor.clone() for name, tensor in batch.items()}
@@ -66,7 +65,7 @@ class Graphed:
                 self._forget_gradients()
         torch.cuda.current_stream().wait_stream(beside)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        with torch.cuda.graph(self.graph, stream=torch.cuda.Stream()):
             after, self.result = self.step(self.carry, self.batch)
             _copy(after.tensors(), self.carry.tensors())
 

@@ -28,7 +28,8 @@ class Finished:
     depth: int  # supervision steps done
     tokens_at: dict[int, NDArray[np.int64]]  # asked depth (and the final one) -> tokens
     halt_score: float  # halting logit after the last step
-    seconds: float  # from entering the batch to leaving it
+    entered: float  # when it entered the batch, by time.perf_counter
+    seconds: float  # from then to leaving it
     device_seconds: float  # its share of the batch's time
 
 
@@ -142,6 +143,7 @@ def run(
                 depth=rows.depth[i],
                 tokens_at=rows.kept[i],
                 halt_score=float(scores[i]),
+                entered=rows.entered[i],
                 seconds=now - rows.entered[i],
                 device_seconds=rows.busy[i],
             )

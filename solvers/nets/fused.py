@@ -28,10 +28,10 @@ from solvers.nets.layers import NORM_EPS, Block, Level
 try:
     import triton
     from triton.tools.tensor_descriptor import TensorDescriptor
-
-    from solvers.nets import kernels
 except ImportError:  # torch without CUDA comes without Triton, torch before 2.8 with one that knows no descriptors
     triton = None
+else:
+    from solvers.nets import kernels
 
 STAGES = {False: 4, True: 3}
 """How many tiles `gated` has in flight, without and with what it keeps for the gradients: shared memory bounds them."""
@@ -72,7 +72,10 @@ class Weights(NamedTuple):
 
 
 class StandIn:
-    """A level with its weights cast and padded for the kernels; make it anew whenever weights have changed."""
+    """A level with its weights cast and padded for the kernels; make it anew whenever weights have changed.
+
+    Weights that have `dtype` already are not copied, so none may change between a forward pass and its gradients.
+    """
 
     def __init__(self, level: Level, dtype: torch.dtype = torch.bfloat16) -> None:
         self.blocks: list[Weights] = []
@@ -89,7 +92,10 @@ class StandIn:
             self.blocks.append(Weights(*mix, in_turn, down, mixer.normalised))
 
     def __call__(self, z_BSD: Tensor, injection_BSD: Tensor, rope: Any = None) -> Tensor:
-        """Return what the level returns."""
+        """Return what the level returns, (B, S, D), for a latent and its injection of that shape in the dtype of the weights.
+
+        There are gradients unless they are switched off. `rope` is for other levels: a mixer has no angles.
+        """
         with torch.cuda.device_of(z_BSD):  # kernels start on the current device, whatever they are given
             if torch.is_grad_enabled():
                 out: Tensor = _WithGradients.apply(z_BSD, injection_BSD, self.blocks, *self.parameters)
@@ -232,7 +238,7 @@ def gated(x_BSD: Tensor, w: Weights, *, keeps: bool = False) -> tuple[Tensor, Te
     squares = x_BSD.new_empty(inner // columns, M, dtype=torch.float32) if w.normalised else None
     kept = x_BSD.new_empty(M, 2 * inner) if keeps else out
     tiles, processors = triton.cdiv(M, rows) * (inner // columns), _processors(x_BSD.device)
-    programs = processors if tiles >= processors else 1 << (tiles.bit_length() - 1)  # every number is compiled for itself
+    programs = processors if tiles >= processors else 1 << (tiles.bit_length() - 1)  # each is compiled for itself: few
     kernels.gated[(programs,)](
         TensorDescriptor.from_tensor(x_BSD.view(M, D), [rows, depth]),
         TensorDescriptor.from_tensor(w.gate_up, [2 * columns, depth]),

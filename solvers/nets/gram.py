@@ -159,7 +159,7 @@ class GramNet(TrmNet):
         """
         applications, cut = self._applications()
         training, everywhere = torch.is_grad_enabled(), self.config.kl_over == "all"
-        networks = self._levels(x, len(applications))
+        networks = self._levels(x, len(applications) - cut if training else len(applications))
         with torch.no_grad():
             forward = self._levels(x, cut) if training else networks
         y = None if labels_BL is None else self.posterior.embed(labels_BL, self.prefix, x.dtype)

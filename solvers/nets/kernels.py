@@ -4,7 +4,7 @@ Shape suffixes as in layers.py; M = B·S rows. Positions come as two tiles, `fir
 two, and 82 is far from 128. With `keeps` a forward kernel also stores what its backward kernel needs.
 
 Both halves of a block are y = x + s·(W h), out = n·y, with h = σ(gate)·p, p = gate·up, s = 1/rms(p) (1 if not normalised) and
-n = 1/rms(y). Their gradients, for `d` the gradient of `out`, along the normalised axis of length L:
+n = 1/rms(y); F is the inner width. Their gradients, for `d` the gradient of `out`:
 
     dy = n·(d - out·mean(d·out)),  dh = Wᵀ (s·dy),  dp = σ(gate)·dh - p·(s²/F)·sum(dy·(y - x)),
     dup = dp·gate,  dgate = dp·up + dh·p·σ(gate)·(1 - σ(gate)),  dx = dy + W_gateᵀ dgate + W_upᵀ dup.

@@ -60,7 +60,7 @@ class Meter:
         }
         if result.extra_loss is not None:
             new["extra_loss"] = result.extra_loss
-        self.sums = {k: self.sums[k] + v for k, v in new.items()} if self.sums else new
+        self.sums = {k: self.sums.get(k, 0) + v for k, v in new.items()}  # sums of our own: a graph overwrites its result
 
     def line(self, progress: Progress) -> dict[str, Any]:
         """Return the metrics since the last line; accuracies are over sequences that left their slot, by this process."""

@@ -210,7 +210,7 @@ class NetSolver:
     ) -> Iterator[Attempt]:
         steps = sum(job.depth for job in done)
         cost = Usage(
-            wall_seconds=max(job.seconds for job in done),
+            wall_seconds=max(job.entered + job.seconds for job in done) - min(job.entered for job in done),
             device_seconds=sum(job.device_seconds for job in done),
             passes=steps,
             flops=steps * flops_per_step,

@@ -156,7 +156,7 @@ def train(
 
     step: Step = eager
     if recipe.cuda_graph and device.type == "cuda":
-        if reason := obstacle(recipe, net, device, world):
+        if reason := obstacle(recipe, net, world):
             say(f"no CUDA graph: {reason}")
         else:
             step = Graphed(eager, list(net.parameters()))
