@@ -57,8 +57,11 @@ def usable(level: Level, z_BSD: Tensor) -> bool:
 
 
 def fits(S: int, D: int) -> bool:
-    """Say whether the kernels were written for S positions of width D: one tile holds all positions, and one all of a row."""
-    return 32 < S <= 128 and D >= 128 and D.bit_count() == 1
+    """Say whether the kernels are for S positions of width D: one tile holds all positions, and one all of a row.
+
+    They are right for widths from 128 on, but narrower ones than 512 have not been run on a GPU.
+    """
+    return 32 < S <= 128 and D >= 512 and D.bit_count() == 1
 
 
 class Weights(NamedTuple):
