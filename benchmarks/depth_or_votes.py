@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--puzzles", type=int, help="the first so many of the test split; all if left out")
     parser.add_argument("--steps", type=int, default=128, help="the most supervision steps a puzzle may use")
-    parser.add_argument("--noise", default="0.3,1.0", help="standard deviations; empty for none")
+    parser.add_argument("--noise", type=float, nargs="*", default=[0.3, 1.0], help="standard deviations, an arm each")
     parser.add_argument("--symmetries", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch-size", type=int, default=256)
@@ -71,7 +71,7 @@ def compare(args: argparse.Namespace) -> None:
     arms = {"depth": kind(depth=trained * doublings[-1], **shared)}
     if len(doublings) > 1:
         many = {"samples": doublings[-1], "depth": trained, **shared}
-        arms |= {f"noise {std}": kind(noise=float(std), **many) for std in args.noise.split(",") if std}
+        arms |= {f"noise {std}": kind(noise=std, **many) for std in args.noise}
         arms |= {"symmetries": kind(augment=True, **many)} if args.symmetries else {}
     deep: Solved = {}
     for name, chosen in arms.items():
