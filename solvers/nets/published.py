@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import re
 import typing
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -88,10 +90,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return load_file(path)
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles torch did not write
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))  # torch's own words go on to advise loading it all the same
         raise UserError(
-            f"{path} is not a plain state dict: {str(error).splitlines()[0]}",
+            f"{path} is not a plain state dict: it asks for {asked[1] if asked else 'more than tensors'}.",
             rule="Only tensors are read; a pickle that carries code is never run.",
             next_step="Ask its author for safetensors.",
         ) from error
