@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import sqlite3
@@ -77,16 +76,16 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path: Path,
         server.seen.clear()
         server.requests.clear()
         monkeypatch.setenv("DEPTHBENCH_CACHE", str(tmp_path / "other-cache"))
-        killed = 0
-        for seconds in (1.8, 2.4):
+        for more in (1, 100, 200):
             run = subprocess.Popen(
                 command(server, tmp_path / "killed", count), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
-            time.sleep(seconds)
-            killed += run.poll() is None
-            os.kill(run.pid, signal.SIGKILL)
-            run.wait(10)
-        assert killed
+            wanted = len(server.requests) + more
+            while len(server.requests) < wanted:
+                assert run.poll() is None
+                time.sleep(0.002)
+            run.kill()
+            assert run.wait(10) == -signal.SIGKILL
         last = subprocess.run(command(server, tmp_path / "killed", count), check=True, capture_output=True, text=True)
         lines = records(tmp_path / "killed")
         assert len({line["puzzle"] for line in lines}) == len(lines) == count
