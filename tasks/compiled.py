@@ -8,10 +8,14 @@ from typing import Any, TypeVar, cast
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def compiled(function: F) -> F:
-    """Compile a loop over numpy arrays to machine code at its first call and keep the result on disk."""
+def compiled(signature: str) -> Callable[[F], F]:
+    """Compile a loop over numpy arrays to machine code and keep the result on disk.
+
+    `signature` is numba's: `i1` int8, `i8` int64, `f8` float64, `b1` bool, `[::1]` a contiguous axis. With one signature a
+    function has one file in the cache, so that two processes that start at once write the same to it, never each other's.
+    """
     try:
         from numba import njit
     except ImportError:  # a bare GPU machine
-        return function
-    return cast(F, njit(cache=True)(function))
+        return lambda function: function
+    return cast(Callable[[F], F], njit(signature, cache=True))

@@ -85,7 +85,7 @@ def _weights(height: int, width: int) -> NDArray[np.float64]:
     return weights[dihedral(height, width)].astype(np.float64)
 
 
-@compiled
+@compiled("i8(i1[::1], i8, i8, i8[::1], i8[::1], i8[::1])")
 def _flood(cells: Cells, width: int, start: int, distance: Ints, parent: Ints, queue: Ints) -> int:
     """Write each cell's distance from `start` in moves and its first parent, -1 where unreached.
 
@@ -118,7 +118,7 @@ def _flood(cells: Cells, width: int, start: int, distance: Ints, parent: Ints, q
     return tail
 
 
-@compiled
+@compiled("b1(i1[::1], i8, f8[::1], i8)")
 def _place_ends(cells: Cells, width: int, draws: NDArray[np.float64], least_moves: int) -> bool:
     size = len(cells)
     distance, parent, queue = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
@@ -142,7 +142,7 @@ def _place_ends(cells: Cells, width: int, draws: NDArray[np.float64], least_move
     return True
 
 
-@compiled
+@compiled("void(i1[::1], i8, i8, i8[:, ::1], i8)")
 def _carve(cells: Cells, height: int, width: int, order: Ints, start: int) -> None:
     across, down = (width + 1) // 2, (height + 1) // 2
     visited, tried = np.zeros(across * down, np.int8), np.zeros(across * down, np.int64)

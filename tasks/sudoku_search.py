@@ -83,14 +83,14 @@ def invariant(board: Board, size: int) -> int:
     return int(_invariant(board, size, t.house_of, box_height == box_width))
 
 
-@compiled
+@compiled("void(i1[::1], i8[::1], i8[:, ::1], i8, i8)")
 def _place(board: Board, used: Ints, house_of: Ints, cell: int, digit: int) -> None:
     board[cell] = digit
     for k in range(3):
         used[house_of[cell, k]] |= 1 << (int(digit) - 1)
 
 
-@compiled
+@compiled("i8(i8)")
 def _digit(mask: int) -> int:
     digit = 1
     while mask > 1:
@@ -99,7 +99,7 @@ def _digit(mask: int) -> int:
     return digit
 
 
-@compiled
+@compiled("i8(i1[::1], i8[::1], i8, i8[:, ::1], i8[:, ::1])")
 def _propagate(board: Board, used: Ints, size: int, houses: Ints, house_of: Ints) -> int:
     """Place singles until none is left; return SOLVED, CONTRADICTION or the cell with the fewest candidates."""
     full = (1 << size) - 1
@@ -151,7 +151,7 @@ def _propagate(board: Board, used: Ints, size: int, houses: Ints, house_of: Ints
             return best
 
 
-@compiled
+@compiled("b1(i1[::1], i1[::1], i8[::1], i8[:, ::1])")
 def _load(clues: Board, board: Board, used: Ints, house_of: Ints) -> bool:
     """Place the clues; return whether no two of them clash."""
     for cell in range(len(clues)):
@@ -163,7 +163,7 @@ def _load(clues: Board, board: Board, used: Ints, house_of: Ints) -> bool:
     return True
 
 
-@compiled
+@compiled("Tuple((i8, i8, i1[::1]))(i1[::1], i8, i8[:, ::1], i8[:, ::1], i8[:, ::1], i8)")
 def _search(clues: Board, size: int, houses: Ints, house_of: Ints, order: Ints, limit: int) -> tuple[int, int, Board]:
     cells = size * size
     boards = np.zeros((cells + 1, cells), np.int8)
@@ -212,7 +212,7 @@ def _search(clues: Board, size: int, houses: Ints, house_of: Ints, order: Ints, 
     return found, guesses, first
 
 
-@compiled
+@compiled("i1[::1](i1[::1], i8, i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[::1], i8, b1)")
 def _dig(
     solution: Board, size: int, houses: Ints, house_of: Ints, natural: Ints, order: Ints, clues: int, singles_only: bool
 ) -> Board:
@@ -237,13 +237,13 @@ def _dig(
     return board
 
 
-@compiled
+@compiled("i8(i8, i8)")
 def _mix(x: int, salt: int) -> int:
     x = (x * (48271 + salt) + 11 + salt) % PRIME
     return (x * x + salt * 69621 + 1) % PRIME
 
 
-@compiled
+@compiled("i8(i1[::1], i8, i8[:, ::1], b1)")
 def _invariant(board: Board, size: int, house_of: Ints, transposable: bool) -> int:
     cells = size * size
     colour = np.zeros(cells, np.int64)
