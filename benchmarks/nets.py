@@ -6,7 +6,8 @@
 Both sides train the same net (5,028,866 parameters, prefix of 16) by AdamW on the same batch, turn about, and the median of
 the ratios is reported. The plain side is benchmarks/plain_trm.py, in inference our layers by torch's own products: no
 compilation, no compaction, always full depth. On a CPU ours runs as it is best run there, a process for each core as torchrun
-starts them; the plain side has all cores as threads.
+starts them; the plain side has all cores as threads of one process. `peak_bytes` of training is what the side allocates at most
+on a GPU; on a CPU, by how much the resident memory of its processes grows at most, summed (null where that cannot be asked).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument(
         "--compile", action=argparse.BooleanOptionalAction, default=None, help="default: on a GPU, where no kernels fit"
     )
-    parser.add_argument("--processes", type=int, default=None, help="of our training; default: one for each core of a CPU")
+    parser.add_argument("--processes", type=int, default=None, help="of our training on a CPU; default: one for each core")
     parser.add_argument("--weights", type=Path, help="a weights file of an MLP TRM; without it, only training is timed")
     parser.add_argument("--task", default="sudoku", help="what the weights answer: its test split")
     parser.add_argument("-T", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
@@ -61,7 +62,7 @@ def main() -> None:
     on_gpu = device.type == "cuda"
     dtype = torch.bfloat16 if on_gpu else torch.float32
     batch = args.batch_size or (768 if on_gpu else 16)
-    processes = args.processes or (1 if on_gpu else torch.get_num_threads())
+    processes = 1 if on_gpu else args.processes or torch.get_num_threads()
     compiled = on_gpu if args.compile is None else args.compile
     report: dict[str, Any] = {
         "device": torch.cuda.get_device_name(device) if on_gpu else f"CPU, {torch.get_num_threads()} threads",
@@ -83,13 +84,17 @@ def main() -> None:
 def training(device: torch.device, dtype: torch.dtype, batch: int, rounds: int, compiled: bool, processes: int) -> dict[str, Any]:
     """Time optimiser steps, turn about."""
     settings = (device, dtype, batch, compiled)
-    ours = our_trainer(*settings) if processes == 1 else Processes(processes, settings)
-    sides: dict[str, Callable[[], None]] = {"plain": plain_trainer(device, dtype, batch), "ours": ours}
+    sides: dict[str, Callable[[], None]]
+    if device.type == "cuda":
+        sides = {"plain": plain_trainer(*settings), "ours": our_trainer(*settings)}
+    else:
+        sides = {"plain": Processes("plain", 1, settings), "ours": Processes("ours", processes, settings)}
     for warm_up in sides.values():
         warm_up()
     timed = turn_about(sides, device, rounds)
-    if isinstance(ours, Processes):
-        ours.close()
+    for side in sides.values():
+        if isinstance(side, Processes):
+            side.close()
     net = published_net()
     flops, latent = training_flops(net.config) * batch, torch.empty(1, 97, net.config.hidden_size, dtype=dtype, device=device)
     kernels = fused.usable(net.L_level, latent)
@@ -118,7 +123,9 @@ def random_batch(batch: int, device: torch.device) -> tuple[torch.Tensor, torch.
     return torch.from_numpy(tokens).to(device), torch.from_numpy(labels).to(device)
 
 
-def plain_trainer(device: torch.device, dtype: torch.dtype, batch: int) -> Callable[[], None]:
+def plain_trainer(
+    device: torch.device, dtype: torch.dtype, batch: int, _compiled: bool, _rank: int = 0, _world: int = 1
+) -> Callable[[], None]:
     """Return what does one optimiser step of the plain rendering."""
     chosen, net = recipe("trm-sudoku-paper"), published_net()
     config = net.config
@@ -168,17 +175,18 @@ def our_trainer(
 
 
 class Processes:
-    """Our training on several processes with one thread each; a call is one optimiser step of them all."""
+    """One side's training on several processes that share the cores as threads; a call is one optimiser step of them all."""
 
-    def __init__(self, count: int, settings: tuple[Any, ...]) -> None:
+    def __init__(self, side: str, count: int, settings: tuple[Any, ...]) -> None:
         context = multiprocessing.get_context("spawn")
         self.folder = tempfile.TemporaryDirectory()
         self.pipes, self.members = [], []
+        self.peak_bytes: int | None = None  # after the latest step
+        threads = max(1, torch.get_num_threads() // count)
         for rank in range(count):
             mine, theirs = context.Pipe()
-            member = context.Process(
-                target=_member, args=(theirs, f"{self.folder.name}/store", rank, count, settings), daemon=True
-            )
+            arguments = (theirs, side, f"{self.folder.name}/store", rank, count, threads, settings)
+            member = context.Process(target=_member, args=arguments, daemon=True)
             member.start()
             theirs.close()
             self.pipes.append(mine)
@@ -187,8 +195,8 @@ class Processes:
     def __call__(self) -> None:
         for pipe in self.pipes:
             pipe.send("step")
-        for pipe in self.pipes:
-            pipe.recv()
+        grown = [pipe.recv() for pipe in self.pipes]
+        self.peak_bytes = None if None in grown else sum(grown)
 
     def close(self) -> None:
         for pipe, member in zip(self.pipes, self.members, strict=True):
@@ -197,18 +205,31 @@ class Processes:
         self.folder.cleanup()
 
 
-def _member(pipe: Connection, store: str, rank: int, world: int, settings: tuple[Any, ...]) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
-    step = our_trainer(*settings, rank=rank, world=world)
+def _member(pipe: Connection, side: str, store: str, rank: int, world: int, threads: int, settings: tuple[Any, ...]) -> None:
+    torch.set_num_threads(threads)
+    if world > 1:
+        dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
+    before = peak_resident_bytes()
+    step = (our_trainer if side == "ours" else plain_trainer)(*settings, rank, world)
     while True:
         try:
             pipe.recv()
         except EOFError:
             break
         step()
-        pipe.send("done")
-    dist.destroy_process_group()
+        after = peak_resident_bytes()
+        pipe.send(None if before is None or after is None else after - before)
+    if world > 1:
+        dist.destroy_process_group()
+
+
+def peak_resident_bytes() -> int | None:
+    """Return the most memory that this process has held so far; None on systems that do not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def inference(
@@ -272,7 +293,8 @@ def turn_about(sides: dict[str, Callable[[], None]], device: torch.device, round
         call()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        return time.perf_counter() - start, torch.cuda.max_memory_allocated() if device.type == "cuda" else None
+        seconds = time.perf_counter() - start
+        return seconds, torch.cuda.max_memory_allocated() if device.type == "cuda" else getattr(call, "peak_bytes", None)
 
     runs = [{side: once(call) for side, call in sides.items()} for _ in range(rounds)]
     return {

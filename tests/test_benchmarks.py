@@ -89,3 +89,20 @@ def test_the_accuracy_curve_counts_what_the_solver_answers_and_goes_on_where_it_
     assert line["right"] == [correct(shallow, depth=depth) for depth in (1, 2)]
     assert run(*words).stdout == first.stdout
     assert len((shallow.parent / "curve.jsonl").read_text().splitlines()) == 1  # what is scored is not scored again
+
+
+@pytest.mark.slow
+def test_nets_times_both_sides_and_says_what_memory_they_took() -> None:
+    weights_file = weights.SHIPPED / "trm-sudoku-6x6.safetensors"
+    done = run("nets.py", "--device", "cpu", "--rounds", 1, "--batch-size", 2, "--weights", weights_file,
+               "-T", "difficulty=hard", "--puzzles", PUZZLES)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    parameters = 4 * 5_028_866  # bytes; AdamW keeps two more copies, and there are gradients
+    for side in ("plain", "ours"):
+        assert report["training"][side]["optimiser_steps_per_second"] > 0
+        assert report["training"][side]["peak_bytes"] > 4 * parameters
+    inference = report["inference"]
+    assert inference["same_answers"] == inference["puzzles"] == PUZZLES
+    assert inference["plain"]["correct"] == correct(weights_file)
+    assert inference["mean_supervision_steps"]["ours"] < inference["mean_supervision_steps"]["plain"]
