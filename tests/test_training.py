@@ -192,8 +192,11 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None)
-    with pytest.raises(UserError, match=r"another training run \(it differs in seed\).*--fresh"):
+    with pytest.raises(UserError, match=r"another training run \(seed is 0 there, 1 here\).*--fresh"):
         train(tiny_recipe(), copy_task(), tmp_path, seed=1, device=CPU, say=lambda _: None)
+    other = dataclasses.replace(tiny_recipe(lr=0.5), config=TINY | {"L_cycles": 7})
+    with pytest.raises(UserError, match=r"recipe\.config\.L_cycles is \d there, 7 here; recipe\.lr is 0\.\d+ there, 0\.5 here\)"):
+        train(other, copy_task(), tmp_path, seed=0, device=CPU, say=lambda _: None)
 
 
 def test_training_stops_early_when_validation_stalls(tmp_path: Path) -> None:

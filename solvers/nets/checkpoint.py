@@ -66,9 +66,8 @@ class Checkpoint:
             raise UserError(f"{self.path} cannot be read ({error}).", next_step="Give --fresh to start anew.") from error
         theirs, ours = json.loads(metadata["run"]), json.loads(json.dumps(self.run))
         if theirs != ours:
-            differs = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
             raise UserError(
-                f"{self.path.parent} holds another training run (it differs in {', '.join(differs)}).",
+                f"{self.path.parent} holds another training run ({_differences(theirs, ours)}).",
                 rule="A folder belongs to one recipe, seed and data set.",
                 next_step="Give another --out, or --fresh to start anew here.",
             )
@@ -84,3 +83,11 @@ class Checkpoint:
             restore_state(optimiser, part(f"optimiser{i}"))
         carries = len({key.split("/")[0] for key in tensors if key.startswith("carry")})
         return Progress(**json.loads(metadata["progress"])), [Carry.from_tensors(part(f"carry{i}")) for i in range(carries)]
+
+
+def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    """Return the first three entries, nested ones too, in which two runs differ, with both values."""
+    there, here = weights.flat(theirs), weights.flat(ours)
+    names = [name for name in here | there if here.get(name) != there.get(name)]
+    said = [f"{name} is {there.get(name, 'not set')} there, {here.get(name, 'not set')} here" for name in names]
+    return "; ".join(said[:3]) + (f"; and {len(said) - 3} more" if len(said) > 3 else "")

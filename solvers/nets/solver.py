@@ -190,7 +190,7 @@ class NetSolver:
         ledger = {k: v for k, v in dataclasses.asdict(loaded.parameters).items() if v is not None}
         facts = {"net": loaded.name, "sha256": loaded.sha256}
         facts |= {f"parameters.{k}": v for k, v in ledger.items()}
-        return facts | _flat("config", dataclasses.asdict(loaded.net.config)) | _flat("training", loaded.training)
+        return facts | weights.flat({"config": dataclasses.asdict(loaded.net.config), "training": loaded.training})
 
     @classmethod
     def import_weights(cls, checkpoint: Path, out: Path, options: Mapping[str, str], identifiers: Path | None = None) -> None:
@@ -266,13 +266,6 @@ def _exposure(training: dict[str, Any]) -> dict[str, Any]:
     if "started_from" in training:
         seen["started_from"] = _exposure(training["started_from"]["training"])
     return seen
-
-
-def _flat(name: str, value: Any) -> dict[str, Any]:
-    """Return nested dicts as one, keys joined by dots."""
-    if not isinstance(value, dict) or not value:
-        return {name: value}
-    return {key: leaf for inner, below in value.items() for key, leaf in _flat(f"{name}.{inner}", below).items()}
 
 
 def _codec(task: TaskView) -> GridCodec:

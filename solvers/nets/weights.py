@@ -164,3 +164,14 @@ def count_parameters(net: nn.Module) -> Parameters:
     stored = core + embedding + per_puzzle + other + training
     active = core + embedding + other + (per_puzzle // rows if rows else 0)
     return Parameters(core=core, embedding=embedding, per_puzzle=per_puzzle, stored=stored, active=active)
+
+
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested dicts as one, keys joined by dots; an empty one stays a value."""
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping) and value:
+            found |= {f"{name}.{inner}": leaf for inner, leaf in flat(value).items()}
+        else:
+            found[name] = value
+    return found
