@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from harness.contracts import Symmetries
 from harness.errors import UserError
@@ -197,6 +198,22 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     other = dataclasses.replace(tiny_recipe(lr=0.5), config=TINY | {"L_cycles": 7})
     with pytest.raises(UserError, match=r"recipe\.config\.L_cycles is \d there, 7 here; recipe\.lr is 0\.\d+ there, 0\.5 here\)"):
         train(other, copy_task(), tmp_path, seed=0, device=CPU, say=lambda _: None)
+
+
+def test_a_run_begun_before_the_recipe_had_a_field_goes_on(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(tiny_recipe(), copy_task(), whole, seed=0, device=CPU, say=lambda _: None)
+    train(tiny_recipe(), copy_task(), parts, seed=0, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None)
+    path = parts / "checkpoint.safetensors"
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata()
+    run = json.loads(metadata["run"])
+    for name in ("cuda_graph", "depth_curriculum"):
+        del run["recipe"][name]
+    save_file(load_file(path), path, metadata | {"run": json.dumps(run)})
+    train(tiny_recipe(), copy_task(), parts, seed=0, device=CPU, say=lambda _: None)
+    ours, theirs = load_file(whole / "weights.safetensors"), load_file(parts / "weights.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_training_stops_early_when_validation_stalls(tmp_path: Path) -> None:

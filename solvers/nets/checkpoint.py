@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from harness.errors import UserError
 from solvers.nets import weights
 from solvers.nets.optim import MovingAverage, flatten_state, restore_state
+from solvers.nets.recipes import Recipe
 from solvers.nets.supervision import Carry
 
 
@@ -65,6 +66,7 @@ class Checkpoint:
         except (SafetensorError, OSError) as error:
             raise UserError(f"{self.path} cannot be read ({error}).", next_step="Give --fresh to start anew.") from error
         theirs, ours = json.loads(metadata["run"]), json.loads(json.dumps(self.run))
+        theirs["recipe"] = _defaults() | theirs["recipe"]
         if theirs != ours:
             raise UserError(
                 f"{self.path.parent} holds another training run ({_differences(theirs, ours)}).",
@@ -83,6 +85,12 @@ class Checkpoint:
             restore_state(optimiser, part(f"optimiser{i}"))
         carries = len({key.split("/")[0] for key in tensors if key.startswith("carry")})
         return Progress(**json.loads(metadata["progress"])), [Carry.from_tensors(part(f"carry{i}")) for i in range(carries)]
+
+
+def _defaults() -> dict[str, Any]:
+    """Return what a recipe's fields are when an older version, which did not have them yet, wrote the file."""
+    fields = [f for f in dataclasses.fields(Recipe) if f.default is not dataclasses.MISSING]
+    return dict(json.loads(json.dumps({f.name: f.default for f in fields})))
 
 
 def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
