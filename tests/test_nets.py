@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from solvers.nets.layers import truncated_normal_
 from solvers.nets.published import rename
 from solvers.nets.supervision import fresh_carry, supervise
 from solvers.nets.trm import TrmConfig, TrmNet
@@ -94,6 +95,15 @@ def test_training_metrics_match_the_published_code(published: Fixture) -> None:
         if result.continue_loss is not None:
             theirs = want[f"train/step{step}/metrics/q_continue_loss"].item()
             assert result.continue_loss.item() == pytest.approx(theirs, rel=1e-5)
+
+
+def test_fresh_weights_have_the_standard_deviation_they_are_asked_for() -> None:
+    torch.manual_seed(0)
+    drawn = truncated_normal_(torch.empty(2_000_000), 0.5)
+    assert drawn.std().item() == pytest.approx(0.5, rel=2e-3)
+    assert drawn.abs().max().item() == pytest.approx(2 * 0.5 / 0.87963, rel=1e-4)  # a normal cut at two sigma keeps 0.87963 of it
+    net = TrmNet(TrmConfig(vocab_size=11, seq_len=81))
+    assert net.L_level.layers[0].mlp.gate_up_proj.weight.std().item() == pytest.approx(512**-0.5, rel=1e-2)
 
 
 @pytest.mark.parametrize(("fields", "count"), [({"mlp_t": True, "pos_encodings": "none"}, 5_028_866), ({}, 6_828_034)])

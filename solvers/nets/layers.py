@@ -26,9 +26,8 @@ Positions = Literal["none", "rope", "learned"]
 
 def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
     """Fill with a normal truncated at two sigma, widened so that what is left has standard deviation `std`, as in JAX."""
-    alpha = math.erf(math.sqrt(2)) * math.sqrt(2 * math.pi)
-    density = 2 * math.exp(-2.0)
-    kept_std = math.sqrt(1 - 2 * density / alpha * 2)  # variance of N(0,1) cut at ±2: 1 - 2·2·φ(2)/(Φ(2)-Φ(-2))
+    inside = math.erf(math.sqrt(2))  # share of N(0, 1) within ±2
+    kept_std = math.sqrt(1 - 4 * math.exp(-2) / (math.sqrt(2 * math.pi) * inside))  # 1 - 2·2·φ(2) / inside, of N(0, 1) cut at ±2
     with torch.no_grad():
         return nn.init.trunc_normal_(tensor, std=std / kept_std, a=-2 * std / kept_std, b=2 * std / kept_std)
 
