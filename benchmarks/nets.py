@@ -33,7 +33,7 @@ from plain_trm import PlainTrm
 
 from harness import registry
 from harness.options import parse_pairs
-from solvers.nets import engine, fused, onednn, weights
+from solvers.nets import engine, fused, weights
 from solvers.nets.flops import inference_flops, measured_peak, training_flops
 from solvers.nets.optim import optimisers
 from solvers.nets.recipes import recipe
@@ -241,10 +241,9 @@ def inference(
     tokens = np.stack([task.grid.encode(puzzle) for puzzle, _ in items])
     net = loaded.net.to(device)
     answers: dict[str, dict[int, np.ndarray]] = {"plain": {}, "ours": {}}
-    steps, enabled = 0, onednn.enabled
+    steps = 0
 
     def plain(last: int = count) -> None:
-        net.kernels, onednn.enabled = False, False
         with torch.inference_mode():
             for start in range(0, last, batch):
                 part = torch.from_numpy(tokens[start : min(start + batch, last)]).to(device)
@@ -256,7 +255,7 @@ def inference(
 
     def ours(last: int = count) -> None:
         nonlocal steps
-        steps, net.kernels, onednn.enabled = 0, True, enabled
+        steps = 0
         for job in engine.run(
             net, tokens[:last], depths=[config.halt_max_steps], halt="agree", batch_size=batch, dtype=dtype, device=device
         ):

@@ -27,7 +27,9 @@ N, L, V, DEPTH = 23, 16, 6, 5
 def net() -> TrmNet:
     """A random net whose halting logits are spread around zero, so that puzzles leave the batch at different depths."""
     torch.manual_seed(1)
-    made = TrmNet(TrmConfig(vocab_size=V, seq_len=L, hidden_size=16, num_heads=2, puzzle_emb_len=0, halt_max_steps=DEPTH))
+    made = TrmNet(
+        TrmConfig(vocab_size=V, seq_len=L, hidden_size=16, num_heads=2, puzzle_emb_len=0, puzzle_emb_ndim=0, halt_max_steps=DEPTH)
+    )
     torch.nn.init.normal_(made.q_head.weight, std=0.5)
     torch.nn.init.zeros_(made.q_head.bias)
     return made.eval()
@@ -156,7 +158,8 @@ def test_noise_is_added_to_the_reasoning_latent_before_every_supervision_step(ne
 def test_flops_are_those_counted_by_hand() -> None:
     """One block of inner width 256: 2·(3·D·256) for the SwiGLU, 2·4·D² for projections, 4·S·D for attention, per position."""
     D, S = 16, 9
-    config = TrmConfig(vocab_size=V, seq_len=S, hidden_size=D, num_heads=2, L_layers=1, H_cycles=2, L_cycles=3, puzzle_emb_len=0)
+    sizes = {"vocab_size": V, "seq_len": S, "hidden_size": D, "num_heads": 2, "puzzle_emb_len": 0, "puzzle_emb_ndim": 0}
+    config = TrmConfig(**sizes, L_layers=1, H_cycles=2, L_cycles=3)
     application = S * (2 * 3 * D * 256 + 2 * 4 * D * D + 4 * S * D)
     heads = 2 * S * D * V + 2 * D * 2
     assert inference_flops(config) == 8 * application + heads

@@ -215,11 +215,18 @@ def two_answers(n: int, seed: int) -> TrainingSet:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a short training run on puzzles with two answers."""
-    fields = TINY | {"L_layers": 1, "L_cycles": 1, "halt_max_steps": 2, "puzzle_emb_len": 0, "normalised_swiglu": True}
+    fields = TINY | {
+        "L_layers": 1,
+        "L_cycles": 1,
+        "halt_max_steps": 2,
+        "puzzle_emb_len": 0,
+        "puzzle_emb_ndim": 0,
+        "normalised_swiglu": True,
+    }
     chosen = tiny_gram(optimiser_steps=200, batch_size=32, augment=False)
     chosen = dataclasses.replace(chosen, config=fields | {"kl_weight": 2.0, "kl_over": "all"})
     folder = tmp_path_factory.mktemp("trained")
-    train(chosen, two_answers(512, 0), folder, seed=0, device=CPU, report_every=40, say=lambda _: None)
+    train(chosen, two_answers(512, 0), folder, seed=0, device=CPU, report_every=10, say=lambda _: None)
     return folder
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
 
+from harness.errors import UserError
+from solvers.nets import fast, packed
 from solvers.nets.layers import truncated_normal_
 from solvers.nets.published import rename
 from solvers.nets.supervision import fresh_carry, supervise
@@ -86,7 +89,7 @@ def test_training_metrics_match_the_published_code(published: Fixture) -> None:
     carry = fresh_carry(net, published.batch, torch.float32)
     for step in (1, 2):
         carry, result = supervise(net, carry, published.batch, dtype=torch.float32)
-        scored = result.halted.double()
+        scored = result.counted.double()
         assert scored.sum().item() == want[f"train/step{step}/metrics/count"].item()
         assert (scored * result.correct).sum().item() == want[f"train/step{step}/metrics/exact_accuracy"].item()
         assert (scored * result.steps).sum().item() == want[f"train/step{step}/metrics/steps"].item()
@@ -130,6 +133,75 @@ def test_prefix_positions_are_dropped_from_the_answer_and_optional() -> None:
         assert q.shape == (2, 2)
 
 
+@pytest.mark.parametrize(("ndim", "prefix"), [(0, 0), (20, 1), (32, 1), (48, 2)])
+@pytest.mark.parametrize("name", ["trm", "hrm"])
+def test_the_prefix_is_as_long_as_the_puzzle_vector_where_its_length_is_0(name: str, ndim: int, prefix: int) -> None:
+    fields = {"vocab_size": 5, "seq_len": 9, "hidden_size": 32, "num_heads": 2, "puzzle_emb_ndim": ndim}
+    net = build(name, fields | ({} if name == "hrm" else {"puzzle_emb_len": 0}))
+    assert net.prefix == prefix
+    assert (net.embedding.puzzle_emb is None) == (ndim == 0)
+    assert net.embed(torch.zeros(1, 9, dtype=torch.long), None, torch.float32).shape == (1, 9 + prefix, 32)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"puzzle_emb_len": 1, "puzzle_emb_ndim": 33}, "puzzle_emb_ndim=33 does not fit into puzzle_emb_len=1"),
+        ({"num_heads": 3}, "does not split into 3 heads of even width"),
+        ({"num_heads": 32}, "does not split into 32 heads of even width"),
+        ({"L_cycles": 0}, "L_cycles is 0"),
+        ({"L_cycles": 0, "single_z": True}, "L_cycles is 0"),
+        ({"single_z": True, "H_layers": 1}, "single_z was asked for with a second network"),
+    ],
+)
+def test_a_configuration_that_cannot_be_built_is_refused(fields: dict, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        TrmConfig(vocab_size=5, seq_len=9, hidden_size=32, **{"num_heads": 2, "puzzle_emb_ndim": 0, **fields})
+
+
+def test_heads_matter_to_attention_alone_and_an_even_width_to_rotary_positions_alone() -> None:
+    sizes = {"vocab_size": 5, "seq_len": 9, "hidden_size": 32, "puzzle_emb_ndim": 0}
+    TrmNet(TrmConfig(**sizes, num_heads=3, mlp_t=True))
+    TrmNet(TrmConfig(**sizes, num_heads=32, pos_encodings="learned"))
+
+
+def test_rotary_base_and_norm_constant_are_the_configurations() -> None:
+    sizes = {"vocab_size": 5, "seq_len": 9, "hidden_size": 32, "num_heads": 2, "puzzle_emb_ndim": 0}
+    rope = TrmNet(TrmConfig(**sizes, rope_theta=500.0)).rope
+    assert rope is not None
+    angle = 3 * 500.0 ** (-2 / 16)  # of position 3, of the second pair of a head of 16
+    assert rope.cos[3, 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
+    net = TrmNet(TrmConfig(**sizes, rms_norm_eps=3.0))
+    (z, _) = net.step(net.initial(1, torch.float32), net.embed(torch.zeros(1, 9, dtype=torch.long), None, torch.float32))
+    assert (z.square().mean(-1) < 0.95).all()  # m / (m + 3) where the mean square was m; 1 by the published constant
+
+
+def test_a_single_latent_sees_the_input_in_all_updates_but_the_last_unless_told_otherwise() -> None:
+    sizes = {"vocab_size": 5, "seq_len": 9, "hidden_size": 32, "num_heads": 2, "puzzle_emb_ndim": 0, "single_z": True}
+    torch.manual_seed(0)
+    net = TrmNet(TrmConfig(**sizes, H_cycles=2, L_cycles=2))
+    x = net.embed(torch.randint(0, 5, (2, 9)), None, torch.float32)
+    (z,) = net.initial(2, torch.float32)
+    with torch.no_grad():
+        wanted = z
+        for injection in (x, x, None) * 2:  # trm_singlez.py of the published code: z(z + x) L_cycles times, then z(z)
+            wanted = net.L_level(wanted, torch.zeros_like(x) if injection is None else injection, net.rope)
+        assert torch.equal(net.step((z,), x)[0], wanted)
+        always = TrmNet(TrmConfig(**sizes, H_cycles=1, L_cycles=1, inject="always"))
+        always.load_state_dict(net.state_dict())
+        assert torch.equal(always.step((z,), x)[0], net.L_level(net.L_level(z, x, net.rope), x, net.rope))
+
+
+def test_a_net_by_itself_takes_no_faster_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "usable", lambda *_: True)
+    net = TrmNet(TrmConfig(vocab_size=5, seq_len=9, hidden_size=32, num_heads=2, puzzle_emb_ndim=0))
+    x = torch.zeros(1, 25, 32)
+    with torch.no_grad():
+        assert net._levels(x, 21)[0] is net.L_level
+        with fast.faster():
+            assert isinstance(net._levels(x, 21)[0], packed.StandIn)
+
+
 @pytest.mark.parametrize(
     "variant",
     [
@@ -140,7 +212,7 @@ def test_prefix_positions_are_dropped_from_the_answer_and_optional() -> None:
         {"normalised_swiglu": True},
         {"mlp_t": True, "pos_encodings": "none"},
         {"pos_encodings": "learned"},
-        {"single_z": True, "H_cycles": 1, "L_cycles": 0},
+        {"single_z": True, "inject": "always", "H_cycles": 1, "L_cycles": 0},
     ],
 )
 def test_every_variant_trains_every_parameter_it_has(variant: dict) -> None:
@@ -166,7 +238,11 @@ def test_the_gradient_stops_where_the_configuration_says() -> None:
     norms = {}
     for gradient in ("cycle", "application"):
         torch.manual_seed(0)
-        net = TrmNet(TrmConfig(vocab_size=5, seq_len=6, hidden_size=16, num_heads=2, puzzle_emb_len=0, gradient=gradient))
+        net = TrmNet(
+            TrmConfig(
+                vocab_size=5, seq_len=6, hidden_size=16, num_heads=2, puzzle_emb_len=0, puzzle_emb_ndim=0, gradient=gradient
+            )
+        )
         x = net.embed(torch.randint(0, 5, (2, 6)), None, torch.float32)
         logits, _ = net.read(net.step(net.initial(2, torch.float32), x))
         logits.square().sum().backward()

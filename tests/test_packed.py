@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from solvers.nets import onednn, packed, weights
+from solvers.nets import fast, onednn, packed, weights
 from solvers.nets.layers import Attention, Block, Level, Linear, Rope, SwiGLU
 from solvers.nets.trm import TrmNet
 
@@ -22,13 +22,14 @@ POSITIONS, WIDTH = 21, 32
 @pytest.fixture
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Take the fast path at sizes that a test can afford."""
-    monkeypatch.setattr(onednn, "enabled", True)
+    monkeypatch.setattr(onednn, "HELPS", True)
     monkeypatch.setattr(onednn, "WIDTH", 1)
     monkeypatch.setattr(onednn, "LARGE", 1)
     monkeypatch.setattr(packed, "ROWS", 2 * POSITIONS)  # so that a batch is several chunks, the last one short
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with fast.faster():
+        yield
     torch.set_num_threads(threads)
 
 
@@ -131,12 +132,15 @@ def test_few_applications_do_not_pack(small_is_large: None) -> None:
     assert made._levels(torch.zeros(3, 16, 32), 3)[0] is made.L_level
 
 
+@fast.faster()
 def test_what_is_small_or_not_float32_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onednn, "enabled", True)
+    monkeypatch.setattr(onednn, "HELPS", True)
     weight = torch.zeros(3072, 512)
     assert not onednn.usable(torch.zeros(800, 97, 128), torch.zeros(1536, 128))  # a narrow net, whatever the batch
     assert not onednn.usable(torch.zeros(8, 97, 512), weight.bfloat16())
     with torch.autocast("cpu", torch.bfloat16):
+        assert not onednn.usable(torch.zeros(8, 97, 512), weight)
+    with fast.faster(False):
         assert not onednn.usable(torch.zeros(8, 97, 512), weight)
     assert onednn.usable(torch.zeros(8, 97, 512), weight)
     assert not onednn.usable(torch.zeros(1, 97, 512), weight)

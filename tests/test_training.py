@@ -281,7 +281,7 @@ def test_the_metrics_are_right_although_a_graph_overwrites_its_result() -> None:
     meter, progress = Meter(1.0, Clock(checkpoint.Progress())), checkpoint.Progress()
     loss, one = torch.tensor(0.0), torch.ones(1)
     result: Any = SimpleNamespace(
-        loss_sum=loss, token_loss=loss, halted=one, correct=one, cell_accuracy=one, steps=one, extra_loss=None
+        loss_sum=loss, token_loss=loss, counted=one, correct=one, cell_accuracy=one, steps=one, extra_loss=None
     )
     for report in ([100.0, 1.0, 1.0], [3.0, 6.0, 9.0]):
         for value in report:

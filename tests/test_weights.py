@@ -132,6 +132,125 @@ def test_published_checkpoints_are_imported_whatever_wrapped_them(name: str, pre
         assert torch.equal(loaded.net.state_dict()[inner], tensor)
 
 
+TRM_FILE = """
+arch:
+  name: recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1
+  loss: {name: losses@ACTLossHead, loss_type: stablemax_cross_entropy}
+  forward_dtype: bfloat16
+  H_layers: 2
+  num_heads: 4
+  H_cycles: 3
+  L_cycles: 4
+  halt_max_steps: 4
+  puzzle_emb_len: 4
+  rms_norm_eps: 1e-5
+  rope_theta: 10000.0
+lr: 0.0001
+"""
+
+
+def test_the_configuration_beside_a_checkpoint_is_read(tmp_path: Path) -> None:
+    state, fields = published_state("trm_att")
+    checkpoint = tmp_path / "step_100"
+    torch.save(state, checkpoint)
+    (tmp_path / "all_config.yaml").write_text(TRM_FILE)
+    (note,) = import_checkpoint("trm", checkpoint, tmp_path / "beside.safetensors", {"seq_len": "16", "pos_encodings": "rope"})
+    assert "all_config.yaml" in note
+    (tmp_path / "all_config.yaml").rename(tmp_path / "away")
+    notes = import_checkpoint("trm", checkpoint, tmp_path / "given.safetensors", fields | {"pos_encodings": "rope"})
+    assert not notes
+    beside, given = (weights.load(tmp_path / f"{name}.safetensors").net.config for name in ("beside", "given"))
+    assert beside == given
+    assert (beside.L_cycles, beside.puzzle_emb_len, beside.H_layers) == (4, 4, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TRM_FILE.replace("recursive_reasoning.trm@", "hrm.hrm_act_v1@"), "says the net is 'hrm_act_v1'.*--solver hrm"),
+        (TRM_FILE.replace("num_heads: 4", "num_heads: four"), "'four' is not a value for .*num_heads"),
+        (TRM_FILE.replace("halt_max_steps", "hidden_size: 32\n  halt_max_steps"), "hidden_size is given as 32.*say 64"),
+        ("a: [", "no configuration of the published code"),
+        ("lr: 1", "no configuration of the published code"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_refused(text: str, words: str, tmp_path: Path) -> None:
+    torch.save(published_state("trm_att")[0], tmp_path / "step_100")
+    (tmp_path / "all_config.yaml").write_text(text)
+    with pytest.raises(UserError, match=words):
+        import_checkpoint("trm", tmp_path / "step_100", tmp_path / "out.safetensors", {"seq_len": "16"})
+
+
+def test_what_neither_tensors_nor_the_user_tell_is_the_published_default_and_said(tmp_path: Path) -> None:
+    config = TrmConfig(vocab_size=11, seq_len=81, hidden_size=64, mlp_t=True, num_puzzle_identifiers=2)
+    net, checkpoint, out = TrmNet(config), tmp_path / "step_100", tmp_path / "out.safetensors"
+    torch.save({name.removeprefix("embedding."): t for name, t in net.state_dict().items()}, checkpoint)
+    (note,) = import_checkpoint("trm", checkpoint, out, {})
+    assert "H_cycles=3, L_cycles=6, halt_max_steps=16, puzzle_emb_len=16." in note
+    loaded = weights.load(out)
+    assert loaded.net.config == config
+    assert loaded.training["assumed"]["puzzle_emb_len"] == 16
+    assert not import_checkpoint(
+        "trm", checkpoint, out, {"seq_len": "80", "H_cycles": "2", "L_cycles": "2", "halt_max_steps": "8"}
+    )
+    assert weights.load(out).net.config.puzzle_emb_len == 17  # 97 positions tell it once the length is known
+    attention = TrmNet(TrmConfig(vocab_size=11, seq_len=81, hidden_size=64))
+    torch.save({name.removeprefix("embedding."): t for name, t in attention.state_dict().items()}, checkpoint)
+    with pytest.raises(UserError, match=r"do not tell the sequence length: they have no positions.*seq_len=81"):
+        import_checkpoint("trm", checkpoint, out, {})
+    (note,) = import_checkpoint("trm", checkpoint, out, {"seq_len": "81"})
+    assert "num_heads=8, pos_encodings=rope, puzzle_emb_len=16" in note
+
+
+def test_averaged_weights_in_a_checkpoint_are_taken(tmp_path: Path) -> None:
+    state, fields = published_state("trm_mlp")
+    name = "inner.lm_head.weight"
+    whole = {"model": {f"_orig_mod.model.{k}": t for k, t in state.items()}, "optimizers": [{}], "step": 7}
+    checkpoint, out = tmp_path / "step_7", tmp_path / "out.safetensors"
+    for averages in ({f"_orig_mod.model.{name}": state[name] + 1}, {"shadow": {f"model.{name}": state[name] + 1}}):
+        torch.save(whole | {"ema_helper": averages}, checkpoint)
+        (note,) = import_checkpoint("trm", checkpoint, out, fields)
+        assert "averaged weights" in note
+        loaded = weights.load(out).net.state_dict()
+        assert torch.equal(loaded["lm_head.weight"], state[name] + 1)
+        assert torch.equal(loaded["q_head.weight"], state["inner.q_head.weight"])
+
+
+def test_a_net_of_another_kind_is_named(tmp_path: Path) -> None:
+    checkpoint, out = tmp_path / "step_1", tmp_path / "out.safetensors"
+    for kind, wrong, right in (("hrm", "trm", "hrm"), ("trm_att", "hrm", "trm")):
+        state, fields = published_state(kind)
+        torch.save(state, checkpoint)
+        with pytest.raises(UserError, match=rf"blocks under L_level.*--solver {right}"):
+            import_checkpoint(wrong, checkpoint, out, fields)
+    torch.save({k.replace("L_level", "H_level"): t for k, t in published_state("trm_att")[0].items()}, checkpoint)
+    with pytest.raises(UserError, match=r"0 blocks under L_level and 2 under H_level.*no net here"):
+        import_checkpoint("trm", checkpoint, out, fields)
+
+
+def test_a_published_net_with_a_single_latent_is_imported(tmp_path: Path) -> None:
+    state, fields = published_state("trm_att")
+    latent = state.pop("inner.H_init")
+    torch.save(state, tmp_path / "step_1")
+    import_checkpoint("trm", tmp_path / "step_1", tmp_path / "out.safetensors", fields)
+    net = weights.load(tmp_path / "out.safetensors").net
+    assert net.config.single_z
+    (start,) = net.initial(1, torch.float32)
+    assert torch.equal(start[0, 0], state["inner.L_init"])
+    assert not torch.equal(start[0, 0], latent)
+
+
+def test_every_field_of_the_published_configuration_can_be_given(tmp_path: Path) -> None:
+    state, _ = published_state("trm_att")
+    with safe_open(str(FIXTURES / "trm_att.safetensors"), "pt") as file:
+        config = json.loads(file.metadata()["config"])
+    torch.save(state, tmp_path / "step_1")
+    options = {name: str(value) for name, value in config.items()} | {"rope_theta": "500.0", "rms_norm_eps": "1e-6"}
+    assert not import_checkpoint("trm", tmp_path / "step_1", tmp_path / "out.safetensors", options)
+    made = weights.load(tmp_path / "out.safetensors").net.config
+    assert (made.rope_theta, made.rms_norm_eps) == (500.0, 1e-6)
+
+
 def test_a_pickle_that_carries_code_is_refused_and_not_run(tmp_path: Path) -> None:
     trap = tmp_path / "sprung"
 

@@ -41,7 +41,8 @@ def import_(
     """Turn a published checkpoint into a weights file; nothing in it is executed."""
     from harness.options import parse_pairs
 
-    _net(solver).import_weights(checkpoint, out, parse_pairs(config_option, "-C"), identifiers)
+    for note in _net(solver).import_weights(checkpoint, out, parse_pairs(config_option, "-C"), identifiers):
+        typer.echo(note, err=True)
     typer.echo(str(out))
 
 

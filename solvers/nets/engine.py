@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from solvers.nets import fast
+
 Halt = Literal["score", "agree", "never"]
 
 
@@ -94,7 +96,7 @@ def run(
     net = net.to(device).eval()
     while waiting or rows is not None:
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), fast.faster():
                 free = batch_size - (0 if rows is None else len(rows.job))
                 if free > 0 and waiting:
                     taken = [waiting.popleft() for _ in range(min(free, len(waiting)))]

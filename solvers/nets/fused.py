@@ -49,6 +49,7 @@ def usable(level: Level, z_BSD: Tensor) -> bool:
         and z_BSD.dtype == torch.bfloat16
         and isinstance(block, Block)
         and block.mixes_by_mlp
+        and block.eps == NORM_EPS
         and fits(*z_BSD.shape[1:])
         and torch.version.hip is None
         and torch.cuda.get_device_capability(z_BSD.device)[0] in (9, 10)  # others have less memory on the chip

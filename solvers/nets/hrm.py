@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.errors import UserError
 from solvers.nets.solver import NetSolver
 from solvers.nets.trm import TrmConfig
 
@@ -17,8 +18,12 @@ def hrm_config(**fields: Any) -> TrmConfig:
         "L_cycles": 2,
         "gradient": "application",
         "no_ACT_continue": False,
-        "puzzle_emb_len": 1,
+        "puzzle_emb_len": 0,
     }
+    if fields.get("H_layers", 1) < 1:
+        raise UserError(
+            f"H_layers is {fields['H_layers']}.", rule="HRM has two networks.", next_step="TRM has one: --solver trm."
+        )
     return TrmConfig(**published | fields)
 
 

@@ -20,6 +20,7 @@ IGNORE = -100
 """Label of a cell that is not scored."""
 
 NORM_EPS = 1e-5
+"""Added to a mean square; the published default, and the only value that fused.py and packed.py know."""
 
 Positions = Literal["none", "rope", "learned"]
 
@@ -32,10 +33,10 @@ def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
         return nn.init.trunc_normal_(tensor, std=std / kept_std, a=-2 * std / kept_std, b=2 * std / kept_std)
 
 
-def rms_norm(x: Tensor, dim: int = -1) -> Tensor:
+def rms_norm(x: Tensor, dim: int = -1, eps: float = NORM_EPS) -> Tensor:
     """Divide by the root mean square over `dim`, in float32, without a learned gain."""
     x32 = x.float()
-    return (x32 * torch.rsqrt(x32.square().mean(dim, keepdim=True) + NORM_EPS)).to(x.dtype)
+    return (x32 * torch.rsqrt(x32.square().mean(dim, keepdim=True) + eps)).to(x.dtype)
 
 
 class Linear(nn.Module):
@@ -99,10 +100,10 @@ class SwiGLU(nn.Module):
     are trained by Muon ("Speed is Confidence").
     """
 
-    def __init__(self, width: int, expansion: float, normalised: bool = False) -> None:
+    def __init__(self, width: int, expansion: float, normalised: bool = False, eps: float = NORM_EPS) -> None:
         super().__init__()
         inner = -(-round(expansion * width * 2 / 3) // 256) * 256
-        self.normalised = normalised
+        self.normalised, self.eps = normalised, eps
         self.gate_up_proj = Linear(width, 2 * inner)
         self.down_proj = Linear(inner, width)
 
@@ -117,14 +118,14 @@ class SwiGLU(nn.Module):
     def _gated(self, gate_up: Tensor, dim: int) -> Tensor:
         gate, up = gate_up.chunk(2, dim)
         if self.normalised:
-            return torch.sigmoid(gate) * rms_norm(gate * up, dim)
+            return torch.sigmoid(gate) * rms_norm(gate * up, dim, self.eps)
         if onednn.usable(gate, self.down_proj.weight):
             return onednn.silu_gate(gate_up, dim)
         return F.silu(gate) * up
 
 
 class Rope(nn.Module):
-    """Rotary position angles, (S, K) cosines and sines, base 10,000 (RoFormer, eq. 34)."""
+    """Rotary position angles, (S, K) cosines and sines (RoFormer, eq. 34)."""
 
     cos: Tensor
     sin: Tensor
@@ -174,22 +175,30 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, width: int, heads: int, expansion: float, *, mixer_positions: int | None = None, normalised: bool = False
+        self,
+        width: int,
+        heads: int,
+        expansion: float,
+        *,
+        mixer_positions: int | None = None,
+        normalised: bool = False,
+        eps: float = NORM_EPS,
     ) -> None:
         super().__init__()
+        self.eps = eps
         if mixer_positions is None:
             self.self_attn = Attention(width, heads)
         else:
-            self.mlp_t = SwiGLU(mixer_positions, expansion, normalised)
+            self.mlp_t = SwiGLU(mixer_positions, expansion, normalised, eps)
         self.mixes_by_mlp = mixer_positions is not None
-        self.mlp = SwiGLU(width, expansion, normalised)
+        self.mlp = SwiGLU(width, expansion, normalised, eps)
 
     def forward(self, x_BSD: Tensor, rope: Rope | None) -> Tensor:
         if self.mixes_by_mlp:
-            x_BSD = rms_norm(x_BSD + self.mlp_t.over_positions(x_BSD), dim=1)  # normalised over positions, as published
+            x_BSD = rms_norm(x_BSD + self.mlp_t.over_positions(x_BSD), 1, self.eps)  # normalised over positions, as published
         else:
-            x_BSD = rms_norm(x_BSD + self.self_attn(x_BSD, rope))
-        return rms_norm(x_BSD + self.mlp(x_BSD))
+            x_BSD = rms_norm(x_BSD + self.self_attn(x_BSD, rope), -1, self.eps)
+        return rms_norm(x_BSD + self.mlp(x_BSD), -1, self.eps)
 
 
 class Level(nn.Module):

@@ -19,6 +19,7 @@ def looped_config(**fields: Any) -> TrmConfig:
         "num_heads": 4,
         "L_layers": 4,
         "single_z": True,
+        "inject": "always",
         "H_cycles": 1,
         "L_cycles": 3,
         "puzzle_emb_len": 0,

@@ -48,15 +48,15 @@ class Meter:
         self.step = 0
 
     def add(self, result: StepResult) -> None:
-        halted = result.halted.float()
+        counted = result.counted.float()
         new = {
-            "sequences": torch.ones_like(halted).sum(),
+            "sequences": torch.ones_like(counted).sum(),
             "loss": result.loss_sum.detach(),
             "token_loss": result.token_loss,
-            "halted": halted.sum(),
-            "exact": (halted * result.correct).sum(),
-            "cells": (halted * result.cell_accuracy).sum(),
-            "steps": (halted * result.steps).sum(),
+            "counted": counted.sum(),
+            "exact": (counted * result.correct).sum(),
+            "cells": (counted * result.cell_accuracy).sum(),
+            "steps": (counted * result.steps).sum(),
         }
         if result.extra_loss is not None:
             new["extra_loss"] = result.extra_loss
@@ -65,13 +65,13 @@ class Meter:
     def line(self, progress: Progress) -> dict[str, Any]:
         """Return the metrics since the last line; accuracies are over sequences that left their slot, by this process."""
         sums = {name: float(value) for name, value in self.sums.items()}
-        now, halted = self.clock.total(), max(1.0, sums["halted"])
+        now, counted = self.clock.total(), max(1.0, sums["counted"])
         elapsed = max(1e-9, now - self.since)
         rates: dict[str, float] = {}
         if self.flops is not None:  # the first line of a session would count compilation in
             rates = {
                 "optimiser_steps_per_second": (progress.step - self.step) / elapsed,
-                "puzzles_per_second": sums["halted"] / elapsed,
+                "puzzles_per_second": sums["counted"] / elapsed,
                 "flops_per_second": (progress.flops - self.flops) / elapsed,
                 "share_of_peak": (progress.flops - self.flops) / elapsed / self.peak,
             }
@@ -83,9 +83,9 @@ class Meter:
             "loss": sums["loss"] / sums["sequences"],
             "token_loss": sums["token_loss"] / sums["sequences"],
             **({"extra_loss": sums["extra_loss"] / sums["sequences"]} if "extra_loss" in sums else {}),
-            "exact": sums["exact"] / halted,
-            "cells": sums["cells"] / halted,
-            "supervision_steps": sums["steps"] / halted,
+            "exact": sums["exact"] / counted,
+            "cells": sums["cells"] / counted,
+            "supervision_steps": sums["steps"] / counted,
             **rates,
         }
 

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from solvers.nets import fast
+
 WIDTH = 512
 """Both sides of a weight that takes the detour: those of the published nets are as wide, narrower ones gain little by it."""
 
@@ -27,18 +29,19 @@ AVAILABLE = (
     and platform.machine() in ("x86_64", "AMD64")  # elsewhere never tried
     and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
 )
-enabled = AVAILABLE and torch.backends.cpu.get_cpu_capability() == "AVX512"
+HELPS = AVAILABLE and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def usable(x: Tensor, weight: Tensor) -> bool:
     """Say whether oneDNN computes x · weightᵀ: float32 on a CPU, large, and not under torch.compile or autocast."""
     return (
-        enabled
+        HELPS
+        and not torch.compiler.is_compiling()
+        and fast.allowed()
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and min(weight.shape) >= WIDTH
         and x.numel() * len(weight) >= LARGE
-        and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
     )
 

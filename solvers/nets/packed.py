@@ -24,7 +24,8 @@ ROWS = 400
 
 def usable(level: Level, z_BSD: Tensor) -> bool:
     """Say whether `StandIn` can stand in for `level` on this latent: float32 on a CPU, and large."""
-    return onednn.usable(z_BSD[: _puzzles(z_BSD)], cast(Block, level.layers[0]).mlp.gate_up_proj.weight)
+    block = cast(Block, level.layers[0])
+    return block.eps == NORM_EPS and onednn.usable(z_BSD[: _puzzles(z_BSD)], block.mlp.gate_up_proj.weight)
 
 
 def _puzzles(z_BSD: Tensor) -> int:

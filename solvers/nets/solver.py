@@ -193,11 +193,13 @@ class NetSolver:
         return facts | weights.flat({"config": dataclasses.asdict(loaded.net.config), "training": loaded.training})
 
     @classmethod
-    def import_weights(cls, checkpoint: Path, out: Path, options: Mapping[str, str], identifiers: Path | None = None) -> None:
-        """Convert a published checkpoint; see `published.import_checkpoint`."""
+    def import_weights(
+        cls, checkpoint: Path, out: Path, options: Mapping[str, str], identifiers: Path | None = None
+    ) -> list[str]:
+        """Convert a published checkpoint and return what to tell of it; see `published.import_checkpoint`."""
         from solvers.nets.published import import_checkpoint
 
-        import_checkpoint(cls.net, checkpoint, out, options, identifiers)
+        return import_checkpoint(cls.net, checkpoint, out, options, identifiers)
 
     def _attempts(
         self,

@@ -66,6 +66,7 @@ class StepResult:
     continue_loss: Tensor | None
     extra_loss: Tensor | None  # the net's own, e.g. a Kullback-Leibler term
     halted: Tensor  # (B,)
+    counted: Tensor  # (B,) halted and with a cell to score: what accuracies are over
     correct: Tensor  # (B,) all scored cells right
     cell_accuracy: Tensor  # (B,)
     steps: Tensor  # (B,)
@@ -142,6 +143,7 @@ def supervise(
         continue_loss=None if continue_loss is None else continue_loss.detach(),
         extra_loss=None if done.extra_loss is None else done.extra_loss.detach(),
         halted=halted,
+        counted=halted & scored.any(-1),
         correct=correct,
         cell_accuracy=(right / cells[:, None]).sum(-1),
         steps=steps,

@@ -27,7 +27,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from harness.errors import UserError
 from harness.randomness import seed_of
-from solvers.nets import engine, weights
+from solvers.nets import engine, fast, weights
 from solvers.nets.checkpoint import Checkpoint, Progress
 from solvers.nets.cuda_graph import Graphed, Step, obstacle
 from solvers.nets.data import Batches, TrainingSet
@@ -52,15 +52,16 @@ class Supervised(nn.Module):
 
     def forward(self, carry: Carry, batch: dict[str, Tensor]) -> tuple[Carry, StepResult]:
         r = self.recipe
-        return supervise(
-            self.net,
-            carry,
-            batch,
-            dtype=self.dtype,
-            loss=r.loss,
-            label_smoothing=r.label_smoothing,
-            halt_weight=r.halt_weight,
-        )
+        with fast.faster():
+            return supervise(
+                self.net,
+                carry,
+                batch,
+                dtype=self.dtype,
+                loss=r.loss,
+                label_smoothing=r.label_smoothing,
+                halt_weight=r.halt_weight,
+            )
 
 
 def averaged_over_processes(model: nn.Module) -> DistributedDataParallel:

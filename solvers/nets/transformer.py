@@ -13,6 +13,7 @@ def transformer_config(**fields: Any) -> TrmConfig:
     defaults: dict[str, Any] = {
         "L_layers": 8,
         "single_z": True,
+        "inject": "always",
         "H_cycles": 1,
         "L_cycles": 0,
         "halt_max_steps": 1,

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import UserError
-from solvers.nets import fused, packed
+from solvers.nets import fast, fused, packed
 from solvers.nets.layers import Block, InputEmbedding, Level, Linear, Positions, Rope, truncated_normal_
 from solvers.nets.solver import NetSolver
 
@@ -31,7 +31,7 @@ class TrmConfig:
     vocab_size: int
     seq_len: int
     hidden_size: int = 512
-    num_heads: int = 8
+    num_heads: int = 8  # of attention; the MLP mixer has none
     expansion: float = 4.0
     L_layers: int = 2
     H_layers: int = 0  # blocks of the second network; 0: one network does both updates (TRM)
@@ -39,29 +39,46 @@ class TrmConfig:
     L_cycles: int = 6
     mlp_t: bool = False  # mix positions by an MLP instead of attention
     pos_encodings: Positions = "rope"
-    puzzle_emb_len: int = 16  # prefix positions; 0 drops them
-    puzzle_emb_ndim: int = 512  # width of the puzzle-id vector; 0: the prefix is blank
+    rope_theta: float = 10_000.0
+    rms_norm_eps: float = 1e-5
+    puzzle_emb_len: int = 16  # prefix positions; 0: as many as the puzzle-id vector fills, rounded up
+    puzzle_emb_ndim: int | None = None  # width of the puzzle-id vector; None: hidden_size; 0: no vector, the prefix is blank
     num_puzzle_identifiers: int = 1
     halt_max_steps: int = 16
     halt_exploration_prob: float = 0.1
     no_ACT_continue: bool = True  # halt when q_halt > 0; False: when q_halt > q_continue, with the continue loss
     gradient: Literal["cycle", "application"] = "cycle"  # through the whole last cycle, or one application of each update
     single_z: bool = False  # ablation: one latent, updated L_cycles + 1 times a cycle
+    inject: Literal["L", "always"] = (
+        "L"  # with single_z, updates that see the input: all but a cycle's last, or all (looped nets)
+    )
     normalised_swiglu: bool = False  # see layers.SwiGLU
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "seq_len", "hidden_size", "num_heads", "L_layers", "H_cycles", "halt_max_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}.", rule="It must be at least 1.")
-        if self.hidden_size % (2 * self.num_heads):
+        heads = self.num_heads * (2 if self.pos_encodings == "rope" else 1)
+        if not self.mlp_t and self.hidden_size % heads:
+            width = "even" if self.pos_encodings == "rope" else "equal"
             raise UserError(
-                f"hidden_size {self.hidden_size} does not split into {self.num_heads} heads of even width.",
-                next_step="Choose a hidden_size that is a multiple of 2 · num_heads.",
+                f"hidden_size {self.hidden_size} does not split into {self.num_heads} heads of {width} width.",
+                next_step=f"Choose a hidden_size that is a multiple of {heads}.",
             )
-        if self.L_cycles < (0 if self.single_z else 1):
-            raise UserError(f"L_cycles is {self.L_cycles}.", rule="Two latents need at least 1, or the input is never seen.")
+        if self.L_cycles < (0 if self.single_z and self.inject == "always" else 1):
+            raise UserError(f"L_cycles is {self.L_cycles}.", rule="It must be at least 1, or the input is never seen.")
         if self.single_z and self.H_layers:
             raise UserError("single_z was asked for with a second network.", rule="One latent is updated by one network.")
+        vector = self.hidden_size if self.puzzle_emb_ndim is None else self.puzzle_emb_ndim
+        prefix = self.puzzle_emb_len or -(-vector // self.hidden_size)
+        if min(prefix, vector) < 0 or vector > prefix * self.hidden_size:
+            raise UserError(
+                f"A puzzle-id vector of puzzle_emb_ndim={vector} does not fit into puzzle_emb_len={prefix} positions.",
+                rule=f"Each holds hidden_size={self.hidden_size} numbers.",
+                next_step="Give puzzle_emb_len=0 for as many positions as it takes.",
+            )
+        object.__setattr__(self, "puzzle_emb_ndim", vector)
+        object.__setattr__(self, "puzzle_emb_len", prefix)
 
     def build(self) -> TrmNet:
         """Return a freshly initialised net."""
@@ -87,13 +104,13 @@ class TrmNet(nn.Module):
     """Latents are tuples (z_H, z_L), each (B, S, D); with `single_z` the tuple holds z_H alone."""
 
     stochastic = False  # True: `step` takes noise, and two rollouts of a puzzle differ
-    kernels = True  # use the faster stand-ins of fused.py (GPU) or packed.py (CPU) where they fit
 
     def __init__(self, config: TrmConfig) -> None:
         super().__init__()
         self.config = c = config
         D = c.hidden_size
         self.prefix = c.puzzle_emb_len
+        assert c.puzzle_emb_ndim is not None  # set by then
         positions = c.seq_len + self.prefix
         self.embedding = InputEmbedding(
             vocab=c.vocab_size,
@@ -104,13 +121,16 @@ class TrmNet(nn.Module):
             puzzle_width=c.puzzle_emb_ndim,
             learned=c.pos_encodings == "learned",
         )
-        self.rope = Rope(D // c.num_heads, positions) if c.pos_encodings == "rope" and not c.mlp_t else None
+        rotary = c.pos_encodings == "rope" and not c.mlp_t
+        self.rope = Rope(D // c.num_heads, positions, c.rope_theta) if rotary else None
 
         def level(layers: int) -> Level:
-            mixer = positions if c.mlp_t else None
-            return Level(
-                [Block(D, c.num_heads, c.expansion, mixer_positions=mixer, normalised=c.normalised_swiglu) for _ in range(layers)]
-            )
+            options: dict[str, Any] = {
+                "mixer_positions": positions if c.mlp_t else None,
+                "normalised": c.normalised_swiglu,
+                "eps": c.rms_norm_eps,
+            }
+            return Level([Block(D, c.num_heads, c.expansion, **options) for _ in range(layers)])
 
         self.L_level = level(c.L_layers)
         self.H_level = level(c.H_layers) if c.H_layers else None
@@ -162,12 +182,12 @@ class TrmNet(nn.Module):
         return applications, len(applications) - (c.L_cycles + 1 if c.gradient == "cycle" else 2)
 
     def _levels(self, x: Tensor, applications: int) -> Levels:
-        """Return what updates the latents so many times: the networks, or faster stand-ins.
+        """Return what updates the latents so many times: the networks, or faster stand-ins where those are allowed.
 
         Stand-ins copy the weights first, which a few applications do not repay.
         """
         networks = (self.L_level, self.L_level if self.H_level is None else self.H_level)
-        if not self.kernels or applications < 3:
+        if not fast.allowed() or applications < 3:
             return networks
         for kind in (fused, packed):
             if (kind.GRADIENTS or not torch.is_grad_enabled()) and all(kind.usable(network, x) for network in networks):
@@ -179,8 +199,9 @@ class TrmNet(nn.Module):
         """Do the updates in turn."""
         low, high = levels
         if self.config.single_z:
-            for _ in updates:
-                z = (low(z[0], x, self.rope),)
+            for update in updates:
+                seen = update == "L" or self.config.inject == "always"
+                z = (low(z[0], x if seen else torch.zeros_like(x), self.rope),)
             return z
         z_H, z_L = z
         injection: Tensor | None = None

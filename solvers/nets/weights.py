@@ -114,7 +114,7 @@ def load(path: Path) -> Loaded:
             f"{path} has format {metadata.get('format')!r}, not {FORMAT!r}.",
             next_step="A published checkpoint is converted by `bench weights import`.",
         )
-    net = config_of(metadata["net"])[1](**json.loads(metadata["config"])).build()
+    net = config_of(metadata["net"])[0](**json.loads(metadata["config"])).build()  # a field younger than the file: its default
     check_fit(net, tensors, path)
     net.load_state_dict({k: t.float() for k, t in tensors.items()})
     net.eval()
