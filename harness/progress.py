@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,46 +12,57 @@ from harness.records import Line
 
 PLAIN_SECONDS = 5.0
 LIVE_SECONDS = 0.1
+SPREAD = 0.25  # answers must have come for this share of the time the first took: a batch that ends at once tells no speed
 
 
 class PlainProgress:
-    """Count attempts, and say now and then how it goes."""
+    """Count attempts, and say now and then how it goes, from a thread that lives from `start` to `stop`."""
 
     every = PLAIN_SECONDS
 
     def start(self, *, planned: int, recorded: int, where: Path) -> None:
         self.planned, self.recorded, self.where = planned, recorded, where
         self.new = self.correct = 0
-        self.began = self.told = time.monotonic()
+        self.began = self.first = self.last = time.monotonic()
         if recorded:
             state = "complete" if recorded == planned else "resuming"
             self.say(f"{where.name}: {recorded:,} of {planned:,} attempts are recorded, {state}")
+        self.ended = threading.Event()
+        self.teller = threading.Thread(target=self._tell_until_ended, daemon=True)
+        self.teller.start()
 
     def advance(self, line: Line) -> None:
+        self.last = time.monotonic()
+        if not self.new:
+            self.first = self.last
         self.new += 1
         self.correct += line["outcome"] == "correct"
-        now = time.monotonic()
-        if now - self.told >= self.every:
-            self.told = now
-            self.tell()
 
     def stop(self) -> None:
+        self.ended.set()
+        self.teller.join()
         if self.new:
-            self.tell()
+            self.say(self.text())
 
     def tell(self) -> None:
         self.say(self.text())
 
     def text(self) -> str:
-        """Return "120/400  35.0/s  correct 71.7 %  8 s left"."""
-        rate = self.new / max(1e-9, time.monotonic() - self.began)
-        done = self.recorded + self.new
-        left = (self.planned - done) / rate if rate else 0.0
-        share = 100 * self.correct / max(1, self.new)
-        return f"{done:,}/{self.planned:,}  {rate:,.1f}/s  correct {share:.1f} %  {duration(left)} left"
+        """Return "120/400  35.0/s  correct 71.7 %  8 s left", or how long no answer has come."""
+        done, took = self.recorded + self.new, time.monotonic() - self.began
+        if not self.new:
+            return f"{done:,}/{self.planned:,}  {duration(took)}, no {'new ' * bool(self.recorded)}answer yet"
+        rate = self.new / max(1e-9, took)
+        known = done < self.planned and self.last - self.first > SPREAD * (self.first - self.began)
+        left = f"  {duration((self.planned - done) / rate)} left" if known else ""
+        return f"{done:,}/{self.planned:,}  {rate:,.1f}/s  correct {100 * self.correct / self.new:.1f} %{left}"
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+    def _tell_until_ended(self) -> None:
+        while not self.ended.wait(self.every):
+            self.tell()
 
 
 class LiveProgress(PlainProgress):
@@ -69,9 +81,7 @@ class LiveProgress(PlainProgress):
 
     def stop(self) -> None:
         self.bar.stop()
-        super_text = self.text()
-        if self.new:
-            self.say(super_text)
+        super().stop()
 
     def tell(self) -> None:
         self.bar.update(self.row, completed=self.recorded + self.new, description=self.text())

@@ -1,0 +1,77 @@
+"""What is said while a run goes: something from early on, no estimate that means nothing, and nothing after the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.progress import PlainProgress
+
+CORRECT, WRONG = {"outcome": "correct"}, {"outcome": "wrong"}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch):
+    """Return a function that sets the time."""
+    now = [100.0]
+    monkeypatch.setattr("harness.progress.time.monotonic", lambda: now[0])
+    return lambda seconds: now.__setitem__(0, 100.0 + seconds)
+
+
+def started(planned: int = 20, recorded: int = 0) -> PlainProgress:
+    progress = PlainProgress()
+    progress.start(planned=planned, recorded=recorded, where=Path("run"))
+    progress.ended.set()  # these tests ask for the text themselves
+    return progress
+
+
+def test_before_the_first_answer_the_time_is_told(clock) -> None:
+    progress, resumed = started(), started(recorded=5)
+    clock(12)
+    assert progress.text() == "0/20  12 s, no answer yet"
+    assert resumed.text() == "5/20  12 s, no new answer yet"
+
+
+def test_answers_that_come_all_at_once_tell_no_speed_and_later_ones_do(clock) -> None:
+    progress = started(planned=1000)
+    clock(20)
+    progress.advance(CORRECT)
+    clock(21)
+    for _ in range(9):
+        progress.advance(WRONG)
+    assert progress.text() == "10/1,000  0.5/s  correct 10.0 %"
+    clock(40)
+    for _ in range(10):
+        progress.advance(CORRECT)
+    assert progress.text() == "20/1,000  0.5/s  correct 55.0 %  33 min left"
+
+
+def test_nothing_is_left_at_the_end(clock) -> None:
+    progress = started(planned=2)
+    for second in (1, 2):
+        clock(second)
+        progress.advance(CORRECT)
+    assert progress.text() == "2/2  1.0/s  correct 100.0 %"
+
+
+def test_lines_come_without_answers_and_end_with_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(PlainProgress, "every", 0.01)
+    before = threading.active_count()
+    progress = PlainProgress()
+    progress.start(planned=3, recorded=0, where=Path("run"))
+    time.sleep(0.2)
+    progress.advance(CORRECT)
+    progress.stop()
+    assert threading.active_count() == before
+    shown = capsys.readouterr()
+    lines = shown.err.splitlines()
+    assert lines[0] == "0/3  0 s, no answer yet"
+    assert lines[-1].startswith("1/3  ")
+    assert shown.out == ""
+    time.sleep(0.05)
+    assert capsys.readouterr().err == ""
