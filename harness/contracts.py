@@ -111,7 +111,7 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class TracePoint:
-    """The answer a solver held after `depth` supervision steps."""
+    """The answer a solver held after `depth` supervision steps; the last of a trace holds at all greater depths."""
 
     depth: int
     answer: Answer

@@ -11,7 +11,10 @@ Anything else that escapes is a bug and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+SEARCHED = 2000  # known words that the nearest is looked for in: a split may hold 400,000 ids
 
 
 class DepthbenchError(Exception):
@@ -42,8 +45,15 @@ class ProviderError(DepthbenchError):
         super().__init__(message)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "Did you mean 'x'? " for the nearest known word, else a list of what is known."""
-    known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known) or 'none'}."
+def did_you_mean(word: str, known: Iterable[str], *, show: int = 0) -> str:
+    """Return "Did you mean 'x'?" for the nearest known word, else a list of what is known, numbers in it in their order.
+
+    show: list the known words beside the nearest one, too, and at most so many of them.
+    """
+    known = sorted(known, key=lambda w: [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", w))])
+    near = [f"Did you mean {found!r}?" for found in difflib.get_close_matches(word, known[:SEARCHED], n=1, cutoff=0.5)]
+    if near and not show:
+        return near[0]
+    listed = ", ".join(known[: show or None]) or "none"
+    more = f", … ({len(known):,} in all)" if 0 < show < len(known) else ""
+    return " ".join([*near, f"Known: {listed}{more}."])

@@ -43,7 +43,7 @@ def scan(
                 rows.append(row_of(folder, config, summary_of(folder, config)))
         except DepthbenchError as error:
             problems.append(f"Left out {folder.path.name}: {error}")
-    rows.sort(key=lambda r: (r["task"], _text(r["task_options"]), r["split"], -r["score"], r["run"]))
+    rows.sort(key=lambda r: (r["task"], _text(r["task_options"]), r["split"], -r["score"], -r["planned"], r["run"]))
     return rows, problems
 
 
@@ -73,6 +73,7 @@ def row_of(folder: RunFolder, config: Mapping[str, Any], summary: Mapping[str, A
         "complete": summary["complete"],
         "outcomes": summary["outcomes"],
         "depth_curve": summary["depth_curve"],
+        "depth_scores": summary["depth_scores"],
         "mean_depth": summary["mean_depth"],
         "core_parameters": card["parameters"]["core"],
         "stored_parameters": card["parameters"]["stored"],
@@ -118,7 +119,7 @@ def attempts_frame(config: Mapping[str, Any], lines: Sequence[Line]) -> pd.DataF
 
 
 def find_run(name: str, results_dir: str | Path | None = None) -> RunFolder:
-    """Return the run folder named by a path, a folder name, or any part of one name, such as its hash."""
+    """Return the run folder named by a path, a folder name, the end of one name, or any part of one, such as its hash."""
     from harness.errors import UserError, did_you_mean
 
     if (Path(name) / "run.json").is_file():
@@ -127,14 +128,14 @@ def find_run(name: str, results_dir: str | Path | None = None) -> RunFolder:
     known = {p.parent.name: p.parent for p in runs.glob("*/run.json")}
     if name in known:
         return RunFolder(known[name])
-    fits = sorted(n for n in known if name in n)
+    fits = [n for n in known if n.endswith(f"_{name}")] or sorted(n for n in known if name in n)
     if len(fits) == 1:
         return RunFolder(known[fits[0]])
     if fits:
         raise UserError(f"{name!r} fits {len(fits)} runs: {', '.join(fits[:5])}.", next_step="Give more letters of one.")
     raise UserError(
         f"No run {name!r} in {runs}.",
-        rule=did_you_mean(name, known) if known else "That folder holds no run.",
+        rule=did_you_mean(name, known, show=5) if known else "That folder holds no run.",
         next_step="`bench leaderboard` lists the runs; --results-dir names another folder.",
     )
 

@@ -21,7 +21,7 @@ from harness.records import Line, RunFolder, collector_paused, write_atomically
 from harness.statistics import Score, estimate
 
 OUTCOMES = tuple(str(o) for o in Outcome if o is not Outcome.ANSWERED)
-SUMMARY_SCHEMA = 1
+SUMMARY_SCHEMA = 2
 
 
 def summary_of(folder: RunFolder, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -78,13 +78,15 @@ def summarise(config: Mapping[str, Any], lines: Sequence[Line], *, where: str = 
         {"name": m["name"], **asdict(score([_best(by_puzzle.get(i, ()), m["number"]) for i in ids], groups, m["over"]))}
         for m in config["metrics"]
     ]
+    depths = _depth_scores(config["metrics"][0], ids, groups, by_puzzle)
     return {
         "planned": len(ids) * attempts,
         "puzzles": len(ids),
         "complete": outcomes["not_run"] == 0,
         "outcomes": outcomes,
         "metrics": metrics,
-        "depth_curve": _depth_curve(config["metrics"][0], ids, groups, by_puzzle),
+        "depth_curve": depths and {depth: found["score"] for depth, found in depths.items()},
+        "depth_scores": depths,
         "mean_depth": _mean([line["depth"] for line in counted.values() if "depth" in line]),
         "costs": costs([line.get("usage", {}) for line in lines], len(by_puzzle)),
     }
@@ -111,17 +113,22 @@ def _best(lines: Sequence[Line], number: str) -> float:
     return max((line["numbers"][number] for line in lines if "numbers" in line), default=0.0)
 
 
-def _depth_curve(
+def _depth_scores(
     metric: Mapping[str, str], ids: Sequence[str], groups: Sequence[str], by_puzzle: Mapping[str, Sequence[Line]]
-) -> dict[str, float] | None:
-    """Return {depth: headline score} over all depths traced; an answer holds until the solver replaces it."""
-    depths = sorted({p["depth"] for lines in by_puzzle.values() for line in lines for p in line.get("trace", ())})
-    if not depths:
+) -> dict[str, dict[str, Any]] | None:
+    """Return {depth: headline score} over the depths at which the answer to every puzzle is known, all of what was planned.
+
+    The last answer of a trace holds at all greater depths. Between two of its depths the answer is not known: a depth at which
+    some puzzles halted, and others went on unseen, is left out. An attempt without a trace has no answer before it ended.
+    """
+    traces = {tuple(p["depth"] for p in line["trace"]) for lines in by_puzzle.values() for line in lines if line.get("trace")}
+    if not traces:
         return None
+    depths = [d for d in sorted(set().union(*traces)) if all(d in trace or d > trace[-1] for trace in traces)]
     number = metric["number"]
     curves = {puzzle: [_carried(line, number, depths) for line in lines] for puzzle, lines in by_puzzle.items()}
     return {
-        str(depth): score([max((c[d] for c in curves.get(i, ())), default=0.0) for i in ids], groups, metric["over"]).score
+        str(depth): asdict(score([max((c[d] for c in curves.get(i, ())), default=0.0) for i in ids], groups, metric["over"]))
         for d, depth in enumerate(depths)
     }
 

@@ -182,6 +182,59 @@ def test_show_lists_attempts_by_outcome_and_draws_one(capsys: pytest.CaptureFixt
     assert "Did you mean 'wrong'?" in capsys.readouterr().err
 
 
+def test_the_leaderboard_says_which_task_or_solver_has_no_run_among_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatch(["leaderboard", "--task", "counting"]) == 0
+    assert "No run in results yet" in capsys.readouterr().err
+    bench_run()
+    bench_run(task=f"{Path(__file__).parent / 'fakes.py'}:TwoTries", solver=REPEAT)
+    for arguments, message in (
+        (["--task", "countin"], "2 runs in results, none of the task 'countin'. Did you mean 'counting'?"),
+        (["--solver", "trm"], "2 runs in results, none of the solver 'trm'. Known: lottery, repeat-last."),
+        (["--task", "counting", "--solver", "repeat-last"], "none of the task 'counting' and the solver 'repeat-last'."),
+    ):
+        capsys.readouterr()
+        assert dispatch(["leaderboard", *arguments]) == 2
+        shown = capsys.readouterr()
+        assert (shown.out, message in shown.err) == ("", True), shown.err
+
+
+def test_rows_of_one_task_and_solver_are_told_apart_by_seed_and_by_a_name_that_show_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bench_run("--sample-id", "test-0-1")
+    bench_run("--sample-id", "test-0-2")
+    bench_run("--sample-id", "test-0-2", "--fresh")
+    bench_run("--seed", "5")
+    capsys.readouterr()
+    dispatch(["leaderboard", "--format", "markdown"])
+    head, _, *rows = (line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines())
+    assert sorted(row[0] for row in rows) == ["counting"] * 3 + ["counting seed=5"]
+    names = {row[head.index("run")] for row in rows}
+    assert len(names) == 4
+    for name in names:
+        assert dispatch(["show", name]) == 0
+
+
+def test_a_run_stopped_before_its_first_attempt_shows_no_score(capsys: pytest.CaptureFixture[str]) -> None:
+    bench_run("-S", "failing=false")
+    (path,) = Path("results/runs").iterdir()
+    (path / "attempts.jsonl").unlink()
+    (path / "summary.json").unlink()
+    capsys.readouterr()
+    assert dispatch(["leaderboard", "--format", "markdown"]) == 0
+    assert "| not run | – | 6 | 6 not_run |" in capsys.readouterr().out
+    assert dispatch(["score", path.name]) == 0
+    assert "0.0 %" not in capsys.readouterr().out
+
+
+def test_the_depth_curve_is_printed_with_its_interval_and_denominator(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench_run("-S", "failing=false", limit=1234) == 0
+    head, _, first, second, *_ = capsys.readouterr().out.partition(" depth ")[2].splitlines()
+    assert head.split() == ["score", "95", "%", "of"]
+    assert first.split() == ["1", "0.0", "%", "0.0–0.3", "1,234"]
+    assert second.split()[-1] == "1,234"
+
+
 def test_score_judges_again(capsys: pytest.CaptureFixture[str]) -> None:
     bench_run()
     assert dispatch(["score", run_name()]) == 0
@@ -227,6 +280,10 @@ def test_published_numbers_are_shown_with_their_sources_and_only_on_request(caps
     assert (mlp["score"], mlp["evidence"]) == ("87.4", "P")
     assert {row["evidence"] for row in rows} <= {"P", "R", "S", "P/R", "P/S"}
     assert all(row["source"] and row["regime"] for row in rows)
+    assert dispatch(["leaderboard", "--published", "--task", "sudoku-extreme"]) == 0
+    shown = capsys.readouterr().out
+    assert " 87.4 % " in shown
+    assert "\nevidence: P, read in the paper; R, in a repository" in shown
     assert dispatch(["leaderboard", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
 
@@ -279,5 +336,5 @@ def test_a_terminal_gets_a_live_line_and_tables_that_fit() -> None:
     text = shown.decode()
     assert "left" in text
     assert "40/40" in text
-    assert text.count("95 %") == 2
+    assert text.count("95 %") == 3
     assert text.count("solver") >= 2, "a table too wide goes on below with its first columns again"

@@ -96,8 +96,24 @@ def test_the_depth_curve_holds_an_answer_until_it_is_replaced() -> None:
         line("b", 0.0, trace=[point(1, 1.0), point(2, 1.0), {"depth": 4}, point(8, 0.0)], depth=8),  # spoils it at last
         line("c", 1.0, depth=4),  # kept no trace, so counts from where it ended
     ]
-    curve = summarise(config(["a", "b", "c", "never ran"]), lines)["depth_curve"]
-    assert curve == {"1": 0.25, "2": 0.5, "4": 0.75, "8": 0.5}
+    found = summarise(config(["a", "b", "c", "never ran"]), lines)
+    assert found["depth_curve"] == {"1": 0.25, "2": 0.5, "4": 0.75, "8": 0.5}
+    assert {depth: s["score"] for depth, s in found["depth_scores"].items()} == found["depth_curve"]
+    assert {s["n"] for s in found["depth_scores"].values()} == {4}, "one denominator: what was planned"
+    assert all(s["low"] < s["score"] < s["high"] for s in found["depth_scores"].values())
+    assert found["depth_scores"]["8"] == {**found["depth_scores"]["2"]}
+
+
+def test_a_depth_at_which_some_puzzles_stopped_and_others_went_on_unseen_is_no_point_of_the_curve() -> None:
+    def traced(puzzle: str, right: float, *depths: int) -> dict[str, Any]:
+        points = [{"depth": depths[0], "answer": 0, "numbers": {"correct": right}}, *({"depth": d} for d in depths[1:])]
+        return line(puzzle, right, trace=points, depth=depths[-1])
+
+    plan = config(["a", "b", "c"])
+    asked = [traced("a", 1.0, 1, 2, 3), traced("b", 1.0, 1, 2, 4, 16), traced("c", 0.0, 1)]  # 1, 2, 4 and 16 asked
+    assert list(summarise(plan, asked)["depth_curve"]) == ["1", "2", "4", "16"]
+    late = [traced("a", 1.0, 2), traced("b", 1.0, 3), traced("c", 0.0, 3)]  # 4 and 16 asked, and all stopped before
+    assert list(summarise(plan, late)["depth_curve"]) == ["3"]
 
 
 def test_a_cost_unknown_for_one_attempt_is_unknown_with_a_lower_bound() -> None:
@@ -130,6 +146,14 @@ def test_the_leaderboard_is_a_frame_with_the_best_first_and_filters(tmp_path: Pa
     assert len(leaderboard(tmp_path, task="two-tries")) == 1
     assert list(leaderboard(tmp_path, solver="repeat-last").planned) == [30]
     assert board.usd_per_puzzle.isna().sum() == 1  # repeat-last does not know money
+
+
+def test_of_two_equal_scores_the_one_of_more_puzzles_stands_first(tmp_path: Path) -> None:
+    for limit in (2, 30, 7):
+        run(Counting(), RepeatLast(), limit=limit, results_dir=tmp_path)
+    board = leaderboard(tmp_path)
+    assert set(board.score) == {0.0}
+    assert list(board.planned) == [30, 7, 2]
 
 
 def test_a_stale_summary_is_not_believed(tmp_path: Path) -> None:

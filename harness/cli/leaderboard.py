@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.cli.options import Format, FormatOption, ResultsDir
+from harness.errors import UserError, did_you_mean
 
 
 def leaderboard(
@@ -22,15 +24,37 @@ def leaderboard(
     from harness.cli import results
 
     if published:
+        if solver is not None:
+            raise UserError(f"--solver {solver!r} does not go with --published.", rule="They are of models.")
         results.write_published(task, format)
         return
     from harness.leaderboards import scan
 
     rows, problems = scan(results_dir, task=task, solver=solver)
-    if not rows and not problems:
-        typer.echo("No run yet; `bench run --task sudoku --solver search` makes one.", err=True)
-    results.write(rows, format)
     for problem in problems:
         typer.echo(f"bench: {problem}", err=True)
+    if not rows:
+        _explain(results_dir, task, solver)
+    results.write(rows, format)
     if problems:
         raise typer.Exit(1)
+
+
+def _explain(results_dir: Path | None, task: str | None, solver: str | None) -> None:
+    """Say why there is no row: the folder holds no run at all, or none of what was asked for, which is an error."""
+    from harness.leaderboards import scan
+    from harness.plan import results_folder
+
+    folder = results_folder(results_dir)
+    if results_dir is not None and not folder.is_dir():
+        raise UserError(f"The results folder {str(results_dir)!r} does not exist.", next_step="`bench run` makes it.")
+    runs, problems = scan(results_dir)
+    among = f"{len(runs):,} run{'s' * (len(runs) > 1)} in {folder}"
+    for kind, name in (("task", task), ("solver", solver)):
+        known = {run[kind] for run in runs}
+        if name is not None and known and name not in known:
+            raise UserError(f"{among}, none of the {kind} {name!r}.", rule=did_you_mean(name, known))
+    if runs:
+        raise UserError(f"{among}, none of the task {task!r} and the solver {solver!r}.")
+    if not problems:
+        typer.echo(f"No run in {folder} yet; `bench run --task sudoku --solver search` makes one.", err=True)
