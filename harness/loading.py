@@ -21,6 +21,7 @@ from harness import registry
 from harness.contracts import Item, Task
 from harness.errors import UserError, did_you_mean
 
+SHOWN = 5  # ids that an error lists
 GENERATED = "generated"
 """The `data_revision` of tasks that make their puzzles from a seed."""
 
@@ -47,7 +48,7 @@ def load_items(
         if wanted not in known:
             raise UserError(
                 f"The split {split!r} of {task.name!r} has no puzzle {wanted!r}.",
-                rule=did_you_mean(wanted, known) if len(known) < 2000 else f"There are {len(known)}, such as {items[0][0].id!r}.",
+                rule=did_you_mean(wanted, known, show=SHOWN),
             )
     return [item for item in items if not sample_ids or item[0].id in set(sample_ids)][:limit]
 
@@ -60,7 +61,7 @@ def data_folder(data_dir: str | Path | None) -> Path | None:
     path = Path(text).expanduser()
     if not path.is_dir():
         raise UserError(
-            f"The data folder {str(text)!r} does not exist.",
+            f"The data folder {str(text)!r} {'is a file' if path.exists() else 'does not exist'}.",
             rule="--data-dir (or DEPTHBENCH_DATA) names a folder of local copies.",
             next_step="Leave it out to download what a task needs, or copy the data there.",
         )

@@ -39,7 +39,7 @@ def parse_pairs(pairs: list[str], flag: str) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UserError(f"{flag} {pair!r} is not of the form key=value.", next_step=f"For example {flag} depth=4.")
+            raise UserError(f"{flag} {pair!r} is not of the form key=value.", next_step=f"Give {flag} {name or 'key'}=VALUE.")
         options[name.strip().replace("-", "_")] = value
     return options
 
@@ -62,7 +62,7 @@ def read(text: str, hint: Any, where: str) -> Any:
         for choice in args:
             if text == str(choice):
                 return choice
-        raise UserError(f"{text!r} is not a value for {where}.", rule=did_you_mean(text, [str(a) for a in args]))
+        raise UserError(f"{text!r} is not a value for {where}.", rule=did_you_mean(text, map(str, args), show=len(args)))
     if origin is tuple:
         return tuple(read(part.strip(), args[0], where) for part in text.split(",") if part.strip())
     if hint is bool:

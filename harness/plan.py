@@ -85,6 +85,8 @@ def plan_run(
         raise UserError("Options were given for an object.", rule="An object brings its own; options go with a name.")
     if limit is not None and limit < 1:
         raise UserError(f"The limit is {limit}.", rule="It must be at least 1.")
+    if seed < 0:
+        raise UserError(f"The seed is {seed}.", rule="It must be at least 0.")
     split = split or made.splits[0]
     if split not in made.splits:
         raise UserError(f"The task {made.name!r} has no split {split!r}.", rule=did_you_mean(split, made.splits))

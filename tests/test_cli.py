@@ -85,7 +85,17 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--task", f"{EXAMPLES / 'counting.py'}:Countin", "--solver", REPEAT], "no 'Countin'. Did you mean 'Counting'?"),
         (["show", "nothing"], "No run 'nothing'"),
         (["task", "show", COUNTING, "--sample-id", "x"], "has no puzzle 'x'"),
-        (["leaderboard", "--format", "yaml"], "yaml"),
+        (["run", "--task", "sudoku", "--solver", "trm", "-S", "dtype=float16"], "'bfloat16'? Known: auto, bfloat16, float32."),
+        (["train", "--task", "sudoku", "--solver", "trm", "--recipe", "x", "-R", "lr"], "key=value. Give -R lr=VALUE."),
+        (["run", "--task", COUNTING, "--solver", REPEAT, "--data-dir", __file__], f"data folder {__file__!r} is a file."),
+        (["show", "nothing", "--limit", "-1"], "The limit is -1. It must be at least 1."),
+        (["export", "nothing", "--out", "/"], "--out '/' is a folder. It must name the file to write."),
+        (["leaderboard", "--results-dir", "/nowhere"], "results folder '/nowhere' does not exist"),
+        (
+            ["leaderboard", "--published", "--task", "maze"],
+            "No published number is of the task 'maze'. Did you mean 'maze-hard'?",
+        ),
+        (["leaderboard", "--published", "--solver", "trm"], "--solver 'trm' does not go with --published"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(
@@ -94,7 +104,38 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert dispatch(arguments) == 2
     errors = capsys.readouterr().err
     assert message in errors
-    assert "Traceback" not in errors
+    assert errors.startswith("bench: ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--limit", "x"], "Invalid value for '--limit': 'x' should be a valid integer. `bench run --help`"),
+        (
+            ["run", "--fail-on-error", "x"],
+            "Invalid value for '--fail-on-error': 'x' should be a valid number. `bench run --help`",
+        ),
+        (["leaderboard", "--format", "yaml"], "'yaml' is not one of 'table', 'json', 'csv', 'markdown', 'latex'. `bench leader"),
+        (["run", "--task", "sudoku"], "Missing option '--solver'. `bench run --help` shows what it takes."),
+        (["run", "--task"], "Option '--task' requires an argument. `bench run --help` shows what it takes."),
+        (["cache", "prun"], "No such command 'prun'. Did you mean 'prune'? `bench cache --help` shows what it takes."),
+        (["--nope"], "No such option: --nope. `bench --help` shows what it takes."),
+    ],
+)
+def test_a_mistake_that_typer_finds_is_worded_as_ours(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert dispatch(arguments) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("bench: ")
+    assert message in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_command_of_commands_alone_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatch(["list"]) == 2
+    assert "\n  solvers  " in capsys.readouterr().err
 
 
 def test_a_run_prints_its_results_and_says_so_when_it_was_complete(capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,6 +223,23 @@ def test_show_lists_attempts_by_outcome_and_draws_one(capsys: pytest.CaptureFixt
     assert "Did you mean 'wrong'?" in capsys.readouterr().err
 
 
+def test_an_unknown_puzzle_or_run_lists_the_first_few_in_their_order_and_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    bench_run(limit=11)
+    capsys.readouterr()
+    assert dispatch(["show", run_name(), "--sample-id", "nosuch"]) == 2
+    few = "Known: test-0-0, test-0-1, test-0-2, test-0-3, test-0-4, … (11 in all)."
+    assert capsys.readouterr().err == f"bench: The run has no puzzle 'nosuch'. {few}\n"
+    assert dispatch(["show", run_name(), "--sample-id", "test-0-11"]) == 2
+    assert f"Did you mean 'test-0-1'? {few}" in capsys.readouterr().err
+    for seed in range(1, 6):
+        bench_run("--seed", str(seed), limit=1)
+    capsys.readouterr()
+    assert dispatch(["show", "nosuch"]) == 2
+    message = capsys.readouterr().err
+    assert message.count("_counting_lottery_") == 5
+    assert "… (6 in all)." in message
+
+
 def test_the_leaderboard_says_which_task_or_solver_has_no_run_among_how_many(capsys: pytest.CaptureFixture[str]) -> None:
     assert dispatch(["leaderboard", "--task", "counting"]) == 0
     assert "No run in results yet" in capsys.readouterr().err
@@ -233,6 +291,16 @@ def test_the_depth_curve_is_printed_with_its_interval_and_denominator(capsys: py
     assert head.split() == ["score", "95", "%", "of"]
     assert first.split() == ["1", "0.0", "%", "0.0–0.3", "1,234"]
     assert second.split()[-1] == "1,234"
+
+
+def test_an_export_says_that_zeros_stand_in_only_where_they_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench_run(task=f"{Path(__file__).parent / 'arc_task.py'}:EasyArc", solver="copy-input") == 0
+    assert dispatch(["export", run_name()]) == 0
+    assert capsys.readouterr().err.endswith("6 of 6 test inputs have an answer.\n")
+    attempts = Path("results/runs") / run_name() / "attempts.jsonl"
+    attempts.write_text("".join(attempts.read_text().splitlines(keepends=True)[:2]))
+    assert dispatch(["export", run_name()]) == 0
+    assert capsys.readouterr().err.endswith("1 of 6 test inputs have an answer; the others hold a grid of zeros.\n")
 
 
 def test_score_judges_again(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,7 @@ def test_sample_ids_choose_puzzles_and_an_unknown_one_is_an_error(tmp_path: Path
     ("arguments", "message"),
     [
         ({"limit": 0}, "limit is 0"),
+        ({"seed": -1}, "The seed is -1. It must be at least 0."),
         ({"split": "tset"}, "Did you mean 'test'"),
         ({"data_dir": "/no/such/folder"}, "data folder '/no/such/folder' does not exist"),
         ({"task_options": {"shown": 3}}, "Options were given for an object"),

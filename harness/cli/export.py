@@ -32,12 +32,15 @@ def export(
 ) -> None:
     """Write the answers of a run on ARC as a file to submit; it holds every test input of the split."""
     from harness import submissions
+    from harness.errors import UserError
     from harness.leaderboards import find_run
     from harness.loading import load_items
     from harness.plan import recreate_task
     from harness.records import write_atomically
     from harness.summary import last_lines
 
+    if out is not None and out.is_dir():
+        raise UserError(f"--out {str(out)!r} is a folder.", rule="It must name the file to write.")
     folder = find_run(run, results_dir)
     config = folder.config()
     lines = last_lines(config, folder.lines(), where=str(folder.attempts_path)).values()
@@ -48,8 +51,6 @@ def export(
     json_wanted = format is Submission.ARC_PRIZE
     target = out or folder.path / f"submission.{'json' if json_wanted else 'csv'}"
     write_atomically(target, submissions.arc_prize(ballot) if json_wanted else submissions.kaggle_2020(ballot))
-    typer.echo(
-        f"{ballot.inputs - ballot.empty:,} of {ballot.inputs:,} test inputs have an answer; the others hold a grid of zeros.",
-        err=True,
-    )
+    zeros = "; the others hold a grid of zeros" if ballot.empty else ""
+    typer.echo(f"{ballot.inputs - ballot.empty:,} of {ballot.inputs:,} test inputs have an answer{zeros}.", err=True)
     typer.echo(str(target))

@@ -53,9 +53,9 @@ def dispatch(argv: list[str]) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:
-        if not hasattr(error, "exit_code") or not hasattr(error, "show"):
+        if not hasattr(error, "exit_code") or not hasattr(error, "format_message"):
             raise
-        error.show()  # a usage error, as typer words it
+        typer.echo(_worded(error, f"bench {wanted or ''}".strip()), err=True)
         return int(error.exit_code)
 
 
@@ -75,6 +75,18 @@ def assemble(wanted: str | None) -> Any:
         else:
             app.command(name, help=summary if found is _nothing else None)(found)
     return typer.main.get_command(app)
+
+
+def _worded(error: Any, command: str) -> str:
+    """Word a usage error of typer as ours; the text of a command that was given nothing is its help."""
+    text = str(error.format_message())
+    if text.startswith("Usage:"):
+        return text
+    if hasattr(error.__cause__, "errors"):  # of pydantic, which leaves the value out
+        text = text.replace(": Input should", f": {error.__cause__.errors()[0]['input']!r} should")
+    text = text.replace("Value error, ", "").partition(", unable to parse")[0]
+    command = getattr(getattr(error, "ctx", None), "command_path", command)
+    return f"bench: {text}{'' if text.endswith(('.', '?')) else '.'} `{command} --help` shows what it takes."
 
 
 def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:

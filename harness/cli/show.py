@@ -22,9 +22,12 @@ def show(
     format: FormatOption = Format.TABLE,  # noqa: A002
 ) -> None:
     """Show what a run answered: a list of its attempts, or one puzzle in colour with what is wrong."""
+    from harness.errors import UserError
     from harness.leaderboards import find_run
     from harness.summary import last_lines
 
+    if limit < 1:
+        raise UserError(f"The limit is {limit}.", rule="It must be at least 1.")
     folder = find_run(run, results_dir)
     config = folder.config()
     lines = list(last_lines(config, folder.lines(), where=str(folder.attempts_path)).values())
@@ -65,10 +68,13 @@ def _draw(config: RunLine, lines: list[RunLine], sample_id: str, data_dir: Any) 
     from rich.console import Console
 
     from harness.errors import UserError, did_you_mean
+    from harness.loading import SHOWN
     from harness.plan import items_of, recreate_task
 
     if sample_id not in config["puzzles"]["ids"]:
-        raise UserError(f"The run has no puzzle {sample_id!r}.", rule=did_you_mean(sample_id, config["puzzles"]["ids"][:2000]))
+        raise UserError(
+            f"The run has no puzzle {sample_id!r}.", rule=did_you_mean(sample_id, config["puzzles"]["ids"], show=SHOWN)
+        )
     task = recreate_task(config)
     puzzle, key = next(item for item in items_of(task, config, data_dir) if item[0].id == sample_id)
     console = Console()
