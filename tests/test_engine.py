@@ -212,7 +212,7 @@ def test_the_solver_books_depth_flops_and_time_of_every_attempt(sudoku: tuple, w
 
 def test_the_card_names_the_threads_that_were_asked_for(weights_file: Path, sudoku: tuple) -> None:
     task, _ = sudoku
-    assert solver(weights_file, threads=3).for_task(task).card.device == "CPU, 3 threads"
+    assert solver(weights_file, threads=1).for_task(task).card.device == "CPU, 1 threads"
 
 
 def test_the_solver_leaves_out_what_is_already_recorded(sudoku: tuple, weights_file: Path) -> None:
@@ -310,7 +310,12 @@ def test_equal_answers_of_a_ballot_keep_the_order_of_their_rollouts() -> None:
     ("options", "message"),
     [
         ({"depth": 0}, "depth is 0"),
-        ({"depths": "0,4"}, "Every depth must be at least 1"),
+        ({"depths": "0,4"}, "depths is 0,4.*each larger than the one before"),
+        ({"depths": "4,2"}, "depths is 4,2"),
+        ({"depths": "2,2"}, "depths is 2,2"),
+        ({"device": "tpu"}, "device is 'tpu'.*cuda:N"),
+        ({"threads": 100_000}, "threads is 100000.*This machine has"),
+        ({"samples": 2, "noise": "nan"}, "noise is nan"),
         ({"depth": 2, "depths": "1,2"}, "both given"),
         ({"samples": 4}, "would be identical"),
         ({"samples": 4, "noise": -1.0}, "noise is -1.0"),
@@ -334,7 +339,24 @@ def test_weights_of_another_task_are_refused_with_both_sizes(weights_file: Path)
         solver(weights_file).for_task(task)
 
 
+def test_a_puzzle_that_halts_keeps_its_answer_at_the_depths_after_it(sudoku: tuple, weights_file: Path) -> None:
+    task, puzzles = sudoku
+    deepest = set()
+    for attempt in solver(weights_file, depths="1,2,40", halt="agree").solve(task, puzzles, Budget()):
+        assert [point.depth for point in attempt.trace] == [1, 2, 40]
+        assert attempt.trace[-1].answer == attempt.answer
+        deepest.add(attempt.depth)
+    assert min(deepest) < 40  # some did halt
+
+
+def test_weights_of_another_net_are_refused(sudoku: tuple, weights_file: Path) -> None:
+    task, _ = sudoku
+    for other in ("hrm", "transformer", "looped", "gram"):
+        with pytest.raises(UserError, match=f"holds a trm net. Give --solver trm, not {other}"):
+            registry.create("solver", other, {"weights": weights_file}).for_task(task)
+
+
 def test_a_task_without_shipped_weights_says_how_to_train_some() -> None:
     task = registry.create("task", "maze", {"height": 7, "width": 8})
-    with pytest.raises(UserError, match=r"No trm weights are shipped for maze-7x8.*bench train --task maze"):
+    with pytest.raises(UserError, match=r"No trm weights are shipped for maze-7x8.*bench train --task maze.*trm-maze-small"):
         registry.create("solver", "trm").for_task(task)

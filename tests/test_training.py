@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,12 +22,12 @@ from safetensors.torch import load_file, save_file
 
 from harness.contracts import Symmetries
 from harness.errors import UserError
-from solvers.nets import checkpoint, weights
+from solvers.nets import checkpoint, training, weights
 from solvers.nets.data import Batches, TrainingSet
 from solvers.nets.layers import PuzzleTable
 from solvers.nets.metrics import Clock, Meter
 from solvers.nets.optim import MovingAverage, learning_rate_scale, sign_sgd
-from solvers.nets.recipes import RECIPES, Recipe, recipe
+from solvers.nets.recipes import RECIPES, Recipe, recipe, recipes_of
 from solvers.nets.run_training import changed
 from solvers.nets.training import train
 
@@ -157,6 +159,93 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_bits(tmp_path: Path) -> 
     subprocess.run(_command(str(tmp_path / "killed"), steps), check=True, cwd=root, stdout=subprocess.DEVNULL)
     ours, theirs = (load_file(tmp_path / run / "weights.safetensors") for run in ("whole", "killed"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_asked_to_stop_writes_its_checkpoint_and_goes_on_from_there(asked: signal.Signals, tmp_path: Path) -> None:
+    root, folder = Path(__file__).parent.parent, tmp_path / "stopped"
+    train(tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9), copy_task(), tmp_path / "whole", seed=0, device=CPU, say=str)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.replace("checkpoint_minutes=0.0", "checkpoint_minutes=60.0"), str(folder), "60"],
+        cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while "optimiser_step 7 " not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(asked)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143 if asked == signal.SIGTERM else "KeyboardInterrupt" in err
+    assert "Finishing the optimiser step under way" in err
+    (stopped,) = re.findall(r"stopped at optimiser step (\d+) of 60; the same command goes on", out)
+    assert 7 <= int(stopped) < 60
+    told: list[str] = []
+    train(tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9), copy_task(), folder, seed=0, device=CPU, say=told.append)
+    assert any(line.startswith(f"resuming at optimiser step {stopped} ") for line in told)
+    ours, theirs = (load_file(tmp_path / run / "weights.safetensors") for run in ("whole", "stopped"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_metrics_hold_each_optimiser_step_once_however_often_the_run_was_killed(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed_at(step: int) -> Callable[[str], None]:
+        def say(line: str) -> None:
+            if line.startswith(f"optimiser_step {step} "):
+                raise Killed
+
+        return say
+
+    for step in (4, 5, 3):  # before the second checkpoint, every time
+        with pytest.raises(Killed):
+            train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=killed_at(step))
+    with pytest.raises(UserError, match="another training run"):  # the folder is taken from the first moment
+        train(tiny_recipe(), copy_task(), tmp_path, seed=1, device=CPU, say=lambda _: None)
+    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=lambda _: None)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["optimiser_step"] for line in lines] == list(range(1, 13))
+
+
+def test_a_slow_run_says_where_it_is_and_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SILENCE", 0.0)
+    told: list[str] = []
+    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=100, max_minutes=0.0, say=told.append)
+    assert re.match(r"trm-sudoku-small: [\d,]+ parameters, 64 pairs, 12 optimiser steps of 8; CPU, \d+ threads, float32", told[0])
+    assert "written every 2 minutes" in told[1]
+    assert "stopped at optimiser step 1 of 12" in told[-1]
+    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=100, say=told.append)
+    assert any(re.match(r"optimiser step 5 of 12, \d+ s left", line) for line in told)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 2  # what is said in between is no metric
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file/run cannot be written.*--out"):
+        train(tiny_recipe(), copy_task(), tmp_path / "file" / "run", seed=0, device=CPU, say=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"optimiser_steps": 0}, "optimiser_steps is 0. It must be at least 1"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"lr": -1.0}, r"lr is -1.0. It must be at least 0"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"ema": 2.0}, "ema is 2.0. It must be at least 0 and less than 1"),
+        ({"train_items": 0}, "train_items is 0"),
+        ({"validation_items": -1}, "validation_items is -1"),
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_refused(change: dict, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        tiny_recipe(**change)
+
+
+@pytest.mark.parametrize("net", ["trm", "hrm", "looped", "transformer", "gram"])
+def test_every_net_has_a_recipe(net: str) -> None:
+    assert recipes_of(net)
+    assert all(recipe(name).net == net for name in recipes_of(net))
 
 
 def test_two_processes_give_the_weights_of_one_on_the_same_global_batch(tmp_path: Path) -> None:

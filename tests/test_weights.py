@@ -116,6 +116,28 @@ def test_a_truncated_file_and_a_foreign_file_are_refused(saved: Path, tmp_path: 
         weights.load(tmp_path / "nowhere.safetensors")
 
 
+def test_a_folder_and_a_checkpoint_are_no_weights(saved: Path) -> None:
+    with pytest.raises(UserError, match=r"is a folder. It holds net.safetensors. Name the file"):
+        weights.load(saved.parent)
+    save_file({"net/x": torch.zeros(1)}, saved.parent / "checkpoint.safetensors", {"run": "{}", "progress": "{}"})
+    with pytest.raises(UserError, match=r"checkpoint of a training run, not its weights.*--keep-every"):
+        weights.load(saved.parent / "checkpoint.safetensors")
+
+
+def test_what_is_no_checkpoint_is_not_imported(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no tensors here")
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(saved.read_bytes()[:50])
+    for path, words in (
+        (saved, "is a weights file of this project already"),
+        (tmp_path / "text", "is no PyTorch checkpoint"),
+        (cut, "cannot be read as safetensors"),
+        (tmp_path / "nowhere", "No checkpoint at"),
+    ):
+        with pytest.raises(UserError, match=words):
+            import_checkpoint("trm", path, tmp_path / "out.safetensors", {})
+
+
 @pytest.mark.parametrize("name", ["trm_mlp", "trm_att", "hrm"])
 @pytest.mark.parametrize("prefix", ["", "_orig_mod.model.", "module._orig_mod.model.", "ema_model._orig_mod.model."])
 def test_published_checkpoints_are_imported_whatever_wrapped_them(name: str, prefix: str, tmp_path: Path) -> None:

@@ -18,14 +18,19 @@ def train(
     recipe_option: Annotated[
         list[str], typer.Option("-R", metavar="KEY=VALUE", help="Field of the recipe to replace; may be repeated.")
     ] = [],  # noqa: B006
-    out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="results/training/<recipe>-<seed>")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the weights, the batches and the symmetries.")] = 0,
-    data_seed: Annotated[int, typer.Option(help="Seed of generated puzzles.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop after so long; the same command goes on.")] = None,
-    report_every: Annotated[int, typer.Option(help="Optimiser steps between two lines.")] = 50,
-    keep_every: Annotated[int, typer.Option(help="Optimiser steps between weights that are kept; 0 keeps the last only.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run.", show_default="results/training/<recipe>-<task>-<seed>")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the weights, the batches and the symmetries.")] = 0,
+    data_seed: Annotated[int, typer.Option(min=0, help="Seed of generated puzzles.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(min=0, help="Stop after so long; the same command goes on.")] = None,
+    report_every: Annotated[int, typer.Option(min=1, help="Optimiser steps between two lines of metrics.")] = 50,
+    keep_every: Annotated[
+        int, typer.Option(min=0, help="Optimiser steps between weights that are kept; 0 keeps the last only.")
+    ] = 0,
+    checkpoint_minutes: Annotated[float, typer.Option(min=0, help="Minutes between two checkpoints.")] = 2.0,
     start_from: Annotated[Path | None, typer.Option(help="Weights to begin with instead of random ones.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the checkpoint in the folder first.")] = False,
     data_dir: DataDir = None,
@@ -50,12 +55,11 @@ def train(
         max_minutes=max_minutes,
         report_every=report_every,
         keep_every=keep_every,
+        checkpoint_minutes=checkpoint_minutes,
         start_from=start_from,
         fresh=fresh,
         data_dir=data_dir,
         say=lambda line: typer.echo(line, err=True),
     )
-    if weights is None:
-        typer.echo("stopped by --max-minutes; give the same command again to go on", err=True)
-    else:
+    if weights is not None:
         typer.echo(str(weights))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.progress import duration
 from solvers.nets.checkpoint import Progress
 from solvers.nets.supervision import StepResult
 
@@ -20,7 +21,7 @@ class Clock:
     """Seconds of training over all sessions, booked into the progress at every checkpoint."""
 
     def __init__(self, progress: Progress) -> None:
-        self.earlier = progress.seconds
+        self.earlier, self.first_step = progress.seconds, progress.step
         self.began = self.last_checkpoint = time.monotonic()
 
     def session(self) -> float:
@@ -28,6 +29,10 @@ class Clock:
 
     def total(self) -> float:
         return self.earlier + self.session()
+
+    def left(self, step: int, last: int) -> str:
+        """Return how long the optimiser steps that are left will take, by those of this session."""
+        return duration(self.session() / max(1, step - self.first_step) * (last - step))
 
     def since_checkpoint(self) -> float:
         return time.monotonic() - self.last_checkpoint
@@ -83,6 +88,7 @@ class Meter:
             "loss": sums["loss"] / sums["sequences"],
             "token_loss": sums["token_loss"] / sums["sequences"],
             **({"extra_loss": sums["extra_loss"] / sums["sequences"]} if "extra_loss" in sums else {}),
+            "sequences": int(sums["counted"]),  # that left their slot; what the next three are over
             "exact": sums["exact"] / counted,
             "cells": sums["cells"] / counted,
             "supervision_steps": sums["steps"] / counted,
@@ -91,12 +97,23 @@ class Meter:
 
 
 class Log:
-    """Where metrics go: a line on the screen, one in metrics.jsonl, and TensorBoard's event file if that is installed."""
+    """Where metrics go: a line on the screen, one in metrics.jsonl, and TensorBoard's event file if that is installed.
+
+    What was written after optimiser step `step`, where the run goes on, is dropped: those steps were lost and come again.
+    """
 
     def __init__(self, folder: Path, say: Callable[[str], None], rank: int, step: int) -> None:
-        self.folder, self.say, self.silent = folder, say, rank > 0
+        self.path, self.say, self.silent = folder / "metrics.jsonl", say, rank > 0
+        self.told = time.monotonic()
         self.board: Any = None
         if not self.silent:
+            if self.path.exists():
+                lines = self.path.read_text().splitlines(keepends=True)
+                part = self.path.with_suffix(".part")
+                part.write_text(
+                    "".join(line for line in lines if line.endswith("\n") and json.loads(line)["optimiser_step"] <= step)
+                )
+                part.replace(self.path)
             with contextlib.suppress(ImportError):
                 from torch.utils.tensorboard import SummaryWriter
 
@@ -105,16 +122,25 @@ class Log:
     def write(self, line: dict[str, Any]) -> None:
         if self.silent:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / "metrics.jsonl", "a") as handle:
+        with open(self.path, "a") as handle:
             handle.write(json.dumps(line) + "\n")
-        self.say(
+        self.tell(
             "  ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items())
         )
         if self.board is not None:
             for name, value in line.items():
                 self.board.add_scalar(name, value, line["optimiser_step"])
             self.board.flush()
+
+    def tell(self, text: str) -> None:
+        """Say something that is no metric, once for all processes."""
+        self.told = time.monotonic()
+        if not self.silent:
+            self.say(text)
+
+    def silent_for(self) -> float:
+        """Return the seconds since anything was said."""
+        return time.monotonic() - self.told
 
     def close(self) -> None:
         if self.board is not None:

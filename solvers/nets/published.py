@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -129,6 +129,9 @@ def _loaded(path: Path) -> dict[str, Any]:
         raise UserError(f"No checkpoint at {path}.", next_step="Give the file itself, not its folder.")
     if path.suffix == ".safetensors":
         try:
+            with safe_open(str(path), "pt") as file:
+                if (file.metadata() or {}).get("format") == weights.FORMAT:
+                    raise UserError(f"{path} is a weights file of this project already.", next_step="Use it as it is.")
             return dict(load_file(path))
         except SafetensorError as error:
             raise UserError(f"{path} cannot be read as safetensors ({error}).", next_step="Fetch it again.") from error
@@ -138,8 +141,10 @@ def _loaded(path: Path) -> dict[str, Any]:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         asked = re.search(r"GLOBAL (\S+)", str(error))  # torch's own words go on to advise loading it all the same
+        if not asked:
+            raise UserError(f"{path} is no PyTorch checkpoint.", next_step="Give a .pt or .safetensors file.") from error
         raise UserError(
-            f"{path} is not a plain state dict: it asks for {asked[1] if asked else 'more than tensors'}.",
+            f"{path} is not a plain state dict: it asks for {asked[1]}.",
             rule="Only tensors are read; a pickle that carries code is never run.",
             next_step="Ask its author for safetensors.",
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -48,6 +49,24 @@ class Recipe:
     validation_items: int = 0
     validate_every: int = 0  # optimiser steps; 0: only at the end
     patience: int = 0  # validations without improvement before stopping; 0: never
+
+    def __post_init__(self) -> None:
+        for name in ("optimiser_steps", "batch_size", "accumulate", "muon_iterations"):
+            self._at_least(1, name)
+        for name in (
+            "lr", "weight_decay", "muon_lr", "muon_weight_decay", "warmup_steps", "lr_floor", "table_lr", "table_weight_decay",
+            "gradient_clip", "halt_weight", "augmentations", "validation_items", "validate_every", "patience",
+        ):  # fmt: skip
+            self._at_least(0, name)
+        if self.train_items is not None:
+            self._at_least(1, "train_items")
+        for name in ("ema", "label_smoothing", "muon_momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}.", rule="It must be at least 0 and less than 1.")
+
+    def _at_least(self, least: int, name: str) -> None:
+        if not least <= getattr(self, name) < math.inf:
+            raise UserError(f"{name} is {getattr(self, name)}.", rule=f"It must be at least {least}.")
 
 
 def trm_sudoku_paper() -> Recipe:
@@ -248,6 +267,20 @@ def trm_maze_small() -> Recipe:
     )
 
 
+def hrm_sudoku_small() -> Recipe:
+    """HRM at the size of trm-sudoku-small, two blocks in each network, for the same puzzles."""
+    small = trm_sudoku_small()
+    config = small.config | {"L_layers": 2, "H_layers": 2, "H_cycles": 2, "L_cycles": 2}
+    return replace(small, name="hrm-sudoku-small", net="hrm", config=config)
+
+
+def transformer_sudoku_small() -> Recipe:
+    """The blocks of trm-sudoku-small applied once: as many parameters, no recursion."""
+    small = trm_sudoku_small()
+    config = {name: value for name, value in small.config.items() if name not in ("H_cycles", "L_cycles")} | {"L_layers": 2}
+    return replace(small, name="transformer-sudoku-small", net="transformer", config=config, stagger=False)
+
+
 def gram_sudoku_small() -> Recipe:
     """The net of trm-sudoku-small with learned stochastic updates, for the same puzzles.
 
@@ -275,7 +308,9 @@ def looped_sudoku_small() -> Recipe:
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "gram-sudoku-small": gram_sudoku_small,
     "hrm-sudoku-paper": hrm_sudoku_paper,
+    "hrm-sudoku-small": hrm_sudoku_small,
     "looped-sudoku-small": looped_sudoku_small,
+    "transformer-sudoku-small": transformer_sudoku_small,
     "trm-arc-tiny": trm_arc_tiny,
     "trm-arc1-paper": trm_arc1_paper,
     "trm-arc2-paper": trm_arc2_paper,
@@ -286,6 +321,11 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "trm-sudoku-small": trm_sudoku_small,
     "trm-sudoku-tune": trm_sudoku_tune,
 }
+
+
+def recipes_of(net: str) -> list[str]:
+    """Return the names of the recipes that train a net."""
+    return [name for name, make in RECIPES.items() if make().net == net]
 
 
 def recipe(name: str, **changes: Any) -> Recipe:

@@ -35,6 +35,7 @@ def run(
     max_minutes: float | None,
     report_every: int,
     keep_every: int,
+    checkpoint_minutes: float = 2.0,
     fresh: bool,
     data_dir: Path | None,
     say: Callable[[str], None],
@@ -64,7 +65,7 @@ def run(
         "data_seed": data_seed,
         **facts,
     }
-    folder = out or Path("results/training") / f"{chosen.name}-{seed}"
+    folder = out or Path("results/training") / f"{chosen.name}-{task.family}-{seed}"
     if fresh:
         for old in [*folder.glob("checkpoint*.safetensors"), *folder.glob("metrics.jsonl"), *folder.glob("tensorboard/events*")]:
             old.unlink()
@@ -80,6 +81,7 @@ def run(
         max_minutes=max_minutes,
         report_every=report_every,
         keep_every=keep_every,
+        checkpoint_minutes=checkpoint_minutes,
         say=say,
     )
     return ended.weights if ended.finished else None
@@ -114,8 +116,9 @@ def _grouped(
     for name in ("train_items", "validation_items"):
         if getattr(chosen, name):
             raise UserError(
-                f"{name} is {getattr(chosen, name)}, but this task is trained on groups, all of them.",
-                next_step="Choose a recipe without it.",
+                f"{name} is {getattr(chosen, name)} in recipe {chosen.name!r}.",
+                rule="This task is trained on the demonstrations of all its puzzles, and none are held back.",
+                next_step="Choose a recipe made for it, trm-arc-tiny for example.",
             )
     groups = task.training_groups(data_dir=data_dir)
     data = GroupedSet.of(groups, codec, augmentations=chosen.augmentations, seed=data_seed, shifted=chosen.augment)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +26,8 @@ class NetSolver:
     """A recursive net with its weights.
 
     weights: a file, else what this project ships for the task's family. depth: the most supervision steps a puzzle may use,
-    else what the net was trained with; depths: keep the answer after each of these (the last is the depth), for a curve.
+    else what the net was trained with; depths: keep the answer after each of these, for a curve (the last is the depth; a puzzle
+    that halts keeps its answer from there on).
     halt: leave early when two supervision steps in a row give the same answer ("agree"), when the halting logit is positive
     ("score"), or never, as the papers evaluate. samples: rollouts per puzzle. Rollout 0 is undisturbed; the others
     have Gaussian `noise` on the latent before every supervision step (PTRM, arXiv 2605.19943; there all rollouts have it)
@@ -58,8 +62,17 @@ class NetSolver:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}.", rule="It must be at least 1.")
-        if any(d < 1 for d in self.depths):
-            raise UserError(f"depths is {self.depths}.", rule="Every depth must be at least 1.")
+        if list(self.depths) != sorted({d for d in self.depths if d > 0}):
+            raise UserError(
+                f"depths is {','.join(map(str, self.depths))}.",
+                rule="It is numbers of supervision steps, each larger than the one before.",
+                next_step="Give depths=1,2,4, say.",
+            )
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise UserError(f"device is {self.device!r}.", rule="It is auto, cpu, cuda or cuda:N.")
+        cores = os.cpu_count() or 1
+        if (self.threads or 1) > cores:
+            raise UserError(f"threads is {self.threads}.", rule=f"This machine has {cores} cores.")
         if self.depth is not None and self.depths:
             raise UserError("depth and depths were both given.", rule="The last of depths is the depth.")
         if self.samples > 1 and self.depths:
@@ -68,8 +81,9 @@ class NetSolver:
             raise UserError(
                 f"quorum is {self.quorum}, with samples={self.samples} and select={self.select}.",
                 rule="It is a number of equal votes, at most samples, and ends a vote.",
+                next_step=f"Give samples={max(8, 2 * self.quorum)}, say, and select=vote.",
             )
-        if self.noise < 0:
+        if not 0 <= self.noise < math.inf:
             raise UserError(f"noise is {self.noise}.", rule="It is a standard deviation, at least 0.")
         if self.noise and self.samples == 1 and not self.stochastic:
             raise UserError(
@@ -84,18 +98,22 @@ class NetSolver:
     def for_task(self, task: TaskView) -> NetSolver:
         """Return this solver with the weights for a task loaded and checked against its vocabulary and length."""
         from solvers.nets import weights
+        from solvers.nets.recipes import recipes_of
 
         path = self.weights
         if path is None:
             path = weights.SHIPPED / f"{self.net}-{task.family}.safetensors"
             if not path.is_file():
-                shipped = ", ".join(sorted(p.stem for p in weights.SHIPPED.glob("*.safetensors")))
+                shipped = ", ".join(sorted(p.stem for p in weights.SHIPPED.glob(f"{self.net}-*.safetensors")))
                 raise UserError(
                     f"No {self.net} weights are shipped for {task.family}.",
-                    rule=f"Shipped: {shipped or 'none'}.",
-                    next_step=f"Train some with `bench train --task {task.name} --solver {self.net}`, then -S weights=FILE.",
+                    rule=f"Shipped for {self.net}: {shipped or 'none'}.",
+                    next_step=f"Train some with `bench train --task {task.name} --solver {self.net} --recipe …` "
+                    f"({', '.join(recipes_of(self.net))}), then give -S weights=FILE.",
                 )
         loaded = weights.load(path)
+        if loaded.name != self.net:
+            raise UserError(f"{path} holds a {loaded.name} net.", next_step=f"Give --solver {loaded.name}, not {self.net}.")
         codec, config = _codec(task), loaded.net.config
         if (codec.vocab_size, codec.length) != (config.vocab_size, config.seq_len):
             raise UserError(
@@ -175,11 +193,13 @@ class NetSolver:
             yield from self._attempts(open_puzzles[index], done, ranked, jobs, budget, flops_per_step)
 
     @classmethod
-    def train(cls, task: Task, *, device: str, **options: Any) -> Path | None:
+    def train(cls, task: Task, *, device: str, threads: int | None, **options: Any) -> Path | None:
         """Train this net on a task's training split; the options are those of `run_training.run`."""
         from solvers.nets import run_training
 
-        return run_training.run(cls.net, task, device=cls(device=device)._device_type(), **options)
+        return run_training.run(
+            cls.net, task, device=cls(device=device, threads=threads)._device_type(), threads=threads, **options
+        )
 
     @staticmethod
     def describe_weights(file: Path) -> dict[str, Any]:
@@ -228,11 +248,9 @@ class NetSolver:
                 depth=max(job.depth for job in done),
                 samples=len(done),
                 trace=tuple(
-                    TracePoint(depth=depth, answer=jobs.answer(done[0].job, tokens))
-                    for depth, tokens in sorted(done[0].tokens_at.items())
-                )
-                if self.depths
-                else (),
+                    TracePoint(depth=depth, answer=jobs.answer(done[0].job, done[0].tokens_at[min(depth, done[0].depth)]))
+                    for depth in self.depths
+                ),
                 detail={"halt_score": round(max(scores), 4), "votes": len(scores)},
             )
 
@@ -242,7 +260,7 @@ class NetSolver:
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
         if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise UserError(f"device is {self.device!r}, but torch sees no GPU.", next_step="Give -S device=cpu.")
+            raise UserError(f"device is {self.device!r}, but torch sees no GPU.", next_step="Choose the device cpu.")
         return self.device
 
     def _device_name(self) -> str:

@@ -14,7 +14,11 @@ import dataclasses
 import inspect
 import math
 import os
-from collections.abc import Callable
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +31,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from harness.errors import UserError
 from harness.randomness import seed_of
+from harness.statistics import wilson
 from solvers.nets import engine, fast, weights
 from solvers.nets.checkpoint import Checkpoint, Progress
 from solvers.nets.cuda_graph import Graphed, Step, obstacle
@@ -39,6 +44,9 @@ from solvers.nets.optim import MovingAverage, learning_rate_scale, optimisers, s
 from solvers.nets.recipes import Recipe
 from solvers.nets.supervision import Carry, StepResult, fresh_carry, supervise
 from solvers.nets.trm import TrmConfig, TrmNet
+
+SILENCE = 10.0
+"""Seconds after which a run says how far it is, between two lines of metrics."""
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -102,8 +110,9 @@ def train(
 
     about: facts for the record in the weights (task, version, data hash, regime). start_from: weights to begin with instead
     of random ones; their training counts in the FLOPs and seconds of the record. keep_every: optimiser steps between
-    weights kept as `weights-<step>.safetensors`, 0 for none. Raises UserError if the folder holds a run of another recipe,
-    seed or data, and if the loss stops being a number (the last good checkpoint is kept).
+    weights kept as `weights-<step>.safetensors`, 0 for none. Ctrl-C and SIGTERM let the optimiser step under way end, write the
+    checkpoint, and go on as KeyboardInterrupt and SystemExit. Raises UserError if the folder cannot be written, if it holds a
+    run of another recipe, seed or data, and if the loss stops being a number (the last good checkpoint is kept).
     """
     rank, world = _processes()
     if recipe.batch_size % (world * recipe.accumulate):
@@ -138,9 +147,14 @@ def train(
     name = "checkpoint.safetensors" if world == 1 else f"checkpoint-{rank}.safetensors"
     checkpoint = Checkpoint(folder / name, run, net, average, optims)
     progress, carries = Progress(), list[Carry]()
-    if checkpoint.path.exists():
+    resumed = checkpoint.path.exists()
+    if resumed:
         progress, carries = checkpoint.load(device)
-        say(f"resuming {folder} at optimiser step {progress.step}")
+    else:
+        try:
+            checkpoint.save(progress, carries)  # from now on the folder is this run's
+        except OSError as error:
+            raise UserError(f"{folder} cannot be written ({error}).", next_step="Give another --out.") from error
     if recipe.compile and device.type == "cuda":
         net.compile_levels(dynamic=False)
     model: nn.Module = Supervised(net, recipe, dtype)
@@ -162,77 +176,103 @@ def train(
         else:
             step = Graphed(eager, list(net.parameters()))
     log = Log(folder, say, rank, progress.step)
+    last = recipe.optimiser_steps
+    log.tell(
+        f"{recipe.name}: {sum(p.numel() for p in net.parameters()):,} parameters, {len(data.tokens):,} pairs, "
+        f"{last:,} optimiser steps of {recipe.batch_size}; {_device_name(device)}, {str(dtype).removeprefix('torch.')}"
+    )
+    where = f"{checkpoint.path}, written every {checkpoint_minutes:g} minutes and when the run is stopped"
+    log.tell(f"resuming at optimiser step {progress.step:,} of {where}" if resumed else f"checkpoint: {where}")
     clock = Clock(progress)
     meter = Meter(measured_peak(device.type, dtype), clock)
     accuracy: float | None = None
-    stalled = out_of_time = False
+    items = 0 if validation is None else len(validation.tokens)
+    stalled = out_of_time = stopped = due = False
+    good = progress.step  # of the last checkpoint
     last_stage: tuple[float, int, int] | None = None
-    while progress.step < recipe.optimiser_steps and not stalled and not out_of_time:
-        stage = max(s for s in stages if progress.step >= s[0] * recipe.optimiser_steps)
-        if isinstance(step, Graphed) and stage != last_stage:
-            step.reset()
-        last_stage = stage
-        net.config = full.at_cycles(*stage[1:])
-        scale = learning_rate_scale(progress.step, recipe)
-        for group in (group for optimiser in optims for group in optimiser.param_groups):
-            group["lr"] = group["peak_lr"] * scale
-        torch.manual_seed(seed_of("step", seed, progress.step, rank) % 2**63)  # for nets that draw noise
+    with _signals() as signals:
+        while progress.step < last and not (stalled or out_of_time or stopped):
+            stage = max(s for s in stages if progress.step >= s[0] * recipe.optimiser_steps)
+            if isinstance(step, Graphed) and stage != last_stage:
+                step.reset()
+            last_stage = stage
+            net.config = full.at_cycles(*stage[1:])
+            scale = learning_rate_scale(progress.step, recipe)
+            for group in (group for optimiser in optims for group in optimiser.param_groups):
+                group["lr"] = group["peak_lr"] * scale
+            torch.manual_seed(seed_of("step", seed, progress.step, rank) % 2**63)  # for nets that draw noise
 
-        batch = batches.get(progress.step)
-        for part in range(recipe.accumulate):
-            piece = {key: rows[part * micro : (part + 1) * micro] for key, rows in batch.items()}
-            if len(carries) <= part:
-                stagger = batches.stagger()[part * micro : (part + 1) * micro] if recipe.stagger else None
-                carries.append(fresh_carry(net, piece, dtype, stagger))
-            carries[part], result = step(carries[part], piece)
-            meter.add(result)
-        if recipe.gradient_clip:
-            nn.utils.clip_grad_norm_(net.parameters(), recipe.gradient_clip)
-        for optimiser in optims:
-            optimiser.step()
-            if not isinstance(step, Graphed):
-                optimiser.zero_grad(set_to_none=True)
-        sign_sgd(tables, recipe.table_lr * scale, recipe.table_weight_decay)
-        if average is not None:
-            average.update()
-        progress.step += 1
-        progress.flops += flops_at[stage] * recipe.batch_size
+            batch = batches.get(progress.step)
+            for part in range(recipe.accumulate):
+                piece = {key: rows[part * micro : (part + 1) * micro] for key, rows in batch.items()}
+                if len(carries) <= part:
+                    stagger = batches.stagger()[part * micro : (part + 1) * micro] if recipe.stagger else None
+                    carries.append(fresh_carry(net, piece, dtype, stagger))
+                carries[part], result = step(carries[part], piece)
+                meter.add(result)
+            if recipe.gradient_clip:
+                nn.utils.clip_grad_norm_(net.parameters(), recipe.gradient_clip)
+            for optimiser in optims:
+                optimiser.step()
+                if not isinstance(step, Graphed):
+                    optimiser.zero_grad(set_to_none=True)
+            sign_sgd(tables, recipe.table_lr * scale, recipe.table_weight_decay)
+            if average is not None:
+                average.update()
+            progress.step += 1
+            progress.flops += flops_at[stage] * recipe.batch_size
 
-        done = progress.step == recipe.optimiser_steps
-        out_of_time = max_minutes is not None and _any_process(clock.session() > max_minutes * 60, device)
-        if progress.step % report_every == 0 or done or out_of_time:
-            line = meter.line(progress) | {"lr_scale": scale, "H_cycles": stage[1], "L_cycles": stage[2]}
-            if not math.isfinite(line["loss"]):
-                batches.close()
-                log.close()
-                raise UserError(
-                    f"The loss became {line['loss']} at or before optimiser step {progress.step}.",
-                    rule=f"The last good checkpoint is {checkpoint.path}."
-                    if checkpoint.path.exists()
-                    else "No checkpoint was written yet.",
-                    next_step="Lower the learning rate (-R muon_lr=…, -R lr=…) and start with --fresh.",
+            done = progress.step == last
+            out_of_time = max_minutes is not None and _any_process(clock.session() > max_minutes * 60, device)
+            report = progress.step % report_every == 0 or done or out_of_time
+            if world == 1 or report:  # processes agree on these, which costs time
+                stopped = _any_process(bool(signals), device)
+                due = _any_process(clock.since_checkpoint() > checkpoint_minutes * 60, device)
+            if report or stopped or due:
+                line = meter.line(progress) | {"lr_scale": scale, "H_cycles": stage[1], "L_cycles": stage[2]}
+                if not math.isfinite(line["loss"]):
+                    batches.close()
+                    log.close()
+                    raise UserError(
+                        f"The loss became {line['loss']} at or before optimiser step {progress.step}.",
+                        rule=f"The last good checkpoint is {checkpoint.path}, of step {good}.",
+                        next_step="Lower the learning rate (-R muon_lr=…, -R lr=…) and start with --fresh.",
+                    )
+                log.write(line)
+                if due and not done:
+                    clock.checkpointed(progress)
+                    checkpoint.save(progress, carries)
+                    good, due = progress.step, False
+            elif log.silent_for() > SILENCE:
+                log.tell(f"optimiser step {progress.step:,} of {last:,}, {clock.left(progress.step, last)} left")
+            if validation is not None and (done or (recipe.validate_every and progress.step % recipe.validate_every == 0)):
+                accuracy = exact_accuracy(
+                    full, net.state_dict() if average is None else average.shadow, validation, dtype, device
                 )
-            log.write(line)
-            if not done and (out_of_time or _any_process(clock.since_checkpoint() > checkpoint_minutes * 60, device)):
+                low, high = wilson(accuracy, items)
+                interval = {"validation_low": low, "validation_high": high, "validation_items": items}
+                log.write({"optimiser_step": progress.step, "validation_exact": accuracy, **interval})
+                stalled = progress.stalled(accuracy, recipe.patience)
+            kept = keep_every and progress.step % keep_every == 0
+            if rank == 0 and (kept or done or stalled):
                 clock.checkpointed(progress)
-                checkpoint.save(progress, carries)
-        if validation is not None and (done or (recipe.validate_every and progress.step % recipe.validate_every == 0)):
-            accuracy = exact_accuracy(full, net.state_dict() if average is None else average.shadow, validation, dtype, device)
-            log.write({"optimiser_step": progress.step, "validation_exact": accuracy})
-            stalled = progress.stalled(accuracy, recipe.patience)
-        kept = keep_every and progress.step % keep_every == 0
-        if rank == 0 and (kept or done or stalled):
-            clock.checkpointed(progress)
-            path = folder / (f"weights-{progress.step}.safetensors" if kept and not done else "weights.safetensors")
-            net.config = full
-            record = _record(recipe, progress, accuracy, about or {}, seed, device, world)
-            state = net.state_dict() if average is None else average.shadow
-            weights.save(path, net_name=recipe.net, net=net, state=state, record=record, dtype=DTYPES[recipe.weights_dtype])
+                path = folder / (f"weights-{progress.step}.safetensors" if kept and not done else "weights.safetensors")
+                net.config = full
+                record = _record(recipe, progress, accuracy, items, about or {}, seed, device, world)
+                state = net.state_dict() if average is None else average.shadow
+                weights.save(path, net_name=recipe.net, net=net, state=state, record=record, dtype=DTYPES[recipe.weights_dtype])
     batches.close()
-    log.close()
-    finished = stalled or progress.step == recipe.optimiser_steps
+    finished = stalled or progress.step == last
     clock.checkpointed(progress)
     checkpoint.save(progress, carries)
+    if not finished:
+        log.tell(
+            f"stopped at optimiser step {progress.step:,} of {last:,}; the same command goes on. "
+            "Weights come at the end, or on the way by --keep-every"
+        )
+    log.close()
+    if stopped and not finished:
+        raise KeyboardInterrupt if signal.SIGINT in signals else SystemExit(128 + signal.SIGTERM)
     return Ended(
         finished=finished,
         optimiser_steps=progress.step,
@@ -288,6 +328,10 @@ def exact_accuracy(
     return right / len(data.tokens)
 
 
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
 def resolve_dtype(recipe: Recipe, device: torch.device) -> torch.dtype:
     """Return the dtype of activations: a recipe's "auto" is bfloat16 on a GPU and float32 on a CPU."""
     name = recipe.dtype
@@ -300,6 +344,7 @@ def _record(
     recipe: Recipe,
     progress: Progress,
     accuracy: float | None,
+    validation_items: int,
     about: dict[str, Any],
     seed: int,
     device: torch.device,
@@ -314,11 +359,34 @@ def _record(
         "seed": seed,
         "optimiser_steps": progress.step,
         **cost,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "device": _device_name(device),
         "processes": world,
         "torch": torch.__version__,
         "validation_exact": accuracy,
+        "validation_items": validation_items,
     }
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM in a list instead of dying of them; the second one is not held back."""
+    got: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield got
+        return
+
+    def note(number: int, _frame: object) -> None:
+        if got:
+            raise KeyboardInterrupt
+        got.append(number)
+        print("\nFinishing the optimiser step under way; press Ctrl-C again to drop it.", file=sys.stderr, flush=True)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield got
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _processes() -> tuple[int, int]:

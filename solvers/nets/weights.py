@@ -99,6 +99,13 @@ def load(path: Path) -> Loaded:
 
     Raises UserError for a missing, truncated or foreign file and names the first tensor that does not fit.
     """
+    if path.is_dir():
+        inside = sorted(p.name for p in path.glob("weights*.safetensors")) or sorted(p.name for p in path.glob("*.safetensors"))
+        raise UserError(
+            f"{path} is a folder.",
+            rule=f"It holds {', '.join(inside[:5])}." if inside else "It holds no weights.",
+            next_step="Name the file.",
+        )
     if not path.is_file():
         raise UserError(f"No weights at {path}.", next_step="Check the path, or train some with `bench train`.")
     try:
@@ -109,6 +116,12 @@ def load(path: Path) -> Loaded:
         raise UserError(
             f"{path} is not a readable safetensors file ({error}).", next_step="Fetch or train the weights again."
         ) from error
+    if "progress" in metadata:
+        raise UserError(
+            f"{path} is the checkpoint of a training run, not its weights.",
+            rule="Weights are written beside it at the end of the run, and on the way by --keep-every.",
+            next_step="Give the same `bench train` command again to go on.",
+        )
     if metadata.get("format") != FORMAT:
         raise UserError(
             f"{path} has format {metadata.get('format')!r}, not {FORMAT!r}.",
