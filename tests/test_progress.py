@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 
@@ -61,13 +60,12 @@ def test_lines_come_without_answers_and_end_with_the_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(PlainProgress, "every", 0.01)
-    before = threading.active_count()
     progress = PlainProgress()
     progress.start(planned=3, recorded=0, where=Path("run"))
     time.sleep(0.2)
     progress.advance(CORRECT)
     progress.stop()
-    assert threading.active_count() == before
+    assert not progress.teller.is_alive()
     shown = capsys.readouterr()
     lines = shown.err.splitlines()
     assert lines[0] == "0/3  0 s, no answer yet"
