@@ -20,6 +20,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from harness.cli.main import dispatch
 from harness.contracts import Symmetries
 from harness.errors import UserError
 from solvers.nets import checkpoint, training, weights
@@ -27,7 +28,7 @@ from solvers.nets.data import Batches, TrainingSet
 from solvers.nets.layers import PuzzleTable
 from solvers.nets.metrics import Clock, Meter
 from solvers.nets.optim import MovingAverage, learning_rate_scale, sign_sgd
-from solvers.nets.recipes import RECIPES, Recipe, recipe, recipes_of
+from solvers.nets.recipes import RECIPES, Recipe, recipe
 from solvers.nets.run_training import changed
 from solvers.nets.training import train
 
@@ -242,10 +243,14 @@ def test_a_recipe_that_makes_no_sense_is_refused(change: dict, words: str) -> No
         tiny_recipe(**change)
 
 
-@pytest.mark.parametrize("net", ["trm", "hrm", "looped", "transformer", "gram"])
-def test_every_net_has_a_recipe(net: str) -> None:
-    assert recipes_of(net)
-    assert all(recipe(name).net == net for name in recipes_of(net))
+def test_every_net_has_a_recipe_and_the_list_shows_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {recipe(name).net for name in RECIPES} == {"trm", "hrm", "looped", "transformer", "gram"}
+    assert dispatch(["list", "recipes", "--format", "json"]) == 0
+    listed = {line["recipe"]: line for line in json.loads(capsys.readouterr().out)}
+    assert listed.keys() == RECIPES.keys()
+    for name, line in listed.items():
+        assert (line["solver"], line["optimiser_steps"]) == (recipe(name).net, recipe(name).optimiser_steps)
+        assert line["summary"].endswith(".")
 
 
 def test_two_processes_give_the_weights_of_one_on_the_same_global_batch(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`bench list tasks` and `bench list solvers`."""
+"""`bench list tasks`, `bench list solvers` and `bench list recipes`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ def tasks(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
 def solvers(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
     """List every solver, ours and those of plugins."""
     _list("solver", format)
+
+
+@app.command()
+def recipes(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
+    """List what `bench train --recipe` takes, net by net."""
+    from harness.registry import catalogue, find
+
+    found = [find("solver", entry.name) for entry in catalogue("solver")]
+    records = [recipe for solver in found if hasattr(solver, "recipes") for recipe in solver.recipes()]
+    columns = ["solver", "recipe", "optimiser_steps", "batch_size", "summary"]
+    tables.write(columns, [[str(record[name]) for name in columns] for record in records], records, format)
 
 
 def _list(kind: str, form: Format) -> None:

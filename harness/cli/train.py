@@ -13,7 +13,7 @@ from harness.cli.options import DataDir, TaskOptions
 def train(
     task: Annotated[str, typer.Option(help="Name of a task with a training split.")],
     solver: Annotated[str, typer.Option(help="Name of a net.")],
-    recipe: Annotated[str, typer.Option(help="Name of a training recipe; a wrong one lists all.")],
+    recipe: Annotated[str, typer.Option(help="Name of a training recipe: `bench list recipes`.")],
     task_option: TaskOptions = [],  # noqa: B006  typer copies it
     recipe_option: Annotated[
         list[str], typer.Option("-R", metavar="KEY=VALUE", help="Field of the recipe to replace; may be repeated.")

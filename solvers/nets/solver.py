@@ -201,6 +201,23 @@ class NetSolver:
             cls.net, task, device=cls(device=device, threads=threads)._device_type(), threads=threads, **options
         )
 
+    @classmethod
+    def recipes(cls) -> list[dict[str, Any]]:
+        """Return the recipes that train this net: name, optimiser steps, batch size and what they are for."""
+        from solvers.nets.recipes import RECIPES, recipes_of
+
+        made = [(RECIPES[name](), (RECIPES[name].__doc__ or "").splitlines()[0]) for name in recipes_of(cls.net)]
+        return [
+            {
+                "solver": cls.net,
+                "recipe": r.name,
+                "optimiser_steps": r.optimiser_steps,
+                "batch_size": r.batch_size,
+                "summary": text,
+            }
+            for r, text in made
+        ]
+
     @staticmethod
     def describe_weights(file: Path) -> dict[str, Any]:
         """Return what a weights file says, flat: the parameter ledger, the configuration, the training record."""
