@@ -382,7 +382,12 @@ def test_the_metrics_are_right_although_a_graph_overwrites_its_result() -> None:
             loss.fill_(value)
             meter.add(result)
         progress.step += 3
-        assert meter.line(progress)["loss"] == sum(report) / 3
+        line = meter.line(progress)
+        assert line["loss"] == sum(report) / 3
+        assert (line["exact"], line["sequences"]) == (1.0, 3)
+    one.zero_()  # no sequence left its slot: there is no accuracy
+    meter.add(result)
+    assert meter.line(progress)["exact"] is None
 
 
 def test_the_moving_average_follows_its_definition() -> None:

@@ -70,7 +70,7 @@ class Meter:
     def line(self, progress: Progress) -> dict[str, Any]:
         """Return the metrics since the last line; accuracies are over sequences that left their slot, by this process."""
         sums = {name: float(value) for name, value in self.sums.items()}
-        now, counted = self.clock.total(), max(1.0, sums["counted"])
+        now, counted = self.clock.total(), sums["counted"]
         elapsed = max(1e-9, now - self.since)
         rates: dict[str, float] = {}
         if self.flops is not None:  # the first line of a session would count compilation in
@@ -89,9 +89,9 @@ class Meter:
             "token_loss": sums["token_loss"] / sums["sequences"],
             **({"extra_loss": sums["extra_loss"] / sums["sequences"]} if "extra_loss" in sums else {}),
             "sequences": int(sums["counted"]),  # that left their slot; what the next three are over
-            "exact": sums["exact"] / counted,
-            "cells": sums["cells"] / counted,
-            "supervision_steps": sums["steps"] / counted,
+            "exact": sums["exact"] / counted if counted else None,
+            "cells": sums["cells"] / counted if counted else None,
+            "supervision_steps": sums["steps"] / counted if counted else None,
             **rates,
         }
 
@@ -124,11 +124,12 @@ class Log:
             return
         with open(self.path, "a") as handle:
             handle.write(json.dumps(line) + "\n")
+        known = {name: value for name, value in line.items() if value is not None}
         self.tell(
-            "  ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items())
+            "  ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in known.items())
         )
         if self.board is not None:
-            for name, value in line.items():
+            for name, value in known.items():
                 self.board.add_scalar(name, value, line["optimiser_step"])
             self.board.flush()
 
