@@ -224,12 +224,12 @@ def _member(pipe: Connection, side: str, store: str, rank: int, world: int, thre
 
 
 def peak_resident_bytes() -> int | None:
-    """Return the most memory that this process has held so far; None on systems that do not say."""
+    """Return the most memory that this process has held so far; None on systems that do not say (all but Linux)."""
     try:
-        import resource
-    except ImportError:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
         return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
 
 
 def inference(

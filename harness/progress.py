@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ class PlainProgress:
         return f"{done:,}/{self.planned:,}  {rate:,.1f}/s  correct {100 * self.correct / self.new:.1f} %{left}"
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody reads any more: no reason to lose the run
+            print(text, file=sys.stderr, flush=True)
 
     def _tell_until_ended(self) -> None:
         while not self.ended.wait(self.every):

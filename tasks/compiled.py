@@ -9,7 +9,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(signature: str) -> Callable[[F], F]:
-    """Compile a loop over numpy arrays to machine code and keep the result on disk.
+    """Compile a loop over numpy arrays to machine code when its module is imported, and keep the result on disk.
 
     `signature` is numba's: `i1` int8, `i8` int64, `f8` float64, `b1` bool, `[::1]` a contiguous axis. With one signature a
     function has one file in the cache, so that two processes that start at once write the same to it, never each other's.

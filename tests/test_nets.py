@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,9 @@ def test_a_net_by_itself_takes_no_faster_way(monkeypatch: pytest.MonkeyPatch) ->
         assert net._levels(x, 21)[0] is net.L_level
         with fast.faster():
             assert isinstance(net._levels(x, 21)[0], packed.StandIn)
+            with ThreadPoolExecutor(1) as pool:  # each thread has its own switch
+                assert not pool.submit(fast.allowed).result()
+        assert not fast.allowed()
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from solvers.nets.data import Batches, TrainingSet
 from solvers.nets.layers import PuzzleTable
 from solvers.nets.metrics import Clock, Meter
 from solvers.nets.optim import MovingAverage, learning_rate_scale, sign_sgd
+from solvers.nets.processes import held_back_signals
 from solvers.nets.recipes import RECIPES, Recipe, recipe
 from solvers.nets.run_training import changed
 from solvers.nets.training import train
@@ -187,19 +188,11 @@ def test_a_run_asked_to_stop_writes_its_checkpoint_and_goes_on_from_there(asked:
 
 
 def test_metrics_hold_each_optimiser_step_once_however_often_the_run_was_killed(tmp_path: Path) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed_at(step: int) -> Callable[[str], None]:
-        def say(line: str) -> None:
-            if line.startswith(f"optimiser_step {step} "):
-                raise Killed
-
-        return say
-
     for step in (4, 5, 3):  # before the second checkpoint, every time
         with pytest.raises(Killed):
-            train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=killed_at(step))
+            train(
+                tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=killed_at(f"optimiser_step {step} ")
+            )
     with pytest.raises(UserError, match="another training run"):  # the folder is taken from the first moment
         train(tiny_recipe(), copy_task(), tmp_path, seed=1, device=CPU, say=lambda _: None)
     train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=lambda _: None)
@@ -222,8 +215,82 @@ def test_a_slow_run_says_where_it_is_and_what_it_is(tmp_path: Path, monkeypatch:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"file/run cannot be written.*--out"):
-        train(tiny_recipe(), copy_task(), tmp_path / "file" / "run", seed=0, device=CPU, say=lambda _: None)
+    (tmp_path / "run" / "checkpoint.part").mkdir(parents=True)
+    for name in ("file/run", "run"):
+        with pytest.raises(UserError, match=rf"{name} cannot be written.*--out"):
+            train(tiny_recipe(), copy_task(), tmp_path / name, seed=0, device=CPU, say=lambda _: None)
+
+
+class Killed(BaseException):
+    """What stands for kill -9 where the moment matters."""
+
+
+def killed_at(begin: str) -> Callable[[str], None]:
+    """Return what to say with, until a line begins so."""
+
+    def say(line: str) -> None:
+        if line.startswith(begin):
+            raise Killed
+
+    return say
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    def say(_: str) -> None:
+        raise BrokenPipeError
+
+    assert train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, say=say).finished
+
+
+def test_weights_kept_on_the_way_do_not_put_off_checkpoints(tmp_path: Path) -> None:
+    settings: Any = {"seed": 0, "device": CPU, "report_every": 1, "keep_every": 1, "checkpoint_minutes": 0.0}
+    with pytest.raises(Killed):
+        train(tiny_recipe(), copy_task(), tmp_path, say=killed_at("optimiser_step 5 "), **settings)
+    told: list[str] = []
+    train(tiny_recipe(), copy_task(), tmp_path, say=told.append, **settings)
+    assert told[1].startswith("resuming at optimiser step 4 ")
+
+
+def test_a_run_killed_at_a_validation_stops_early_where_an_undisturbed_one_does(tmp_path: Path) -> None:
+    chosen = tiny_recipe(optimiser_steps=100, validate_every=2, patience=3, lr=0.0, muon_lr=0.0)
+    settings: Any = {"seed": 0, "device": CPU, "validation": copy_task(4, seed=1), "report_every": 1, "checkpoint_minutes": 0.0}
+    with pytest.raises(Killed):
+        train(chosen, copy_task(), tmp_path, say=killed_at("optimiser_step 4  validation"), **settings)
+    for _ in range(2):  # the second time there is nothing left to do
+        ended = train(chosen, copy_task(), tmp_path, say=lambda _: None, **settings)
+        assert (ended.finished, ended.optimiser_steps) == (True, 8)
+
+
+def test_lines_of_metrics_that_are_none_are_dropped(tmp_path: Path) -> None:
+    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, max_minutes=0.0, say=lambda _: None)
+    path = tmp_path / "metrics.jsonl"
+    first = path.read_text()
+    path.write_text(f'\n{{"a": 1}}\n[]\n\0\0{first}{first}{{"optimiser_step": 1, "lo')
+    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=12, say=lambda _: None)
+    assert [json.loads(line)["optimiser_step"] for line in path.read_text().splitlines()] == [1, 12]
+
+
+def test_processes_at_different_steps_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for ends, words in (((145, 0), "of 0 to 145"), ((-1, 3), "of none to 3")):
+        monkeypatch.setattr(training, "on_every_process", lambda *_, ends=ends: (min(ends), max(ends)))
+        with pytest.raises(UserError, match=f"not of the same optimiser step. They are {words}"):
+            train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, say=lambda _: None)
+
+
+def test_ignored_signals_stay_ignored_and_handlers_come_back() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with held_back_signals() as got:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            assert got == [signal.SIGINT]
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) is before[signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGTERM, before[signal.SIGTERM])
 
 
 @pytest.mark.parametrize(

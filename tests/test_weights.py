@@ -126,11 +126,13 @@ def test_a_folder_and_a_checkpoint_are_no_weights(saved: Path) -> None:
 
 def test_what_is_no_checkpoint_is_not_imported(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no tensors here")
+    (tmp_path / "hello").write_text("hello world")
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(saved.read_bytes()[:50])
     for path, words in (
         (saved, "is a weights file of this project already"),
         (tmp_path / "text", "is no PyTorch checkpoint"),
+        (tmp_path / "hello", "cannot be read as a PyTorch checkpoint"),
         (cut, "cannot be read as safetensors"),
         (tmp_path / "nowhere", "No checkpoint at"),
     ):
@@ -192,6 +194,9 @@ def test_the_configuration_beside_a_checkpoint_is_read(tmp_path: Path) -> None:
         (TRM_FILE.replace("recursive_reasoning.trm@", "hrm.hrm_act_v1@"), "says the net is 'hrm_act_v1'.*--solver hrm"),
         (TRM_FILE.replace("num_heads: 4", "num_heads: four"), "'four' is not a value for .*num_heads"),
         (TRM_FILE.replace("halt_max_steps", "hidden_size: 32\n  halt_max_steps"), "hidden_size is given as 32.*say 64"),
+        (TRM_FILE.replace("num_heads: 4", "num_heads: null"), "'None' is not a value for .*num_heads"),
+        (TRM_FILE.replace("H_cycles: 3", "H_cycles: 3.5"), r"'3\.5' is not a value for .*H_cycles"),
+        (TRM_FILE.replace("10000.0", "-1"), "rope_theta is -1.0"),
         ("a: [", "no configuration of the published code"),
         ("lr: 1", "no configuration of the published code"),
     ],
@@ -236,6 +241,21 @@ def test_averaged_weights_in_a_checkpoint_are_taken(tmp_path: Path) -> None:
         loaded = weights.load(out).net.state_dict()
         assert torch.equal(loaded["lm_head.weight"], state[name] + 1)
         assert torch.equal(loaded["q_head.weight"], state["inner.q_head.weight"])
+    torch.save(whole | {"ema": {"mu": 0.999}}, checkpoint)
+    assert not import_checkpoint("trm", checkpoint, out, fields)
+    assert torch.equal(weights.load(out).net.state_dict()["lm_head.weight"], state[name])
+
+
+def test_a_file_of_an_older_version_keeps_its_meaning(tmp_path: Path) -> None:
+    sizes = {"vocab_size": 5, "seq_len": 9, "hidden_size": 32, "num_heads": 2}
+    made = TrmNet(TrmConfig(**sizes, puzzle_emb_len=0, puzzle_emb_ndim=0, single_z=True, inject="always"))
+    path, older = tmp_path / "new.safetensors", tmp_path / "old.safetensors"
+    weights.save(path, net_name="trm", net=made, state=made.state_dict(), record={}, dtype=torch.float32)
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata()
+    config = {k: v for k, v in json.loads(metadata["config"]).items() if k not in ("inject", "rope_theta", "rms_norm_eps")}
+    save_file(load_file(path), older, metadata | {"config": json.dumps(config | {"puzzle_emb_ndim": 512})})
+    assert weights.load(older).net.config == made.config
 
 
 def test_a_net_of_another_kind_is_named(tmp_path: Path) -> None:

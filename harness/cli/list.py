@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 import typer
 
 from harness.cli import tables
@@ -25,10 +28,13 @@ def solvers(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
 @app.command()
 def recipes(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
     """List what `bench train --recipe` takes, net by net."""
+    from harness.errors import UserError
     from harness.registry import catalogue, find
 
-    found = [find("solver", entry.name) for entry in catalogue("solver")]
-    records = [recipe for solver in found if hasattr(solver, "recipes") for recipe in solver.recipes()]
+    records: list[dict[str, Any]] = []
+    for entry in catalogue("solver"):
+        with suppress(UserError):  # a broken plugin: `bench list solvers` says what is wrong with it
+            records += getattr(find("solver", entry.name), "recipes", list)()
     columns = ["solver", "recipe", "optimiser_steps", "batch_size", "summary"]
     tables.write(columns, [[str(record[name]) for name in columns] for record in records], records, format)
 

@@ -16,7 +16,7 @@ from harness.errors import RunError, UserError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("harness.cli.run:run", "Run a solver on a task, or resume; all is recorded."),
-    "list": ("harness.cli.list:app", "List the tasks or the solvers, plugins included."),
+    "list": ("harness.cli.list:app", "List the tasks, the solvers or the training recipes, plugins included."),
     "leaderboard": ("harness.cli.leaderboard:leaderboard", "Show all runs side by side, or published numbers."),
     "show": ("harness.cli.show:show", "Show what a run answered, and what is wrong with it."),
     "export": ("harness.cli.export:export", "Write a run on ARC as a file to submit."),

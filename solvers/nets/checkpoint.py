@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from harness.errors import UserError
 from solvers.nets import weights
 from solvers.nets.optim import MovingAverage, flatten_state, restore_state
+from solvers.nets.processes import wait_for_all
 from solvers.nets.recipes import Recipe
 from solvers.nets.supervision import Carry
 
@@ -55,7 +56,7 @@ class Checkpoint:
         parts |= {f"carry{i}": c.tensors() for i, c in enumerate(carries)}
         tensors = {f"{part}/{name}": t for part, named in parts.items() for name, t in named.items()}
         metadata = {"run": json.dumps(self.run, sort_keys=True), "progress": json.dumps(dataclasses.asdict(progress))}
-        weights.save_atomically(tensors, self.path, metadata)
+        weights.save_atomically(tensors, self.path, metadata, ready=wait_for_all)  # so that all processes have the same step
 
     def load(self, device: torch.device) -> tuple[Progress, list[Carry]]:
         """Restore the live objects from the file. Raises UserError if it is of another run or cannot be read."""
@@ -97,5 +98,10 @@ def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     """Return the first three entries, nested ones too, in which two runs differ, with both values."""
     there, here = weights.flat(theirs), weights.flat(ours)
     names = [name for name in here | there if here.get(name) != there.get(name)]
-    said = [f"{name} is {there.get(name, 'not set')} there, {here.get(name, 'not set')} here" for name in names]
+    said = [f"{name} is {_short(there, name)} there, {_short(here, name)} here" for name in names]
     return "; ".join(said[:3]) + (f"; and {len(said) - 3} more" if len(said) > 3 else "")
+
+
+def _short(facts: dict[str, Any], name: str) -> str:
+    text = str(facts.get(name, "not set"))
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
-_on = False
+_on: ContextVar[bool] = ContextVar("faster", default=False)
 
 
 def allowed() -> bool:
     """Say whether the faster ways may be taken."""
-    return _on
+    return _on.get()
 
 
 @contextmanager
 def faster(on: bool = True) -> Iterator[None]:
     """Allow them, or forbid them, inside the block."""
-    global _on
-    before, _on = _on, on
+    before = _on.set(on)
     try:
         yield
     finally:
-        _on = before
+        _on.reset(before)

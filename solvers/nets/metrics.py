@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -110,9 +111,7 @@ class Log:
             if self.path.exists():
                 lines = self.path.read_text().splitlines(keepends=True)
                 part = self.path.with_suffix(".part")
-                part.write_text(
-                    "".join(line for line in lines if line.endswith("\n") and json.loads(line)["optimiser_step"] <= step)
-                )
+                part.write_text("".join(line for line in lines if _step(line) <= step))
                 part.replace(self.path)
             with contextlib.suppress(ImportError):
                 from torch.utils.tensorboard import SummaryWriter
@@ -137,7 +136,10 @@ class Log:
         """Say something that is no metric, once for all processes."""
         self.told = time.monotonic()
         if not self.silent:
-            self.say(text)
+            try:
+                self.say(text)
+            except OSError:  # nobody reads any more: no reason to lose the run
+                self.say = lambda _: None
 
     def silent_for(self) -> float:
         """Return the seconds since anything was said."""
@@ -146,3 +148,11 @@ class Log:
     def close(self) -> None:
         if self.board is not None:
             self.board.close()
+
+
+def _step(line: str) -> float:
+    """Return the optimiser step of a line of metrics.jsonl; infinity for what is none, such as one that a kill cut off."""
+    try:
+        return float(json.loads(line)["optimiser_step"]) if line.endswith("\n") else math.inf
+    except (ValueError, KeyError, TypeError):
+        return math.inf

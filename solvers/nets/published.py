@@ -121,6 +121,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], list[str]]:
     if averages is None:
         return rename(loaded), []
     averaged = {name: t for name, t in averages.get("shadow", averages).items() if isinstance(t, Tensor)}
+    if not averaged:
+        return rename(loaded), []
     return rename(loaded) | rename(averaged), [f"The averaged weights in {path.name} were taken ({len(averaged)} tensors)."]
 
 
@@ -148,7 +150,7 @@ def _loaded(path: Path) -> dict[str, Any]:
             rule="Only tensors are read; a pickle that carries code is never run.",
             next_step="Ask its author for safetensors.",
         ) from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile, OSError) as error:
+    except (RuntimeError, EOFError, zipfile.BadZipFile, OSError, LookupError, ValueError, AttributeError) as error:
         raise UserError(f"{path} cannot be read as a PyTorch checkpoint ({error}).", next_step="Fetch it again.") from error
     return loaded if isinstance(loaded, dict) else {}
 
@@ -244,7 +246,7 @@ def read_configuration(path: Path, net: str, hints: Mapping[str, Any]) -> dict[s
     try:
         arch = yaml.safe_load(path.read_text(encoding="utf-8"))["arch"]
         name = str(arch.get("name", "")).partition("@")[0].rpartition(".")[2]  # models.recursive_reasoning.trm@Class
-        fields = {k: read(v, hints[k], f"{path}: {k}") if isinstance(v, str) else v for k, v in arch.items() if k in hints}
+        fields = {k: read(str(v), hints[k], f"{path}: {k}") for k, v in arch.items() if k in hints}
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} is no configuration of the published code ({type(error).__name__}: {error}).",

@@ -66,7 +66,7 @@ class Recipe:
 
     def _at_least(self, least: int, name: str) -> None:
         if not least <= getattr(self, name) < math.inf:
-            raise UserError(f"{name} is {getattr(self, name)}.", rule=f"It must be at least {least}.")
+            raise UserError(f"{name} is {getattr(self, name)}.", rule=f"It must be at least {least} and finite.")
 
 
 def trm_sudoku_paper() -> Recipe:

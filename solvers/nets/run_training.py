@@ -130,14 +130,16 @@ def _grouped(
 
 def changed(chosen: Recipe, options: Mapping[str, str]) -> Recipe:
     """Return the recipe with fields replaced from text; `config.NAME` replaces a field of the net's configuration."""
-    hints, net_hints = typing.get_type_hints(Recipe), typing.get_type_hints(config_of(chosen.net)[1])
+    net_hints = typing.get_type_hints(config_of(chosen.net)[1])
+    whole = ("name", "net", "config", "depth_curriculum", "betas")
+    hints = {name: hint for name, hint in typing.get_type_hints(Recipe).items() if name not in whole}
     values: dict[str, Any] = {}
     config = dict(chosen.config)
     for name, text in options.items():
         inner = name.removeprefix("config.")
         if name != inner and inner in net_hints:
             config[inner] = read(text, net_hints[inner], f"-R {name}")
-        elif name in hints and name not in ("name", "net", "config", "depth_curriculum", "betas"):
+        elif name in hints:
             values[name] = read(text, hints[name], f"-R {name}")
         else:
             known = [*hints, *(f"config.{n}" for n in net_hints)]

@@ -84,7 +84,7 @@ class NetSolver:
                 next_step=f"Give samples={max(8, 2 * self.quorum)}, say, and select=vote.",
             )
         if not 0 <= self.noise < math.inf:
-            raise UserError(f"noise is {self.noise}.", rule="It is a standard deviation, at least 0.")
+            raise UserError(f"noise is {self.noise}.", rule="It is a standard deviation, at least 0 and finite.")
         if self.noise and self.samples == 1 and not self.stochastic:
             raise UserError(
                 f"noise is {self.noise}, but the only rollout is the undisturbed one.", next_step="Give samples=8, say."
@@ -276,8 +276,8 @@ class NetSolver:
 
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise UserError(f"device is {self.device!r}, but torch sees no GPU.", next_step="Choose the device cpu.")
+        if self.device.startswith("cuda") and (seen := torch.cuda.device_count()) <= (torch.device(self.device).index or 0):
+            raise UserError(f"device is {self.device!r}, but torch sees {seen or 'no'} GPU.", next_step="Choose the device cpu.")
         return self.device
 
     def _device_name(self) -> str:

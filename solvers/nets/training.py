@@ -13,19 +13,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-import os
 import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -37,10 +32,10 @@ from solvers.nets.checkpoint import Checkpoint, Progress
 from solvers.nets.cuda_graph import Graphed, Step, obstacle
 from solvers.nets.data import Batches, TrainingSet
 from solvers.nets.flops import measured_peak, training_flops
-from solvers.nets.groups import IdTable
 from solvers.nets.layers import PuzzleTable
 from solvers.nets.metrics import Clock, Log, Meter
 from solvers.nets.optim import MovingAverage, learning_rate_scale, optimisers, sign_sgd
+from solvers.nets.processes import any_process, held_back_signals, on_every_process, processes
 from solvers.nets.recipes import Recipe
 from solvers.nets.supervision import Carry, StepResult, fresh_carry, supervise
 from solvers.nets.trm import TrmConfig, TrmNet
@@ -114,7 +109,7 @@ def train(
     checkpoint, and go on as KeyboardInterrupt and SystemExit. Raises UserError if the folder cannot be written, if it holds a
     run of another recipe, seed or data, and if the loss stops being a number (the last good checkpoint is kept).
     """
-    rank, world = _processes()
+    rank, world = processes()
     if recipe.batch_size % (world * recipe.accumulate):
         raise UserError(
             f"Batch size {recipe.batch_size} does not split over {world} processes and {recipe.accumulate} accumulations.",
@@ -127,7 +122,7 @@ def train(
         fields["num_puzzle_identifiers"] = data.puzzle_ids
     net = weights.build(recipe.net, fields)
     if start_from is not None:
-        about = _begin_with(start_from, recipe.net, net, about or {})
+        about = weights.begin_with(start_from, recipe.net, net, about or {})
     net = net.to(device).train()
     full = net.config
     stages = recipe.depth_curriculum or ((0.0, full.H_cycles, full.L_cycles),)
@@ -150,7 +145,14 @@ def train(
     resumed = checkpoint.path.exists()
     if resumed:
         progress, carries = checkpoint.load(device)
-    else:
+    least, most = on_every_process(progress.step if resumed else -1, device)
+    if least < most:
+        raise UserError(
+            f"The checkpoints of the processes in {folder} are not of the same optimiser step.",
+            rule=f"They are of {'none' if least < 0 else least} to {most}, and all must go on from one.",
+            next_step="Give --fresh to start anew, or another --out.",
+        )
+    if not resumed:
         try:
             checkpoint.save(progress, carries)  # from now on the folder is this run's
         except OSError as error:
@@ -187,10 +189,10 @@ def train(
     meter = Meter(measured_peak(device.type, dtype), clock)
     accuracy: float | None = None
     items = 0 if validation is None else len(validation.tokens)
-    stalled = out_of_time = stopped = due = False
+    stalled, out_of_time, stopped = 0 < recipe.patience <= progress.since_best, False, False
     good = progress.step  # of the last checkpoint
     last_stage: tuple[float, int, int] | None = None
-    with _signals() as signals:
+    with held_back_signals() as signals:
         while progress.step < last and not (stalled or out_of_time or stopped):
             stage = max(s for s in stages if progress.step >= s[0] * recipe.optimiser_steps)
             if isinstance(step, Graphed) and stage != last_stage:
@@ -223,11 +225,13 @@ def train(
             progress.flops += flops_at[stage] * recipe.batch_size
 
             done = progress.step == last
-            out_of_time = max_minutes is not None and _any_process(clock.session() > max_minutes * 60, device)
+            asked = [
+                max_minutes is not None and clock.session() > max_minutes * 60,
+                bool(signals),
+                clock.since_checkpoint() > checkpoint_minutes * 60,
+            ]
+            out_of_time, stopped, due = any_process(asked, device)
             report = progress.step % report_every == 0 or done or out_of_time
-            if world == 1 or report:  # processes agree on these, which costs time
-                stopped = _any_process(bool(signals), device)
-                due = _any_process(clock.since_checkpoint() > checkpoint_minutes * 60, device)
             if report or stopped or due:
                 line = meter.line(progress) | {"lr_scale": scale, "H_cycles": stage[1], "L_cycles": stage[2]}
                 if not math.isfinite(line["loss"]):
@@ -239,10 +243,6 @@ def train(
                         next_step="Lower the learning rate (-R muon_lr=…, -R lr=…) and start with --fresh.",
                     )
                 log.write(line)
-                if due and not done:
-                    clock.checkpointed(progress)
-                    checkpoint.save(progress, carries)
-                    good, due = progress.step, False
             elif log.silent_for() > SILENCE:
                 log.tell(f"optimiser step {progress.step:,} of {last:,}, {clock.left(progress.step, last)} left")
             if validation is not None and (done or (recipe.validate_every and progress.step % recipe.validate_every == 0)):
@@ -255,12 +255,16 @@ def train(
                 stalled = progress.stalled(accuracy, recipe.patience)
             kept = keep_every and progress.step % keep_every == 0
             if rank == 0 and (kept or done or stalled):
-                clock.checkpointed(progress)
+                progress.seconds = clock.total()
                 path = folder / (f"weights-{progress.step}.safetensors" if kept and not done else "weights.safetensors")
                 net.config = full
                 record = _record(recipe, progress, accuracy, items, about or {}, seed, device, world)
                 state = net.state_dict() if average is None else average.shadow
                 weights.save(path, net_name=recipe.net, net=net, state=state, record=record, dtype=DTYPES[recipe.weights_dtype])
+            if due and not done:
+                clock.checkpointed(progress)
+                checkpoint.save(progress, carries)
+                good = progress.step
     batches.close()
     finished = stalled or progress.step == last
     clock.checkpointed(progress)
@@ -280,29 +284,6 @@ def train(
         validation=accuracy,
         weights=folder / "weights.safetensors" if finished else None,
     )
-
-
-MAY_DIFFER = {"H_cycles", "L_cycles", "gradient", "halt_max_steps", "halt_exploration_prob", "no_ACT_continue"}
-"""Fields of a configuration that say how a net is run and trained, not which function its weights are."""
-
-
-def _begin_with(start: weights.Loaded, name: str, net: TrmNet, about: dict[str, Any]) -> dict[str, Any]:
-    """Load starting weights into a net; return `about` with what is known of them. Raises UserError if they mean another net."""
-    weights.check_fit(net, start.net.state_dict(), start.path)
-    theirs, ours = ({"net": n} | dataclasses.asdict(m.config) for n, m in ((start.name, start.net), (name, net)))
-    if differs := sorted(k for k in theirs.keys() | ours.keys() if k not in MAY_DIFFER and theirs.get(k) != ours.get(k)):
-        raise UserError(
-            f"{start.path} holds another net: {differs[0]} is {theirs.get(differs[0])!r}, not {ours.get(differs[0])!r}.",
-            rule=f"Only these may differ: {', '.join(sorted(MAY_DIFFER))}.",
-        )
-    ids = about.get("puzzle_ids")
-    if (None if ids is None else IdTable.from_record(ids)) != start.table:
-        raise UserError(
-            f"The puzzle ids of {start.path} are not those of this training.",
-            rule="Rows of the puzzle table keep their meaning only with the same groups, copies and data seed.",
-        )
-    net.load_state_dict(start.net.state_dict())
-    return about | {"started_from": {"sha256": start.sha256, "training": start.training}}
 
 
 def exact_accuracy(
@@ -363,46 +344,5 @@ def _record(
         "processes": world,
         "torch": torch.__version__,
         "validation_exact": accuracy,
-        "validation_items": validation_items,
+        "validation_items": 0 if accuracy is None else validation_items,
     }
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM in a list instead of dying of them; the second one is not held back."""
-    got: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield got
-        return
-
-    def note(number: int, _frame: object) -> None:
-        if got:
-            raise KeyboardInterrupt
-        got.append(number)
-        print("\nFinishing the optimiser step under way; press Ctrl-C again to drop it.", file=sys.stderr, flush=True)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield got
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _processes() -> tuple[int, int]:
-    """Return (rank, world size); start torch.distributed when launched by torchrun."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world > 1 and not dist.is_initialized():
-        if torch.cuda.is_available():  # from here on "cuda" is this process's own GPU
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return int(os.environ.get("RANK", "0")), world
-
-
-def _any_process(flag: bool, device: torch.device) -> bool:
-    """Return True on every process as soon as it is true on one."""
-    if not dist.is_initialized():
-        return flag
-    vote = torch.tensor([int(flag)], device=device)
-    dist.all_reduce(vote, dist.ReduceOp.MAX)
-    return bool(vote.item())

@@ -7,6 +7,7 @@ networks and a shorter gradient (`hrm.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -58,6 +59,9 @@ class TrmConfig:
         for name in ("vocab_size", "seq_len", "hidden_size", "num_heads", "L_layers", "H_cycles", "halt_max_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}.", rule="It must be at least 1.")
+        for name in ("rope_theta", "rms_norm_eps"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"{name} is {getattr(self, name)}.", rule="It must be greater than 0.")
         heads = self.num_heads * (2 if self.pos_encodings == "rope" else 1)
         if not self.mlp_t and self.hidden_size % heads:
             width = "even" if self.pos_encodings == "rope" else "equal"

@@ -55,13 +55,22 @@ def build(net: str, fields: Mapping[str, Any]) -> TrmNet:
     return make(**fields).build()
 
 
-def save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write a safetensors file so that at any moment either the old or the new one is whole under `path`."""
+def save_atomically(
+    tensors: dict[str, Tensor], path: Path, metadata: dict[str, str], ready: Callable[[], None] = lambda: None
+) -> None:
+    """Write a safetensors file so that at any moment either the old or the new one is whole under `path`; raises OSError.
+
+    `ready` is called when the new one is written and not yet in place.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, part, metadata)
+    try:
+        save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, part, metadata)
+    except SafetensorError as error:  # its word for a folder that cannot be written and for a full disk
+        raise OSError(str(error)) from error
     with open(part, "rb") as handle:
         os.fsync(handle.fileno())
+    ready()
     part.replace(path)
 
 
@@ -127,7 +136,7 @@ def load(path: Path) -> Loaded:
             f"{path} has format {metadata.get('format')!r}, not {FORMAT!r}.",
             next_step="A published checkpoint is converted by `bench weights import`.",
         )
-    net = config_of(metadata["net"])[0](**json.loads(metadata["config"])).build()  # a field younger than the file: its default
+    net = config_of(metadata["net"])[0](**_as_meant(json.loads(metadata["config"]))).build()
     check_fit(net, tensors, path)
     net.load_state_dict({k: t.float() for k, t in tensors.items()})
     net.eval()
@@ -139,6 +148,39 @@ def load(path: Path) -> Loaded:
         table = IdTable.from_record(ids)
         training["puzzle_ids"] = ids | {"groups": len(ids["groups"])}
     return Loaded(name=metadata["net"], net=net, training=training, sha256=digest, path=path, table=table)
+
+
+def _as_meant(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration as the version meant it that wrote it; a field younger than the file has the net's default."""
+    if "inject" not in fields:  # written before 2026-11-23
+        if fields["single_z"]:
+            fields["inject"] = "always"
+        if fields["puzzle_emb_len"] == 0:
+            fields["puzzle_emb_ndim"] = 0
+    return fields
+
+
+MAY_DIFFER = {"H_cycles", "L_cycles", "gradient", "halt_max_steps", "halt_exploration_prob", "no_ACT_continue"}
+"""Fields of a configuration that say how a net is run and trained, not which function its weights are."""
+
+
+def begin_with(start: Loaded, name: str, net: TrmNet, about: dict[str, Any]) -> dict[str, Any]:
+    """Load starting weights into a net; return `about` with what is known of them. Raises UserError if they mean another net."""
+    check_fit(net, start.net.state_dict(), start.path)
+    theirs, ours = ({"net": n} | dataclasses.asdict(m.config) for n, m in ((start.name, start.net), (name, net)))
+    if differs := sorted(k for k in theirs.keys() | ours.keys() if k not in MAY_DIFFER and theirs.get(k) != ours.get(k)):
+        raise UserError(
+            f"{start.path} holds another net: {differs[0]} is {theirs.get(differs[0])!r}, not {ours.get(differs[0])!r}.",
+            rule=f"Only these may differ: {', '.join(sorted(MAY_DIFFER))}.",
+        )
+    ids = about.get("puzzle_ids")
+    if (None if ids is None else IdTable.from_record(ids)) != start.table:
+        raise UserError(
+            f"The puzzle ids of {start.path} are not those of this training.",
+            rule="Rows of the puzzle table keep their meaning only with the same groups, copies and data seed.",
+        )
+    net.load_state_dict(start.net.state_dict())
+    return about | {"started_from": {"sha256": start.sha256, "training": start.training}}
 
 
 def check_fit(net: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
