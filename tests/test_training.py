@@ -217,7 +217,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "run" / "checkpoint.part").mkdir(parents=True)
     for name in ("file/run", "run"):
-        with pytest.raises(UserError, match=rf"{name} cannot be written.*--out"):
+        with pytest.raises(UserError, match=rf"{name}/checkpoint.safetensors cannot be written.*--out"):
             train(tiny_recipe(), copy_task(), tmp_path / name, seed=0, device=CPU, say=lambda _: None)
 
 

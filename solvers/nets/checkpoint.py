@@ -48,7 +48,7 @@ class Checkpoint:
     optimisers: list[torch.optim.Optimizer]
 
     def save(self, progress: Progress, carries: list[Carry]) -> None:
-        """Write the file; at any moment either the old or the new one is whole."""
+        """Write the file; at any moment either the old or the new one is whole. Raises UserError if it cannot be written."""
         parts: dict[str, dict[str, Tensor]] = {"net": self.net.state_dict()}
         if self.average is not None:
             parts["average"] = self.average.averages
@@ -56,7 +56,14 @@ class Checkpoint:
         parts |= {f"carry{i}": c.tensors() for i, c in enumerate(carries)}
         tensors = {f"{part}/{name}": t for part, named in parts.items() for name, t in named.items()}
         metadata = {"run": json.dumps(self.run, sort_keys=True), "progress": json.dumps(dataclasses.asdict(progress))}
-        weights.save_atomically(tensors, self.path, metadata, ready=wait_for_all)  # so that all processes have the same step
+        try:
+            weights.save_atomically(tensors, self.path, metadata, ready=wait_for_all)  # so that all processes have the same step
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be written ({error}).",
+                rule="The checkpoint before it, if there is one, is whole.",
+                next_step="Make room or mend the rights and give the same command again, or give another --out.",
+            ) from error
 
     def load(self, device: torch.device) -> tuple[Progress, list[Carry]]:
         """Restore the live objects from the file. Raises UserError if it is of another run or cannot be read."""

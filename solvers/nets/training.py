@@ -153,10 +153,7 @@ def train(
             next_step="Give --fresh to start anew, or another --out.",
         )
     if not resumed:
-        try:
-            checkpoint.save(progress, carries)  # from now on the folder is this run's
-        except OSError as error:
-            raise UserError(f"{folder} cannot be written ({error}).", next_step="Give another --out.") from error
+        checkpoint.save(progress, carries)  # from now on the folder is this run's
     if recipe.compile and device.type == "cuda":
         net.compile_levels(dynamic=False)
     model: nn.Module = Supervised(net, recipe, dtype)
