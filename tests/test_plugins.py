@@ -51,6 +51,8 @@ def test_a_plugin_that_raises_on_import_is_named_and_breaks_nothing_else(
     shown = capsys.readouterr().out
     assert "BROKEN" in shown
     assert "bad-pack 1.2" in shown
+    assert dispatch(["list", "recipes"]) == 0
+    assert "trm-sudoku-small" in capsys.readouterr().out
     results = ["--results-dir", str(tmp_path / "r")]
     assert dispatch(["run", "--task", "sudoku", "--solver", "search", "--limit", "2", *results]) == 0
     assert dispatch(["run", "--task", "sudoku", "--solver", "bad", "--limit", "2", *results]) == 2

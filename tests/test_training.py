@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from harness.cli.main import dispatch
 from harness.contracts import Symmetries
 from harness.errors import UserError
-from solvers.nets import checkpoint, training, weights
+from solvers.nets import checkpoint, run_training, training, weights
 from solvers.nets.data import Batches, TrainingSet
 from solvers.nets.layers import PuzzleTable
 from solvers.nets.metrics import Clock, Meter
@@ -268,6 +268,28 @@ def test_lines_of_metrics_that_are_none_are_dropped(tmp_path: Path) -> None:
     path.write_text(f'\n{{"a": 1}}\n[]\n\0\0{first}{first}{{"optimiser_step": 1, "lo')
     train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=12, say=lambda _: None)
     assert [json.loads(line)["optimiser_step"] for line in path.read_text().splitlines()] == [1, 12]
+
+
+def test_every_option_of_bench_train_reaches_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    got: dict[str, Any] = {}
+
+    def noted(*positional: Any, **named: Any) -> Any:
+        got.update(named, chosen=positional[0], folder=positional[2])
+        return SimpleNamespace(finished=False, weights=None)
+
+    monkeypatch.setattr(run_training, "train", noted)
+    monkeypatch.chdir(tmp_path)
+    line = ["train", "--task", "sudoku", "-T", "size=4", "--solver", "trm", "--recipe", "trm-sudoku-tiny"]
+    options = ["--seed", "3", "--report-every", "7", "--keep-every", "9", "--checkpoint-minutes", "0.5", "--max-minutes", "4"]
+    assert dispatch([*line, *options, "-R", "train_items=20", "-R", "validation_items=0", "--device", "cpu"]) == 0
+    assert got["chosen"].train_items == 20
+    assert got["folder"] == Path("results/training/trm-sudoku-tiny-sudoku-4x4-3")
+    wanted = {"seed": 3, "report_every": 7, "keep_every": 9, "checkpoint_minutes": 0.5, "max_minutes": 4.0}
+    assert {name: got[name] for name in wanted} == wanted
+    for wrong in (["--threads", "0"], ["--report-every", "0"], ["--keep-every", "-1"], ["--max-minutes", "-1"], ["--seed", "-1"]):
+        assert dispatch([*line, *wrong]) == 2
+    for wrong in (["--threads", "100000"], ["--device", "tpu"], ["-R", "ema=2"]):
+        assert dispatch([*line, *wrong]) == 2
 
 
 def test_processes_at_different_steps_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
