@@ -72,7 +72,9 @@ class NetSolver:
             raise UserError(f"device is {self.device!r}.", rule="It is auto, cpu, cuda or cuda:N.")
         cores = os.cpu_count() or 1
         if (self.threads or 1) > cores:
-            raise UserError(f"threads is {self.threads}.", rule=f"This machine has {cores} cores.")
+            raise UserError(
+                f"threads is {self.threads}.", rule=f"This machine has {cores} cores.", next_step=f"Give {cores} or fewer."
+            )
         if self.depth is not None and self.depths:
             raise UserError("depth and depths were both given.", rule="The last of depths is the depth.")
         if self.samples > 1 and self.depths:

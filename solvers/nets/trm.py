@@ -50,9 +50,7 @@ class TrmConfig:
     no_ACT_continue: bool = True  # halt when q_halt > 0; False: when q_halt > q_continue, with the continue loss
     gradient: Literal["cycle", "application"] = "cycle"  # through the whole last cycle, or one application of each update
     single_z: bool = False  # ablation: one latent, updated L_cycles + 1 times a cycle
-    inject: Literal["L", "always"] = (
-        "L"  # with single_z, updates that see the input: all but a cycle's last, or all (looped nets)
-    )
+    inject: Literal["L", "always"] = "L"  # with single_z, updates that see the input: all but a cycle's last, or all (looped)
     normalised_swiglu: bool = False  # see layers.SwiGLU
 
     def __post_init__(self) -> None:
