@@ -119,6 +119,9 @@ def rate_limited(seconds: str = "0") -> Behaviour:
 
 Script = Callable[[dict[str, Any], int], Behaviour]
 
+USED: set[int] = set()
+"""Ports of this process's servers. None is taken twice: replies are cached by address, and a test would meet another's."""
+
 
 class LlmServer:
     """The server in a thread of this process; use it as a context manager. `url` is the base URL."""
@@ -141,9 +144,15 @@ class LlmServer:
 
         def serve() -> None:
             asyncio.set_event_loop(self._loop)
-            self._server = self._loop.run_until_complete(
-                self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port)
-            )
+            while True:
+                self._server = self._loop.run_until_complete(
+                    self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port)
+                )
+                port = self._server.sockets[0].getsockname()[1]
+                if self.port or port not in USED:
+                    break
+                self._server.close()
+            USED.add(port)
             started.set()
             self._loop.run_forever()
 
