@@ -1,10 +1,13 @@
-"""Accuracy against minutes and training FLOPs: the weights that a training run kept, on the test split, at several depths.
+"""Accuracy against minutes and training FLOPs: the weights that a training run kept, on the test split, at
+several depths.
 
-    bench train --task sudoku-extreme -T held_out=0 --solver trm --recipe trm-sudoku-fast --keep-every 1000 --out RUN
-    python benchmarks/accuracy_curve.py RUN --task sudoku-extreme --data-dir DATA --depths 1,2,4,8,16 --device cuda
+    bench train --task sudoku-extreme -T held_out=0 --solver trm --recipe trm-sudoku-fast --keep-every 1000
+    --out RUN python benchmarks/accuracy_curve.py RUN --task sudoku-extreme --data-dir DATA --depths
+    1,2,4,8,16 --device cuda
 
-The run may have been trained in pieces (`--max-minutes`). Scores are of exact labels, halting off, and go to RUN/curve.jsonl as
-they come; weights that are scored there already are left alone. A table on standard output.
+The run may have been trained in pieces (`--max-minutes`). Scores are of exact labels, halting off, and go to
+RUN/curve.jsonl as they come; weights that are scored there already are left alone. A table on standard
+output.
 """
 
 from __future__ import annotations
@@ -19,14 +22,17 @@ import torch
 
 from harness import registry
 from harness.options import parse_pairs
-from harness.records import sha256_of
-from harness.statistics import wilson
-from solvers.nets import engine, weights
-from solvers.nets.data import TrainingSet
+from harness.records.folder import sha256_of
+from harness.scores.statistics import wilson
+from solvers.nets.infer import engine
+from solvers.nets.train.data import TrainingSet
+from solvers.nets.weights import files as weights
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path, help="folder of a training run, or one weights file")
     parser.add_argument("--task", required=True)
     parser.add_argument("-T", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
@@ -54,9 +60,19 @@ def main() -> None:
     for path in paths:
         loaded = weights.load(path)
         if not (line := scored.get((path.name, loaded.sha256))):
-            right = right_at(loaded, test, depths, batch_size=args.batch_size, device=torch.device(args.device))
-            record = {name: loaded.training.get(name) for name in ("optimiser_steps", "seconds", "training_flops")}
-            line = {"weights": path.name, "sha256": loaded.sha256, **about, **record, "right": list(right.values())}
+            right = right_at(
+                loaded, test, depths, batch_size=args.batch_size, device=torch.device(args.device)
+            )
+            record = {
+                name: loaded.training.get(name) for name in ("optimiser_steps", "seconds", "training_flops")
+            }
+            line = {
+                "weights": path.name,
+                "sha256": loaded.sha256,
+                **about,
+                **record,
+                "right": list(right.values()),
+            }
             with book.open("a") as file:
                 file.write(json.dumps(line) + "\n")
         print(row(line), flush=True)
@@ -84,7 +100,13 @@ def right_at(
     right = dict.fromkeys(depths, 0)
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     for job in engine.run(
-        loaded.net, test.tokens, depths=depths, halt="never", batch_size=batch_size, dtype=dtype, device=device
+        loaded.net,
+        test.tokens,
+        depths=depths,
+        halt="never",
+        batch_size=batch_size,
+        dtype=dtype,
+        device=device,
     ):
         for depth in depths:
             right[depth] += bool((job.tokens_at[depth] == test.labels[job.job]).all())
@@ -92,14 +114,20 @@ def right_at(
 
 
 def row(line: dict[str, Any]) -> str:
-    """Return one line of the table: step, minutes, PFLOP, accuracy by depth with the interval of the deepest."""
+    """Return one line of the table: step, minutes, PFLOP, accuracy by depth with the interval of the
+    deepest.
+    """
     planned = line["planned"]
     low, high = wilson(line["right"][-1] / planned, planned)
-    shares = ", ".join(f"{d}: {100 * n / planned:.1f} %" for d, n in zip(line["depths"], line["right"], strict=True))
+    shares = ", ".join(
+        f"{d}: {100 * n / planned:.1f} %" for d, n in zip(line["depths"], line["right"], strict=True)
+    )
     minutes = "unknown" if line["seconds"] is None else f"{line['seconds'] / 60:.1f}"
     pflop = "unknown" if line["training_flops"] is None else f"{line['training_flops'] / 1e15:.4g}"
     cost = f"{minutes} min, {pflop} PFLOP"
-    return f"step {line['optimiser_steps']}, {cost}: {shares} ({100 * low:.1f}–{100 * high:.1f}) of {planned:,}"
+    return (
+        f"step {line['optimiser_steps']}, {cost}: {shares} ({100 * low:.1f}–{100 * high:.1f}) of {planned:,}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""Depth or votes: what the same supervision steps buy, spent on one deep rollout or on several shallow ones that vote.
+"""Depth or votes: what the same supervision steps buy, spent on one deep rollout or on several shallow ones
+that vote.
 
-    python benchmarks/depth_or_votes.py --weights FILE --task sudoku-extreme --data-dir DATA --puzzles 1000 --steps 128
+    python benchmarks/depth_or_votes.py --weights FILE --task sudoku-extreme --data-dir DATA --puzzles 1000
+    --steps 128
 
-Arms: one undisturbed rollout of growing depth; rollouts with noise of each standard deviation; rollouts that start from
-symmetric copies. Rollouts have the depth the net was trained with, the first is undisturbed, halting is off. Their answers are
-chosen by vote and by the best halting logit; "any" counts a puzzle if one rollout solves it, which is no way to choose. One
-JSON line an arm and number of steps, with the puzzles that it alone solves and those that depth alone solves.
+Arms: one undisturbed rollout of growing depth; rollouts with noise of each standard deviation; rollouts that
+start from symmetric copies. Rollouts have the depth the net was trained with, the first is undisturbed,
+halting is off. Their answers are chosen by vote and by the best halting logit; "any" counts a puzzle if one
+rollout solves it, which is no way to choose. One JSON line an arm and number of steps, with the puzzles that
+it alone solves and those that depth alone solves.
 """
 
 from __future__ import annotations
@@ -23,24 +26,29 @@ from harness import registry
 from harness.contracts import Item
 from harness.errors import UserError
 from harness.options import parse_pairs
-from harness.statistics import wilson
-from solvers.nets import engine, weights
-from solvers.nets.rollouts import NoiseSeeds, Rollouts, rank
+from harness.scores.statistics import wilson
+from solvers.nets.infer import engine
+from solvers.nets.infer.rollouts import NoiseSeeds, Rollouts, rank
 from solvers.nets.solver import NetSolver
+from solvers.nets.weights import files as weights
 
 Solved = dict[tuple[str, int], list[bool]]
 """Which puzzles are solved, by way of choosing and supervision steps."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--task", required=True)
     parser.add_argument("-T", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--puzzles", type=int, help="the first so many of the test split; all if left out")
     parser.add_argument("--steps", type=int, default=128, help="the most supervision steps a puzzle may use")
-    parser.add_argument("--noise", type=float, nargs="*", default=[0.3, 1.0], help="standard deviations, an arm each")
+    parser.add_argument(
+        "--noise", type=float, nargs="*", default=[0.3, 1.0], help="standard deviations, an arm each"
+    )
     parser.add_argument("--symmetries", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch-size", type=int, default=256)
@@ -53,20 +61,27 @@ def main() -> None:
 
 
 def compare(args: argparse.Namespace) -> None:
-    """Run the arms and print their lines. Raises UserError if the question makes no sense for the weights, task or numbers."""
+    """Run the arms and print their lines. Raises UserError if the question makes no sense for the weights,
+    task or numbers.
+    """
     task = registry.create("task", args.task, parse_pairs(args.T, "-T"))
     items = task.load(split="test", seed=0, limit=args.puzzles, data_dir=args.data_dir)
     loaded = weights.load(args.weights)
     if loaded.net.stochastic or loaded.table is not None:
-        raise UserError(f"{args.weights} has no undisturbed rollout of a single puzzle.", rule="Stochastic nets and ids are out.")
+        raise UserError(
+            f"{args.weights} has no undisturbed rollout of a single puzzle.",
+            rule="Stochastic nets and ids are out.",
+        )
     kind: type[NetSolver] = registry.find("solver", loaded.name)
     kind(weights=args.weights).for_task(task)  # says so if the weights are for another task
     trained = loaded.net.config.halt_max_steps
     if args.steps < trained or not items:
         raise UserError(
-            f"--steps {args.steps}, {len(items)} puzzles.", rule=f"One rollout has {trained} steps; at least one puzzle."
+            f"--steps {args.steps}, {len(items)} puzzles.",
+            rule=f"One rollout has {trained} steps; at least one puzzle.",
         )
-    doublings = [2**k for k in range((args.steps // trained).bit_length())]  # numbers of rollouts, or of times as deep
+    # numbers of rollouts, or of times as deep
+    doublings = [2**k for k in range((args.steps // trained).bit_length())]
     shared: dict[str, Any] = {"batch_size": args.batch_size, "device": args.device, "halt": "never"}
     arms = {"depth": kind(depth=trained * doublings[-1], **shared)}
     if len(doublings) > 1:
@@ -78,15 +93,26 @@ def compare(args: argparse.Namespace) -> None:
         solved = outcomes(loaded, task, items, chosen, doublings, trained, args.seed)
         deep = deep or solved
         for (select, steps), marks in solved.items():
-            print(json.dumps({"weights": args.weights.name, "arm": name, **line(select, steps, marks, deep)}), flush=True)
+            print(
+                json.dumps({"weights": args.weights.name, "arm": name, **line(select, steps, marks, deep)}),
+                flush=True,
+            )
 
 
 def outcomes(
-    loaded: weights.Loaded, task: Any, items: Sequence[Item], chosen: NetSolver, doublings: list[int], trained: int, seed: int
+    loaded: weights.Loaded,
+    task: Any,
+    items: Sequence[Item],
+    chosen: NetSolver,
+    doublings: list[int],
+    trained: int,
+    seed: int,
 ) -> Solved:
     """Answer the items; say which are solved after so many supervision steps."""
     puzzles = [puzzle for puzzle, _ in items]
-    rollouts = Rollouts(puzzles, task.grid, chosen, seed=seed, table=loaded.table, stochastic=loaded.net.stochastic)
+    rollouts = Rollouts(
+        puzzles, task.grid, chosen, seed=seed, table=loaded.table, stochastic=loaded.net.stochastic
+    )
     device = torch.device(chosen.device)
     finished = engine.run(
         loaded.net,

@@ -2,8 +2,9 @@
 
     python benchmarks/leaderboard.py [--json]
 
-Two layouts, one run of 100,000 and ten of 10,000, each timed twice: summaries deleted (every line is read) and present.
-The records are like those of 9×9 Sudoku: an answer of 81 cells, verdict numbers, usage. Best of three, seconds.
+Two layouts, one run of 100,000 and ten of 10,000, each timed twice: summaries deleted (every line is read)
+and present. The records are like those of 9×9 Sudoku: an answer of 81 cells, verdict numbers, usage. Best of
+three, seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.records import RunFolder
+from harness.records.folder import RunFolder
 
 REPEATS = 3
 ANSWER = [[(3 * row + row // 3 + column) % 9 + 1 for column in range(9)] for row in range(9)]
@@ -43,7 +44,13 @@ def make_run(runs: Path, name: str, count: int) -> None:
             "puzzles": {"ids": ids, "groups": None, "difficulty": [None] * count},
         }
     )
-    usage = {"wall_seconds": 0.012345678, "device_seconds": 0.001234567, "passes": 16, "flops": 1.234e10, "retries": 0}
+    usage = {
+        "wall_seconds": 0.012345678,
+        "device_seconds": 0.001234567,
+        "passes": 16,
+        "flops": 1.234e10,
+        "retries": 0,
+    }
     with folder.attempts_path.open("w") as file:
         for n, puzzle in enumerate(ids):
             right = float(n % 8 > 0)
@@ -71,7 +78,16 @@ def timed(results: Path, *, summaries: bool) -> float:
             for summary in results.rglob("summary.json"):
                 summary.unlink()
         began = time.perf_counter()
-        command = [sys.executable, "-m", "harness.cli.main", "leaderboard", "--results-dir", str(results), "--format", "json"]
+        command = [
+            sys.executable,
+            "-m",
+            "harness.cli.main",
+            "leaderboard",
+            "--results-dir",
+            str(results),
+            "--format",
+            "json",
+        ]
         shown = subprocess.run(command, capture_output=True, text=True, check=True)
         best = min(best, time.perf_counter() - began)
         assert sum(row["planned"] for row in json.loads(shown.stdout)) == 100_000

@@ -1,9 +1,10 @@
 """What the harness itself costs beside the model: 2,000 short puzzles against a server that answers at once.
 
-`python benchmarks/llm_overhead.py` runs `bench run --solver llm` and inspect_ai on the same number of prompts at 100
-connections, each in a process of its own, one after the other, repeated, and prints requests a second (from the first
-request to the last, as the server sees them), seconds from the start of the process to its first request, CPU milliseconds a
-request and peak memory. inspect_ai is installed into a virtual environment of its own, by default build/inspect.
+`python benchmarks/llm_overhead.py` runs `bench run --solver llm` and inspect_ai on the same number of prompts
+at 100 connections, each in a process of its own, one after the other, repeated, and prints requests a second
+(from the first request to the last, as the server sees them), seconds from the start of the process to its
+first request, CPU milliseconds a request and peak memory. inspect_ai is installed into a virtual environment
+of its own, by default build/inspect.
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ from inspect_ai.solver import generate
 count, connections, logs = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 prompt = "Fill this 4x4 Sudoku. " + ". . 3 4\\n3 4 . .\\n. 1 4 .\\n4 . . 1\\n" * 2
 task = Task(
-    dataset=[Sample(id=i, input=f"{i}: {prompt}", target="1234") for i in range(count)], solver=generate(), scorer=includes()
+    dataset=[Sample(id=i, input=f"{i}: {prompt}", target="1234") for i in range(count)], solver=generate(),
+    scorer=includes()
 )
 (log,) = eval(
-    task, model="openai-api/local/m", max_connections=connections, max_samples=connections, display="none", log_dir=logs,
+    task, model="openai-api/local/m", max_connections=connections, max_samples=connections, display="none",
+    log_dir=logs,
     log_level="error",
 )
 assert log.status == "success", log.error
@@ -49,13 +52,19 @@ def call(url: str, method: str = "GET") -> dict[str, float]:
         return dict(json.loads(response.read()))
 
 
-def measure(name: str, command: list[str], url: str, count: int, environment: dict[str, str]) -> dict[str, float | str]:
+def measure(
+    name: str, command: list[str], url: str, count: int, environment: dict[str, str]
+) -> dict[str, float | str]:
     """Run one contestant to its end and return what the server and the kernel saw of it."""
     stats = url.removesuffix("/v1") + "/stats"
     call(stats, "DELETE")
     started = time.time()
     process = subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
     )
     assert process.stderr is not None
     errors = process.stderr.read()
@@ -75,11 +84,15 @@ def measure(name: str, command: list[str], url: str, count: int, environment: di
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--puzzles", type=int, default=2000)
     parser.add_argument("--connections", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--inspect", type=Path, default=ROOT / "build" / "inspect", help="its virtual environment")
+    parser.add_argument(
+        "--inspect", type=Path, default=ROOT / "build" / "inspect", help="its virtual environment"
+    )
     arguments = parser.parse_args()
     python = arguments.inspect / "bin" / "python"
     if not python.exists():
@@ -110,9 +123,20 @@ def main() -> None:
                     "-T",
                     "difficulty=easy",
                 ]
-                ours += ["--solver", "llm", "--limit", count, "--max-connections", connections, "--results-dir", scratch]
+                ours += [
+                    "--solver",
+                    "llm",
+                    "--limit",
+                    count,
+                    "--max-connections",
+                    connections,
+                    "--results-dir",
+                    scratch,
+                ]
                 ours += ["-S", "model=m", "-S", f"base_url={url}", "-S", "strategy=direct"]
-                rows.append(measure("depthbench", ours, url, arguments.puzzles, {"DEPTHBENCH_CACHE": scratch}))
+                rows.append(
+                    measure("depthbench", ours, url, arguments.puzzles, {"DEPTHBENCH_CACHE": scratch})
+                )
                 theirs = [str(python), "-c", INSPECT_RUN, count, connections, scratch]
                 environment = {"LOCAL_BASE_URL": url, "LOCAL_API_KEY": "none"}
                 rows.append(measure("inspect_ai", theirs, url, arguments.puzzles, environment))
@@ -120,8 +144,16 @@ def main() -> None:
         server.terminate()
         server.wait()
     for row in rows:
-        print("  ".join(f"{key} {value if isinstance(value, str) else format(value, '.4g'):>10}" for key, value in row.items()))
-    rate = {name: median(float(r["requests/s"]) for r in rows if r["harness"] == name) for name in ("depthbench", "inspect_ai")}
+        print(
+            "  ".join(
+                f"{key} {value if isinstance(value, str) else format(value, '.4g'):>10}"
+                for key, value in row.items()
+            )
+        )
+    rate = {
+        name: median(float(r["requests/s"]) for r in rows if r["harness"] == name)
+        for name in ("depthbench", "inspect_ai")
+    }
     times = rate["depthbench"] / rate["inspect_ai"]
     print(f"median of {arguments.repeats}: {times:.1f} times the requests a second of {INSPECT}")
 

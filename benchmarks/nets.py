@@ -1,13 +1,15 @@
-"""Speed of the full-size nets, ours against a plain rendering of the published loop, in one run: JSON on standard output.
+"""Speed of the full-size nets, ours against a plain rendering of the published loop, in one run: JSON on
+standard output.
 
-    python benchmarks/nets.py                     TRM-MLP on this machine's GPU, else its CPU
-    python benchmarks/nets.py --weights FILE      puzzles a second on trained weights, with halting and compaction
+    python benchmarks/nets.py                     TRM-MLP on this machine's GPU, else its CPU python
+    benchmarks/nets.py --weights FILE      puzzles a second on trained weights, with halting and compaction
 
-Both sides train the same net (5,028,866 parameters, prefix of 16) by AdamW on the same batch, turn about, and the median of
-the ratios is reported. The plain side is benchmarks/plain_trm.py, in inference our layers by torch's own products: no
-compilation, no compaction, always full depth. On a CPU ours runs as it is best run there, a process for each core as torchrun
-starts them; the plain side has all cores as threads of one process. `peak_bytes` of training is what the side allocates at most
-on a GPU; on a CPU, by how much the resident memory of its processes grows at most, summed (null where that cannot be asked).
+Both sides train the same net (5,028,866 parameters, prefix of 16) by AdamW on the same batch, turn about, and
+the median of the ratios is reported. The plain side is benchmarks/plain_trm.py, in inference our layers by
+torch's own products: no compilation, no compaction, always full depth. On a CPU ours runs as it is best run
+there, a process for each core as torchrun starts them; the plain side has all cores as threads of one
+process. `peak_bytes` of training is what the side allocates at most on a GPU; on a CPU, by how much the
+resident memory of its processes grows at most, summed (null where that cannot be asked).
 """
 
 from __future__ import annotations
@@ -33,25 +35,38 @@ from plain_trm import PlainTrm
 
 from harness import registry
 from harness.options import parse_pairs
-from solvers.nets import engine, fused, weights
+from solvers.nets.fast import fused
 from solvers.nets.flops import inference_flops, measured_peak, training_flops
-from solvers.nets.optim import optimisers
+from solvers.nets.infer import engine
+from solvers.nets.model.trm import TrmNet
 from solvers.nets.recipes import recipe
-from solvers.nets.supervision import fresh_carry
-from solvers.nets.training import Supervised, averaged_over_processes
-from solvers.nets.trm import TrmNet
+from solvers.nets.train.loop import Supervised, averaged_over_processes
+from solvers.nets.train.optim import optimisers
+from solvers.nets.train.supervision import fresh_carry
+from solvers.nets.weights import files as weights
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--batch-size", type=int, default=None, help="training; default 768 on a GPU, 16 on a CPU")
+    parser.add_argument(
+        "--batch-size", type=int, default=None, help="training; default 768 on a GPU, 16 on a CPU"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--compile", action=argparse.BooleanOptionalAction, default=None, help="default: on a GPU, where no kernels fit"
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="default: on a GPU, where no kernels fit",
     )
-    parser.add_argument("--processes", type=int, default=None, help="of our training on a CPU; default: one for each core")
-    parser.add_argument("--weights", type=Path, help="a weights file of an MLP TRM; without it, only training is timed")
+    parser.add_argument(
+        "--processes", type=int, default=None, help="of our training on a CPU; default: one for each core"
+    )
+    parser.add_argument(
+        "--weights", type=Path, help="a weights file of an MLP TRM; without it, only training is timed"
+    )
     parser.add_argument("--task", default="sudoku", help="what the weights answer: its test split")
     parser.add_argument("-T", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
     parser.add_argument("--data-dir", type=Path, help="folder of local data files")
@@ -74,14 +89,18 @@ def main() -> None:
     if args.weights:
         task = registry.create("task", args.task, parse_pairs(args.T, "-T"))
         items = task.load(split="test", seed=0, limit=args.puzzles, data_dir=args.data_dir)
-        report["inference"] = inference(device, dtype, args.weights, task, items, args.inference_batch_size, args.rounds)
+        report["inference"] = inference(
+            device, dtype, args.weights, task, items, args.inference_batch_size, args.rounds
+        )
     for side in ("ours", "plain"):
         rate = report["training"][side]["flops_per_second"]
         report["training"][side]["share_of_peak"] = rate / report["measured_peak_flops"]
     print(json.dumps(report, indent=2))
 
 
-def training(device: torch.device, dtype: torch.dtype, batch: int, rounds: int, compiled: bool, processes: int) -> dict[str, Any]:
+def training(
+    device: torch.device, dtype: torch.dtype, batch: int, rounds: int, compiled: bool, processes: int
+) -> dict[str, Any]:
     """Time optimiser steps, turn about."""
     settings = (device, dtype, batch, compiled)
     sides: dict[str, Callable[[], None]]
@@ -96,7 +115,10 @@ def training(device: torch.device, dtype: torch.dtype, batch: int, rounds: int, 
         if isinstance(side, Processes):
             side.close()
     net = published_net()
-    flops, latent = training_flops(net.config) * batch, torch.empty(1, 97, net.config.hidden_size, dtype=dtype, device=device)
+    flops, latent = (
+        training_flops(net.config) * batch,
+        torch.empty(1, 97, net.config.hidden_size, dtype=dtype, device=device),
+    )
     kernels = fused.usable(net.L_level, latent)
     return {
         "batch_size": batch,
@@ -104,7 +126,11 @@ def training(device: torch.device, dtype: torch.dtype, batch: int, rounds: int, 
         "compiled": compiled and not kernels,
         "processes": processes,
         **{
-            side: {"optimiser_steps_per_second": 1 / seconds, "flops_per_second": flops / seconds, "peak_bytes": peak}
+            side: {
+                "optimiser_steps_per_second": 1 / seconds,
+                "flops_per_second": flops / seconds,
+                "peak_bytes": peak,
+            }
             for side, (seconds, peak) in timed["median"].items()
         },
         "ratio": timed["ratio"],
@@ -150,7 +176,9 @@ def plain_trainer(
 def our_trainer(
     device: torch.device, dtype: torch.dtype, batch: int, compiled: bool, rank: int = 0, world: int = 1
 ) -> Callable[[], None]:
-    """Return what does one optimiser step as our training loop does it, with this process's share of the batch."""
+    """Return what does one optimiser step as our training loop does it, with this process's share of the
+    batch.
+    """
     chosen, net = recipe("trm-sudoku-paper"), published_net().to(device).train()
     if compiled:
         net.compile_levels(dynamic=False)
@@ -175,7 +203,9 @@ def our_trainer(
 
 
 class Processes:
-    """One side's training on several processes that share the cores as threads; a call is one optimiser step of them all."""
+    """One side's training on several processes that share the cores as threads; a call is one optimiser
+    step of them all.
+    """
 
     def __init__(self, side: str, count: int, settings: tuple[Any, ...]) -> None:
         context = multiprocessing.get_context("spawn")
@@ -205,7 +235,9 @@ class Processes:
         self.folder.cleanup()
 
 
-def _member(pipe: Connection, side: str, store: str, rank: int, world: int, threads: int, settings: tuple[Any, ...]) -> None:
+def _member(
+    pipe: Connection, side: str, store: str, rank: int, world: int, threads: int, settings: tuple[Any, ...]
+) -> None:
     torch.set_num_threads(threads)
     if world > 1:
         dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
@@ -224,7 +256,9 @@ def _member(pipe: Connection, side: str, store: str, rank: int, world: int, thre
 
 
 def peak_resident_bytes() -> int | None:
-    """Return the most memory that this process has held so far; None on systems that do not say (all but Linux)."""
+    """Return the most memory that this process has held so far; None on systems that do not say (all but
+    Linux).
+    """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
@@ -235,7 +269,9 @@ def peak_resident_bytes() -> int | None:
 def inference(
     device: torch.device, dtype: torch.dtype, path: Path, task: Any, items: list[Any], batch: int, rounds: int
 ) -> dict[str, Any]:
-    """Time answering puzzles: the plain loop at full depth, our engine stopping when two supervision steps agree."""
+    """Time answering puzzles: the plain loop at full depth, our engine stopping when two supervision steps
+    agree.
+    """
     loaded = weights.load(path)
     config, count = loaded.net.config, len(items)
     tokens = np.stack([task.grid.encode(puzzle) for puzzle, _ in items])
@@ -257,7 +293,13 @@ def inference(
         nonlocal steps
         steps = 0
         for job in engine.run(
-            net, tokens[:last], depths=[config.halt_max_steps], halt="agree", batch_size=batch, dtype=dtype, device=device
+            net,
+            tokens[:last],
+            depths=[config.halt_max_steps],
+            halt="agree",
+            batch_size=batch,
+            dtype=dtype,
+            device=device,
         ):
             answers["ours"][job.job] = job.tokens_at[job.depth]
             steps += job.depth
@@ -266,7 +308,9 @@ def inference(
         warm_up(min(batch if device.type == "cuda" else 2, count))
     timed = turn_about({"plain": plain, "ours": ours}, device, rounds)
     labels = [task.grid.encode_answer(puzzle, key.answers[0]) for puzzle, key in items]
-    right = {side: sum(bool((got[i] == labels[i]).all()) for i in range(count)) for side, got in answers.items()}
+    right = {
+        side: sum(bool((got[i] == labels[i]).all()) for i in range(count)) for side, got in answers.items()
+    }
     return {
         "weights": path.stem,
         "puzzles": count,
@@ -282,7 +326,9 @@ def inference(
 
 
 def turn_about(sides: dict[str, Callable[[], None]], device: torch.device, rounds: int) -> dict[str, Any]:
-    """Run the sides, warmed up, in turn; return the median seconds and peak bytes of each, and the median ratio."""
+    """Run the sides, warmed up, in turn; return the median seconds and peak bytes of each, and the median
+    ratio.
+    """
 
     def once(call: Callable[[], None]) -> tuple[float, int | None]:
         if device.type == "cuda":
@@ -293,7 +339,9 @@ def turn_about(sides: dict[str, Callable[[], None]], device: torch.device, round
         if device.type == "cuda":
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
-        return seconds, torch.cuda.max_memory_allocated() if device.type == "cuda" else getattr(call, "peak_bytes", None)
+        return seconds, torch.cuda.max_memory_allocated() if device.type == "cuda" else getattr(
+            call, "peak_bytes", None
+        )
 
     runs = [{side: once(call) for side, call in sides.items()} for _ in range(rounds)]
     return {

@@ -1,7 +1,8 @@
-"""A plain rendering of the published TRM, MLP variant, to measure against: written from the paper, kept deliberately simple.
+"""A plain rendering of the published TRM, MLP variant, to measure against: written from the paper, kept
+deliberately simple.
 
-What makes it plain: activations are transposed for the position mixer, every puzzle of a batch runs to full depth, finished
-or not, and nothing is compiled or compacted.
+What makes it plain: activations are transposed for the position mixer, every puzzle of a batch runs to full
+depth, finished or not, and nothing is compiled or compacted.
 """
 
 from __future__ import annotations
@@ -46,9 +47,17 @@ class PlainBlock(nn.Module):
 class PlainTrm(nn.Module):
     """Takes the weights of a TrmNet with `load_from`; prefix positions are blank."""
 
-    def __init__(self, vocab: int, length: int, width: int, prefix: int, H_cycles: int, L_cycles: int, depth: int) -> None:
+    def __init__(
+        self, vocab: int, length: int, width: int, prefix: int, H_cycles: int, L_cycles: int, depth: int
+    ) -> None:
         super().__init__()
-        self.width, self.prefix, self.H_cycles, self.L_cycles, self.depth = width, prefix, H_cycles, L_cycles, depth
+        self.width, self.prefix, self.H_cycles, self.L_cycles, self.depth = (
+            width,
+            prefix,
+            H_cycles,
+            L_cycles,
+            depth,
+        )
         self.tokens = nn.Embedding(vocab, width)
         self.layers = nn.ModuleList(PlainBlock(width, length + prefix) for _ in range(2))
         self.lm_head = nn.Linear(width, vocab, bias=False)
@@ -68,7 +77,9 @@ class PlainTrm(nn.Module):
             z = layer(z)
         return z
 
-    def supervision_step(self, y: Tensor, z: Tensor, tokens: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def supervision_step(
+        self, y: Tensor, z: Tensor, tokens: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         x = self.tokens(tokens).to(dtype) * math.sqrt(self.width)
         x = torch.cat((x.new_zeros(len(x), self.prefix, self.width), x), 1)
         with torch.no_grad():
@@ -95,7 +106,9 @@ class PlainTrm(nn.Module):
             y, z, logits, _ = self.supervision_step(y, z, tokens, dtype)
         return logits.argmax(-1)
 
-    def loss(self, y: Tensor, z: Tensor, tokens: Tensor, labels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    def loss(
+        self, y: Tensor, z: Tensor, tokens: Tensor, labels: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor, Tensor]:
         y, z, logits, q = self.supervision_step(y, z, tokens, dtype)
         x = logits.to(torch.float64)
         s = torch.where(x < 0, 1 / (1 - x + 1e-30), x + 1)

@@ -1,10 +1,12 @@
-"""TRM, the looped transformer and the feed-forward control at equal parameters and equal training FLOPs, several seeds each.
+"""TRM, the looped transformer and the feed-forward control at equal parameters and equal training FLOPs,
+several seeds each.
 
     python benchmarks/recursion_or_scale.py --out results/training/recursion --seeds 3 --teraflops 2
 
-All three have the same two MLP-mixer blocks of width 64, so the same parameters to a few latents; they differ in how often the
-blocks are applied and in what is carried. The optimiser steps of each are what its budget of training FLOPs buys. Trained on
-the train split of generated Sudoku, judged on the test split, at several depths. JSON on standard output; resumes.
+All three have the same two MLP-mixer blocks of width 64, so the same parameters to a few latents; they differ
+in how often the blocks are applied and in what is carried. The optimiser steps of each are what its budget of
+training FLOPs buys. Trained on the train split of generated Sudoku, judged on the test split, at several
+depths. JSON on standard output; resumes.
 """
 
 from __future__ import annotations
@@ -22,14 +24,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from accuracy_curve import right_at
 
 from harness import registry
-from harness.statistics import wilson
-from solvers.nets import weights
-from solvers.nets.data import TrainingSet
+from harness.scores.statistics import wilson
 from solvers.nets.flops import training_flops
 from solvers.nets.recipes import Recipe, recipe
-from solvers.nets.training import train
+from solvers.nets.train.data import TrainingSet
+from solvers.nets.train.loop import train
+from solvers.nets.weights import files as weights
 
-BLOCKS = {"hidden_size": 64, "num_heads": 4, "expansion": 2.0, "L_layers": 2, "mlp_t": True, "pos_encodings": "none"}
+BLOCKS = {
+    "hidden_size": 64,
+    "num_heads": 4,
+    "expansion": 2.0,
+    "L_layers": 2,
+    "mlp_t": True,
+    "pos_encodings": "none",
+}
 PLAIN = {"puzzle_emb_len": 0, "puzzle_emb_ndim": 0, "normalised_swiglu": True}
 NETS = {
     "trm": {"H_cycles": 2, "L_cycles": 3, "halt_max_steps": 16},
@@ -40,11 +49,15 @@ DEPTHS = [1, 2, 4, 8, 16]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("results/training/recursion"))
     parser.add_argument("--size", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--teraflops", type=float, default=2.0, help="training FLOPs of each run, in units of 1e12")
+    parser.add_argument(
+        "--teraflops", type=float, default=2.0, help="training FLOPs of each run, in units of 1e12"
+    )
     parser.add_argument("--train-items", type=int, default=5000)
     parser.add_argument("--test-items", type=int, default=500)
     parser.add_argument("--threads", type=int, default=None)
@@ -64,7 +77,16 @@ def main() -> None:
             chosen = budgeted(name, task.grid, args.teraflops * 1e12)
             about = {"task": task.name, "size": args.size, "items": args.train_items, "data_seed": 0}
             folder = args.out / f"{name}-{seed}"
-            ended = train(chosen, data, folder, seed=seed, device=torch.device("cpu"), about=about, report_every=100, say=tell)
+            ended = train(
+                chosen,
+                data,
+                folder,
+                seed=seed,
+                device=torch.device("cpu"),
+                about=about,
+                report_every=100,
+                say=tell,
+            )
             assert ended.weights is not None
             rows.append({"net": name, "seed": seed, **judged(ended.weights, test)})
             print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
@@ -73,10 +95,22 @@ def main() -> None:
 
 def budgeted(name: str, codec: Any, flops: float) -> Recipe:
     """Return the recipe of a net with as many optimiser steps as the FLOPs buy."""
-    base = recipe("trm-sudoku-small", net=name, batch_size=64, validation_items=0, validate_every=0, warmup_steps=20, ema=0.97)
+    base = recipe(
+        "trm-sudoku-small",
+        net=name,
+        batch_size=64,
+        validation_items=0,
+        validate_every=0,
+        warmup_steps=20,
+        ema=0.97,
+    )
     chosen = dataclasses.replace(base, name=f"{name}-equal-flops", config=BLOCKS | PLAIN | NETS[name])
-    config = weights.build(name, chosen.config | {"vocab_size": codec.vocab_size, "seq_len": codec.length}).config
-    return dataclasses.replace(chosen, optimiser_steps=round(flops / (training_flops(config) * chosen.batch_size)))
+    config = weights.build(
+        name, chosen.config | {"vocab_size": codec.vocab_size, "seq_len": codec.length}
+    ).config
+    return dataclasses.replace(
+        chosen, optimiser_steps=round(flops / (training_flops(config) * chosen.batch_size))
+    )
 
 
 def judged(path: Path, test: TrainingSet) -> dict[str, Any]:
@@ -96,7 +130,9 @@ def judged(path: Path, test: TrainingSet) -> dict[str, Any]:
 
 
 def pooled(rows: list[dict[str, Any]], planned: int) -> dict[str, Any]:
-    """Return each net's accuracy over its seeds with a 95 % Wilson interval of the pooled counts, and the range over seeds."""
+    """Return each net's accuracy over its seeds with a 95 % Wilson interval of the pooled counts, and the
+    range over seeds.
+    """
     table = {}
     for name in NETS:
         runs = [row["right"] for row in rows if row["net"] == name]

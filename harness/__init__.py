@@ -1,4 +1,5 @@
-"""Depthbench: the same puzzle, the same verifier and the same books for nets, language models and exact solvers.
+"""Depthbench: the same puzzle, the same verifier and the same books for nets, language models and exact
+solvers.
 
     from harness import run, leaderboard, score
     run(task="sudoku", solver="search", limit=20).summary
@@ -12,8 +13,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.leaderboards import leaderboard
-    from harness.runner import RunResult, run, score
+    from harness.running.runner import RunResult, run, score
+    from harness.scores.leaderboard import leaderboard
 
 __all__ = ["RunResult", "leaderboard", "run", "score"]
 
@@ -21,4 +22,9 @@ __all__ = ["RunResult", "leaderboard", "run", "score"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
-    return getattr(importlib.import_module("harness.leaderboards" if name == "leaderboard" else "harness.runner"), name)
+    return getattr(
+        importlib.import_module(
+            "harness.scores.leaderboard" if name == "leaderboard" else "harness.running.runner"
+        ),
+        name,
+    )

@@ -1,15 +1,16 @@
 """The nouns. Read this file first; everything else in Depthbench is built from what stands here.
 
-A `Task` makes puzzles. A `Solver` is shown a `Puzzle` (never its `Key`) and yields `Attempt`s. The runner asks the task
-to `judge` each answered attempt against the key, and books every attempt's `Outcome` and `Usage`.
+A `Task` makes puzzles. A `Solver` is shown a `Puzzle` (never its `Key`) and yields `Attempt`s. The runner
+asks the task to `judge` each answered attempt against the key, and books every attempt's `Outcome` and
+`Usage`.
 
-"Step" alone means nothing here: an *optimiser step* updates weights, a *supervision step* improves the answer once (this
-is what `depth` counts), a *cycle* is one inner update of the latent.
+"Step" alone means nothing here: an *optimiser step* updates weights, a *supervision step* improves the answer
+once (this is what `depth` counts), a *cycle* is one inner update of the latent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import RenderableType
 
+    from harness.codecs import Symmetries
+
 Answer = Any
 """A JSON value whose form the task defines; for grid puzzles a list of rows of integers."""
+
+Method = Callable[["Puzzle", "np.random.Generator"], Answer | None]
+"""A way to answer a puzzle from the rules alone; deterministic ones ignore the generator."""
 
 CORRECT = "correct"
 """The one number every `Verdict` has: 1.0 solved, 0.0 not."""
@@ -29,7 +35,9 @@ CORRECT = "correct"
 
 @dataclass(frozen=True, kw_only=True)
 class Puzzle:
-    """What a solver may see. `group` ties puzzles that are scored together (the inputs of one ARC task); else it is the id."""
+    """What a solver may see. `group` ties puzzles that are scored together (the inputs of one ARC task);
+    else it is the id.
+    """
 
     id: str
     group: str
@@ -40,7 +48,9 @@ class Puzzle:
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What only the verifier sees: the reference answers (the first is the published label) and the known optimum."""
+    """What only the verifier sees: the reference answers (the first is the published label) and the known
+    optimum.
+    """
 
     answers: tuple[Answer, ...]
     optimum: float | None = None
@@ -51,7 +61,9 @@ Item = tuple[Puzzle, Key]
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The judgement of one answer. `numbers` holds named measures in [0, 1] or in the unit the task documents."""
+    """The judgement of one answer. `numbers` holds named measures in [0, 1] or in the unit the task
+    documents.
+    """
 
     correct: bool
     numbers: Mapping[str, float] = field(default_factory=dict)
@@ -68,18 +80,26 @@ class Unparsed:
 class Metric:
     """How verdicts become a score.
 
-    A puzzle scores the maximum of `number` over its attempts (pass@k), 0 if none was answered. Then `over` says:
-    `puzzle` mean over planned puzzles; `group` mean over groups of the group's mean; `strict` share of groups in which
-    every puzzle scores 1. The denominator is always what was planned.
+    A puzzle's value is the best `number` of its attempts (pass@k) in the metric's own direction, `better`;
+    one without any counts `missing`, the number's worst value. Then `over` says: `puzzle` mean over puzzles;
+    `group` mean over groups of the group's mean; `strict` share of groups in which every puzzle scores 1.
+    The denominator is what was planned, unless `among` names another number: then it is the puzzles with an
+    attempt for which that number is 1, and only such attempts count (the gap to the optimum among feasible
+    answers, say).
     """
 
     name: str
     number: str = CORRECT
     over: Literal["puzzle", "group", "strict"] = "puzzle"
+    better: Literal["high", "low"] = "high"
+    missing: float = 0.0
+    among: str | None = None
 
 
 class Outcome(StrEnum):
-    """What became of one planned attempt. The first two are an answered attempt after judging; they sum to the number planned."""
+    """What became of one planned attempt. The first two are an answered attempt after judging; they sum to
+    the number planned.
+    """
 
     CORRECT = "correct"
     WRONG = "wrong"
@@ -94,7 +114,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What one attempt cost. `None` is unknown: never 0, never a guess. Work shared by a batch is divided over it."""
+    """What one attempt cost. `None` is unknown: never 0, never a guess. Work shared by a batch is divided
+    over it.
+    """
 
     wall_seconds: float | None = None  # latency of this attempt as the solver saw it
     device_seconds: float | None = None  # this attempt's share of busy device time
@@ -108,10 +130,20 @@ class Usage:
     retries: int | None = None
     joules: float | None = None
 
+    def __add__(self, other: Usage) -> Usage:
+        """Return what both cost together; a quantity that one of them does not know is unknown."""
+        sums = {}
+        for name, mine in vars(self).items():
+            theirs = getattr(other, name)
+            sums[name] = None if mine is None or theirs is None else mine + theirs
+        return Usage(**sums)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TracePoint:
-    """The answer a solver held after `depth` supervision steps; the last of a trace holds at all greater depths."""
+    """The answer a solver held after `depth` supervision steps; the last of a trace holds at all greater
+    depths.
+    """
 
     depth: int
     answer: Answer
@@ -130,7 +162,8 @@ class Attempt:
     samples: int | None = None  # candidates voted over
     trace: tuple[TracePoint, ...] = ()
     reply: str | None = None  # the visible text of a language model
-    detail: Mapping[str, Any] = field(default_factory=dict)  # JSON values: halting score, votes, error message, …
+    # JSON values: halting score, votes, error message, …
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +190,8 @@ class SolverCard:
     parameters: Parameters = field(default_factory=Parameters)
     model: str | None = None  # the weights' or the API model's own name
     weights_sha256: str | None = None
-    training: Mapping[str, Any] = field(default_factory=dict)  # regime, FLOPs, seconds, device, seed, as in the weights
+    # regime, FLOPs, seconds, device, seed, as in the weights
+    training: Mapping[str, Any] = field(default_factory=dict)
     exposure: Mapping[str, Any] = field(default_factory=dict)  # what of the evaluation data it has seen
     device: str | None = None
     deterministic: bool = True
@@ -165,7 +199,9 @@ class SolverCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a solver may spend, and which (puzzle, attempt) pairs are already recorded and must not be yielded again."""
+    """What a solver may spend, and which (puzzle, attempt) pairs are already recorded and must not be
+    yielded again.
+    """
 
     attempts: int = 1
     seed: int = 0
@@ -178,33 +214,6 @@ class Budget:
     def wanted(self, puzzle_id: str) -> list[int]:
         """Return the attempt numbers of this puzzle that are planned and not recorded yet, ascending."""
         return [k for k in range(self.attempts) if (puzzle_id, k) not in self.done]
-
-
-class Symmetries:
-    """n symmetries of a grid task as two index tables, applied in one gather on whatever device the tokens are.
-
-    positions: int64 (n, L), a permutation of cells per row. tokens: int64 (n, V), a relabelling of token values per row.
-    A symmetry maps a sequence x to y with y[j] = tokens[x[positions[j]]].
-    """
-
-    def __init__(self, positions: NDArray[np.int64], tokens: NDArray[np.int64]) -> None:
-        self.positions, self.tokens = positions, tokens
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def apply(self, x: NDArray[Any]) -> NDArray[np.int64]:
-        """Map sequences x, int (n, L), row i by symmetry i. Negative values (ignored labels) are kept."""
-        import numpy as np
-
-        moved = np.take_along_axis(np.asarray(x, dtype=np.int64), self.positions, axis=1)
-        return np.where(moved < 0, moved, np.take_along_axis(self.tokens, np.maximum(moved, 0), axis=1))
-
-    def inverse(self) -> Symmetries:
-        """Return the symmetries that undo these."""
-        import numpy as np
-
-        return Symmetries(np.argsort(self.positions, axis=1), np.argsort(self.tokens, axis=1))
 
 
 @runtime_checkable
@@ -229,74 +238,22 @@ class GridCodec(Protocol):
         ...
 
     def symmetries(self, rng: np.random.Generator, n: int) -> Symmetries | None:
-        """Draw n symmetries under which a solved puzzle stays a solved puzzle; None if the task has none to offer."""
+        """Draw n symmetries under which a solved puzzle stays a solved puzzle; None if the task has none
+        to offer.
+        """
         ...
 
     def variants(self, puzzle: Puzzle, key: Key) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return (input, label) training pairs for one item: one, or several where labels must be recomputed (mazes)."""
-        ...
-
-
-Pair = tuple[Answer, Answer]
-"""An input and its output, as the task writes them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingGroup:
-    """Pairs that follow one rule. `demonstrations` are what every puzzle of the group shows; `further` are for training alone."""
-
-    name: str  # the `group` of its puzzles
-    demonstrations: tuple[Pair, ...]
-    further: tuple[Pair, ...] = ()
-
-
-@runtime_checkable
-class GroupedTask(Protocol):
-    """Optional, beside `Task`: every group has a rule of its own, which a net learns under an id from the group's own pairs.
-
-    Its codec is an `AugmentedCodec`; `exposure` says for the card what such a net has seen of the evaluation data.
-    """
-
-    @property
-    def exposure(self) -> str: ...
-
-    def training_groups(self, *, data_dir: Path | None) -> list[TrainingGroup]:
-        """Return the groups of all splits; of evaluation groups the demonstrations alone."""
-        ...
-
-
-@runtime_checkable
-class AugmentedCodec(GridCodec, Protocol):
-    """A codec that makes augmented copies of groups. A copy is a row of numbers in the codec's own coding; row 0 changes nothing.
-
-    A net has one id for each copy of each group, so the copies must be told from the arguments alone, at any time again.
-    """
-
-    def demonstrations(self, puzzle: Puzzle) -> tuple[Pair, ...]:
-        """Return the demonstrations a puzzle shows: those of its `TrainingGroup`."""
-        ...
-
-    def copies(self, demonstrations: Sequence[Pair], *, name: str, seed: int, n: int) -> NDArray[np.uint8]:
-        """Draw the plain copy and at most n others, fewer where no more can be told apart by the demonstrations; (m, K)."""
-        ...
-
-    def encode_pair(
-        self, pair: Pair, copy: NDArray[np.uint8], shift: tuple[float, float]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the input and label tokens, (L,) each, of a copy, shifted by a share in [0, 1) of the room down and right."""
-        ...
-
-    def encode_copy(self, puzzle: Puzzle, copy: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the input tokens, (L,), of a copy of a puzzle, not shifted."""
-        ...
-
-    def undo(self, answer: Answer, copy: NDArray[np.uint8]) -> Answer:
-        """Map an answer to a copy of a puzzle back to the puzzle. Total: whatever `decode` may return."""
+        """Return (input, label) training pairs for one item: one, or several where labels must be
+        recomputed (mazes).
+        """
         ...
 
 
 class TaskView(Protocol):
-    """The part of a task that a solver is handed: enough to read puzzles and write answers, no way to the keys."""
+    """The part of a task that a solver is handed: enough to read puzzles and write answers, no way to the
+    keys.
+    """
 
     @property
     def name(self) -> str: ...
@@ -321,15 +278,16 @@ class TaskView(Protocol):
         ...
 
     def violations(self, puzzle: Puzzle, answer: Answer) -> list[str] | None:
-        """List what the answer breaks of the rules, from the puzzle alone; [] if it keeps all; None if rules cannot tell."""
+        """List what the answer breaks of the rules, from the puzzle alone; [] if it keeps all; None if
+        rules cannot tell.
+        """
         ...
 
-    def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
-        """Draw a well-formed answer at random: what the `random` baseline plays."""
-        ...
-
-    def search(self, puzzle: Puzzle) -> Answer | None:
-        """Solve exactly from the rules alone; None if there is no solution. Raises UserError if the task has no exact method."""
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """What the task can do from its rules alone, by name: `random` (a well-formed answer at random, what
+        chance plays), `greedy`, `search` (exact; None if there is no solution), and what else it offers.
+        """
         ...
 
 
@@ -353,7 +311,7 @@ class Task(TaskView, Protocol):
 
     @property
     def chance(self) -> float:
-        """Expected headline score of `random_answer`, up to 1e-3."""
+        """Expected headline score of the method `random`, up to 1e-3."""
         ...
 
     @property
@@ -362,7 +320,9 @@ class Task(TaskView, Protocol):
         ...
 
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
-        """Return the items of a split in a fixed order; the same arguments give the same items on every machine."""
+        """Return the items of a split in a fixed order; the same arguments give the same items on every
+        machine.
+        """
         ...
 
     def judge(self, puzzle: Puzzle, key: Key, answer: Answer) -> Verdict:
@@ -370,16 +330,15 @@ class Task(TaskView, Protocol):
         ...
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
-        """Draw the puzzle for a terminal; with an answer mark its cells, with a key too mark what is wrong."""
+        """Draw the puzzle for a terminal; with an answer mark its cells, with a key too mark what is
+        wrong.
+        """
         ...
 
 
 class Solver(Protocol):
-    """Anything that answers puzzles. Implementations are frozen dataclasses whose fields are the `-S` options.
-
-    A solver that is decided by the task (weights chosen by its family) may also have `for_task(task: TaskView) -> Solver`:
-    the runner then uses the solver it returns, whose card names what will really run. One that needs packages which take
-    long to import may name them in `slow_imports: tuple[str, ...]`: they may be imported while another process generates puzzles.
+    """Anything that answers puzzles. Implementations are frozen dataclasses whose fields are the `-S`
+    options. What else it can do stands in `capabilities`.
     """
 
     @property
@@ -388,7 +347,7 @@ class Solver(Protocol):
     def solve(self, task: TaskView, puzzles: Sequence[Puzzle], budget: Budget) -> Iterator[Attempt]:
         """Yield one attempt per wanted (puzzle, attempt) pair, in any order, as answers come.
 
-        Pairs that are never yielded are booked as not run. Raise UserError before the first yield if the task cannot be
-        solved by this solver at all.
+        Pairs that are never yielded are booked as not run. Raise UserError before the first yield if the task
+        cannot be solved by this solver at all.
         """
         ...

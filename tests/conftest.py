@@ -19,12 +19,17 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Return the folder of local data copies; skip, saying how to get it, where there is none."""
-    places = [Path(os.environ["DEPTHBENCH_DATA"])] if "DEPTHBENCH_DATA" in os.environ else [ROOT.parent / "shared" / "data"]
+    places = (
+        [Path(os.environ["DEPTHBENCH_DATA"])]
+        if "DEPTHBENCH_DATA" in os.environ
+        else [ROOT.parent / "shared" / "data"]
+    )
     for place in places:
         if place.is_dir():
             return place
     pytest.skip(
-        f"no folder {places[0]}: copy sapientinc/sudoku-extreme-1k and sapientinc/maze-30x30-hard-1k from Hugging Face into "
+        f"no folder {places[0]}: copy sapientinc/sudoku-extreme-1k and sapientinc/maze-30x30-hard-1k from "
+        "Hugging Face into "
         "sudoku_extreme/ and maze_30x30_hard_1k/ of a folder and name it by DEPTHBENCH_DATA"
     )
 

@@ -1,10 +1,12 @@
-"""A model server on loopback for tests: speaks the chat-completions protocol and misbehaves per prompt, as scripted.
+"""A model server on loopback for tests: speaks the chat-completions protocol and misbehaves per prompt, as
+scripted.
 
-A script is a function `(body, nth) -> Behaviour`: `body` is the request, `nth` how often this very conversation came before.
-The server counts what it billed, so that a test can hold the books of a run against it.
+A script is a function `(body, nth) -> Behaviour`: `body` is the request, `nth` how often this very
+conversation came before. The server counts what it billed, so that a test can hold the books of a run against
+it.
 
-As a program it answers every prompt alike, at once: `python -m tests.llm_server --port 0 --reply TEXT --seconds 600`; GET
-/stats says how many requests came and when, DELETE /stats forgets them.
+As a program it answers every prompt alike, at once: `python -m tests.llm_server --port 0 --reply TEXT
+--seconds 600`; GET /stats says how many requests came and when, DELETE /stats forgets them.
 """
 
 from __future__ import annotations
@@ -91,7 +93,11 @@ class Behaviour:
 
     def _response(self, request: dict[str, Any]) -> bytes:
         cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self.finish_reason)
-        said = {"type": "refusal", "refusal": self.refusal} if self.refusal else {"type": "output_text", "text": self.text or ""}
+        said = (
+            {"type": "refusal", "refusal": self.refusal}
+            if self.refusal
+            else {"type": "output_text", "text": self.text or ""}
+        )
         reasoning = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "```answer\n-1\n```"}]}
         response: dict[str, Any] = {
             "id": "resp_1",
@@ -113,14 +119,18 @@ class Behaviour:
 
 def rate_limited(seconds: str = "0") -> Behaviour:
     return Behaviour(
-        status=429, headers={"Retry-After": seconds}, raw=b'{"error": {"message": "slow down", "type": "rate_limit"}}'
+        status=429,
+        headers={"Retry-After": seconds},
+        raw=b'{"error": {"message": "slow down", "type": "rate_limit"}}',
     )
 
 
 Script = Callable[[dict[str, Any], int], Behaviour]
 
 USED: set[int] = set()
-"""Ports of this process's servers. None is taken twice: replies are cached by address, and a test would meet another's."""
+"""Ports of this process's servers. None is taken twice: replies are cached by address, and a test would
+meet another's.
+"""
 
 
 class LlmServer:
@@ -134,9 +144,11 @@ class LlmServer:
         self.seen: Counter[str] = Counter()
         self.billed: Counter[str] = Counter()  # tokens in every usage block that went out whole
         self.open = self.most_open = 0  # requests being answered, now and at most
-        self.routes: dict[str, Callable[[dict[str, Any], dict[str, str], bytes], Behaviour]] = {}  # other paths, by prefix
+        # other paths, by prefix
+        self.routes: dict[str, Callable[[dict[str, Any], dict[str, str], bytes], Behaviour]] = {}
         self.keep_log = True
-        self.count, self.first, self.last = 0, 0.0, 0.0  # requests, and when the first and the last came, seconds since 1970
+        # requests, and when the first and the last came, seconds since 1970
+        self.count, self.first, self.last = 0, 0.0, 0.0
 
     def __enter__(self) -> LlmServer:
         self._loop = asyncio.new_event_loop()
@@ -178,7 +190,9 @@ class LlmServer:
         self._thread.join(10)
         self._loop.close()
 
-    def behaviour(self, method: str, path: str, headers: dict[str, str], raw: bytes) -> tuple[dict[str, Any], Behaviour]:
+    def behaviour(
+        self, method: str, path: str, headers: dict[str, str], raw: bytes
+    ) -> tuple[dict[str, Any], Behaviour]:
         """Choose what to do with one request, and log it."""
         if self.keep_log:
             self.paths.append(f"{method} {path}")
@@ -226,7 +240,9 @@ class _Connection(asyncio.Protocol):
             if not separator:
                 return
             lines = head.decode("latin-1").split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+            headers = {
+                name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
+            }
             size = int(headers.get("content-length", "0"))
             if len(rest) < size:
                 return
@@ -250,7 +266,10 @@ class _Connection(asyncio.Protocol):
     def answer(self, request: dict[str, Any], path: str, what: Behaviour) -> None:
         body = what.body(request, path)
         extra = "".join(f"{name}: {value}\r\n" for name, value in what.headers.items())
-        head = f"HTTP/1.1 {what.status} X\r\nContent-Type: {what.content_type}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+        head = (
+            f"HTTP/1.1 {what.status} X\r\nContent-Type: {what.content_type}\r\n"
+            f"Content-Length: {len(body)}\r\n{extra}\r\n"
+        )
         if what.cut_after is not None:
             self.transport.write(head.encode() + body[: what.cut_after])
             self.transport.close()

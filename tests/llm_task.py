@@ -1,4 +1,6 @@
-"""A tiny task for the LLM tests: say the number n back. What `violations` knows is that the answer must be even or odd like n."""
+"""A tiny task for the LLM tests: say the number n back. What `violations` knows is that the answer must be
+even or odd like n.
+"""
 
 from __future__ import annotations
 

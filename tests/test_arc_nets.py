@@ -1,4 +1,6 @@
-"""ARC for nets: ids, copies made on the fly, training on demonstrations, the vote, the blank id, submissions."""
+"""ARC for nets: ids, copies made on the fly, training on demonstrations, the vote, the blank id,
+submissions.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +18,23 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from harness.capabilities import TrainingGroup
 from harness.cli.main import dispatch
-from harness.contracts import Budget, Item, TrainingGroup
+from harness.contracts import Budget, Item
 from harness.errors import UserError
+from harness.exchange.submissions import arc_prize, collect, flatten, kaggle_2020
 from harness.options import build
-from harness.submissions import arc_prize, collect, flatten, kaggle_2020
+from harness.running.view import View
 from harness.testing import check_task
-from harness.view import View
-from solvers.nets import run_training, weights
-from solvers.nets.data import Batches
-from solvers.nets.groups import GroupedSet, IdTable
-from solvers.nets.published import import_checkpoint
+from solvers.nets.model.trm import TrmConfig, TrmSolver
 from solvers.nets.recipes import recipe
-from solvers.nets.trm import TrmConfig, TrmSolver
-from tasks.arc import Arc1, Arc2
-from tasks.arc_grid import ArcGrid
+from solvers.nets.train import run as run_training
+from solvers.nets.train.data import Batches
+from solvers.nets.train.groups import GroupedSet, IdTable
+from solvers.nets.weights import files as weights
+from solvers.nets.weights.published import import_checkpoint
+from tasks.arc.grid import ArcGrid
+from tasks.arc.public import Arc1, Arc2
 from tests.arc_task import EasyArc
 
 CPU = torch.device("cpu")
@@ -38,7 +42,9 @@ EASY = f"{Path(__file__).parent / 'arc_task.py'}:EasyArc"
 torch.set_num_threads(1)
 
 
-def grouped(groups: list[TrainingGroup], augmentations: int = 5, *, shifted: bool = True, codec: Any = None) -> GroupedSet:
+def grouped(
+    groups: list[TrainingGroup], augmentations: int = 5, *, shifted: bool = True, codec: Any = None
+) -> GroupedSet:
     return GroupedSet.of(groups, codec or ArcGrid(), augmentations=augmentations, seed=3, shifted=shifted)
 
 
@@ -47,9 +53,15 @@ def easy_set(**options: Any) -> GroupedSet:
 
 
 @pytest.fixture(scope="module", params=[Arc1(), Arc2()], ids=["arc1", "arc2"])
-def arc(request: pytest.FixtureRequest, data_dir: Path) -> tuple[Arc1 | Arc2, list[TrainingGroup], list[Item]]:
+def arc(
+    request: pytest.FixtureRequest, data_dir: Path
+) -> tuple[Arc1 | Arc2, list[TrainingGroup], list[Item]]:
     task = request.param
-    return task, task.training_groups(data_dir=data_dir), task.load(split="evaluation", seed=0, limit=None, data_dir=None)
+    return (
+        task,
+        task.training_groups(data_dir=data_dir),
+        task.load(split="evaluation", seed=0, limit=None, data_dir=None),
+    )
 
 
 def test_training_never_holds_the_test_pair_of_an_evaluation_task(
@@ -57,14 +69,20 @@ def test_training_never_holds_the_test_pair_of_an_evaluation_task(
 ) -> None:
     task, groups, evaluation = arc
     assert len(groups) == {"arc1": 400 + 400 + 160, "arc2": 1000 + 120 + 160}[task.name]
-    pairs = {json.dumps(pair): group.name for group in groups for pair in group.demonstrations + group.further}
+    pairs = {
+        json.dumps(pair): group.name for group in groups for pair in group.demonstrations + group.further
+    }
     found = {}
     for puzzle, key in evaluation:
         if name := pairs.get(json.dumps([puzzle.payload["test"], key.answers[0]])):
             found[puzzle.id] = name
-    # ARC-AGI-1 itself repeats one pair of its evaluation split in its training split, and the exposure card says so.
+    # ARC-AGI-1 itself repeats one pair of its evaluation split in its training split, and the exposure card
+    # says so.
     assert found == ({"070dd51e_0": "40853293"} if task.name == "arc1" else {})
-    assert all(puzzle in task.exposure and name in task.exposure for name, puzzle in ((v, k[:8]) for k, v in found.items()))
+    assert all(
+        puzzle in task.exposure and name in task.exposure
+        for name, puzzle in ((v, k[:8]) for k, v in found.items())
+    )
     tested = {puzzle.group for puzzle, _ in evaluation}
     assert all(bool(group.further) != (group.name in tested) for group in groups)
 
@@ -193,7 +211,9 @@ def solved(trained: Path, **options: Any) -> tuple[dict[str, list[bool]], list[A
     task = EasyArc()
     items = task.load(split="evaluation", seed=0, limit=None, data_dir=None)
     options = {name: str(value).lower() for name, value in options.items()}
-    solver = build(TrmSolver, {"weights": str(trained), "device": "cpu", "halt": "never"} | options, owner="trm")
+    solver = build(
+        TrmSolver, {"weights": str(trained), "device": "cpu", "halt": "never"} | options, owner="trm"
+    )
     attempts = list(solver.for_task(View(task)).solve(View(task), [p for p, _ in items], Budget(attempts=2)))  # type: ignore[arg-type]
     right: dict[str, list[bool]] = {}
     for attempt in sorted(attempts, key=lambda a: (a.puzzle_id, a.attempt)):
@@ -223,9 +243,13 @@ def test_more_samples_than_copies_vote_over_the_copies_there_are(trained: Path) 
 
 def test_the_vote_does_not_depend_on_the_batch(trained: Path) -> None:
     small = {
-        (a.puzzle_id, a.attempt): (a.answer, a.detail["votes"]) for a in solved(trained, augment=True, samples=4, batch_size=3)[1]
+        (a.puzzle_id, a.attempt): (a.answer, a.detail["votes"])
+        for a in solved(trained, augment=True, samples=4, batch_size=3)[1]
     }
-    large = {(a.puzzle_id, a.attempt): (a.answer, a.detail["votes"]) for a in solved(trained, augment=True, samples=4)[1]}
+    large = {
+        (a.puzzle_id, a.attempt): (a.answer, a.detail["votes"])
+        for a in solved(trained, augment=True, samples=4)[1]
+    }
     assert small == large
 
 
@@ -247,19 +271,28 @@ def test_the_weights_say_what_their_ids_mean_and_what_was_seen(trained: Path) ->
 
 
 def published_files(trained: Path, folder: Path) -> tuple[Path, list[str]]:
-    """Return trained weights as the published code would have saved them, and the list of their identifiers."""
-    state = {f"_orig_mod.model.inner.{name.removeprefix('embedding.')}": t for name, t in load_file(trained).items()}
+    """Return trained weights as the published code would have saved them, and the list of their
+    identifiers.
+    """
+    state = {
+        f"_orig_mod.model.inner.{name.removeprefix('embedding.')}": t
+        for name, t in load_file(trained).items()
+    }
     torch.save(state, folder / "step_200")
     table = weights.load(trained).table
     assert table is not None
     names = ["<blank>"]
     for group in EasyArc().training_groups(data_dir=None):
         copies = table.draw(EasyArc().grid, group.name, group.demonstrations)  # type: ignore[arg-type]
-        names += [group.name] + [f"{group.name}|||t{row[0]}|||{''.join(map(str, row[1:]))}" for row in copies[1:]]
+        names += [group.name] + [
+            f"{group.name}|||t{row[0]}|||{''.join(map(str, row[1:]))}" for row in copies[1:]
+        ]
     return folder / "step_200", names
 
 
-def test_an_imported_checkpoint_with_its_identifiers_votes_as_our_own_weights(trained: Path, tmp_path: Path) -> None:
+def test_an_imported_checkpoint_with_its_identifiers_votes_as_our_own_weights(
+    trained: Path, tmp_path: Path
+) -> None:
     checkpoint, names = published_files(trained, tmp_path)
     (tmp_path / "identifiers.json").write_text(json.dumps(names))
     config = weights.load(trained).net.config
@@ -267,8 +300,13 @@ def test_an_imported_checkpoint_with_its_identifiers_votes_as_our_own_weights(tr
     fields = [part for name in untold for part in ("-C", f"{name}={getattr(config, name)}")]
     command = ["weights", "import", str(checkpoint), str(tmp_path / "net.safetensors"), *fields]
     assert dispatch([*command, "--identifiers", str(tmp_path / "identifiers.json")]) == 0
-    imported, own = (solved(path, augment=True, samples=4)[1] for path in (tmp_path / "net.safetensors", trained))
-    said = [{(a.puzzle_id, a.attempt): (a.answer, a.detail["votes"]) for a in attempts} for attempts in (imported, own)]
+    imported, own = (
+        solved(path, augment=True, samples=4)[1] for path in (tmp_path / "net.safetensors", trained)
+    )
+    said = [
+        {(a.puzzle_id, a.attempt): (a.answer, a.detail["votes"]) for a in attempts}
+        for attempts in (imported, own)
+    ]
     assert said[0] == said[1]
 
 
@@ -282,12 +320,16 @@ def test_an_imported_checkpoint_with_its_identifiers_votes_as_our_own_weights(tr
         (lambda names: {"blank": names[0]}, "is no list of puzzle identifiers"),
     ],
 )
-def test_identifiers_that_do_not_fit_are_refused(trained: Path, tmp_path: Path, spoil: Any, message: str) -> None:
+def test_identifiers_that_do_not_fit_are_refused(
+    trained: Path, tmp_path: Path, spoil: Any, message: str
+) -> None:
     checkpoint, names = published_files(trained, tmp_path)
     (tmp_path / "identifiers.json").write_text(json.dumps(spoil(names)))
     options = {"seq_len": "64", "num_heads": "2", "expansion": "1"}
     with pytest.raises(UserError, match=message):
-        import_checkpoint("trm", checkpoint, tmp_path / "net.safetensors", options, tmp_path / "identifiers.json")
+        import_checkpoint(
+            "trm", checkpoint, tmp_path / "net.safetensors", options, tmp_path / "identifiers.json"
+        )
 
 
 def test_a_group_without_ids_or_with_other_demonstrations_is_refused(trained: Path) -> None:
@@ -304,7 +346,9 @@ def test_a_group_without_ids_or_with_other_demonstrations_is_refused(trained: Pa
     assert list(blank.solve(View(task), [stranger], Budget()))
 
 
-def test_weights_without_ids_vote_over_copies_all_the_same_and_have_no_blank_id(trained: Path, tmp_path: Path) -> None:
+def test_weights_without_ids_vote_over_copies_all_the_same_and_have_no_blank_id(
+    trained: Path, tmp_path: Path
+) -> None:
     net = weights.load(trained).net
     path = tmp_path / "net.safetensors"
     weights.save(path, net_name="trm", net=net, state=net.state_dict(), record={}, dtype=torch.float32)
@@ -319,8 +363,10 @@ def test_recipes_that_hold_groups_back_are_refused() -> None:
     for options in ({"train_items": "2"}, {"validation_items": "2"}):
         with pytest.raises(UserError, match=r"is 2 in recipe .*none are held back"):
             run_training.run(
-                "trm", EasyArc(), recipe_name="trm-arc-tiny", recipe_options=options, out=None, seed=0, data_seed=0, device="cpu",
-                threads=None, max_minutes=None, report_every=1, keep_every=0, fresh=False, data_dir=None, say=print,
+                "trm", EasyArc(), recipe_name="trm-arc-tiny", recipe_options=options, out=None, seed=0,
+                data_seed=0, device="cpu",
+                threads=None, max_minutes=None, report_every=1, keep_every=0, fresh=False, data_dir=None,
+                say=print,
             )  # fmt: skip
 
 
@@ -329,12 +375,40 @@ def test_arc1_is_trained_run_voted_and_exported_from_the_command_line(
 ) -> None:
     small = ["optimiser_steps=1", "batch_size=2", "augmentations=2"]
     changes = [part for option in small for part in ("-R", option)]
-    command = ["train", "--task", "arc1", "--solver", "trm", "--recipe", "trm-arc-tiny", *changes, "--out", str(tmp_path / "net")]
+    command = [
+        "train",
+        "--task",
+        "arc1",
+        "--solver",
+        "trm",
+        "--recipe",
+        "trm-arc-tiny",
+        *changes,
+        "--out",
+        str(tmp_path / "net"),
+    ]
     assert dispatch([*command, "--device", "cpu", "--data-dir", str(data_dir)]) == 0
     path = capsys.readouterr().out.strip()
     results = ["--results-dir", str(tmp_path)]
     voting = ["-S", f"weights={path}", "-S", "augment=true", "-S", "samples=3", "-S", "depth=1"]
-    assert dispatch(["run", "--task", "arc1", "--solver", "trm", "--limit", "2", *voting, *results, "--format", "json"]) == 0
+    assert (
+        dispatch(
+            [
+                "run",
+                "--task",
+                "arc1",
+                "--solver",
+                "trm",
+                "--limit",
+                "2",
+                *voting,
+                *results,
+                "--format",
+                "json",
+            ]
+        )
+        == 0
+    )
     (row,) = json.loads(capsys.readouterr().out)
     assert row["planned"] == 4
     assert dispatch(["export", row["run"], *results]) == 0
@@ -342,26 +416,54 @@ def test_arc1_is_trained_run_voted_and_exported_from_the_command_line(
     submission = json.loads(Path(written.out.strip()).read_text())
     assert len(submission) == 400
     assert "of 419 test inputs have an answer" in written.err
-    assert dispatch(["export", row["run"], *results, "--format", "kaggle-2020", "--out", str(tmp_path / "s.csv")]) == 0
+    assert (
+        dispatch(
+            ["export", row["run"], *results, "--format", "kaggle-2020", "--out", str(tmp_path / "s.csv")]
+        )
+        == 0
+    )
     assert len((tmp_path / "s.csv").read_text().splitlines()) == 1 + 419
 
 
 def test_both_submissions_of_a_run_score_as_the_run_does(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [f"weights={trained}", "device=cpu", "augment=true", "samples=4", "blank_id=true"]  # some right, some wrong
+    # some right, some wrong
+    options = [f"weights={trained}", "device=cpu", "augment=true", "samples=4", "blank_id=true"]
     given = [part for option in options for part in ("-S", option)]
-    assert dispatch(["run", "--task", EASY, "--solver", "trm", *given, "--results-dir", str(tmp_path), "--format", "json"]) == 0
+    assert (
+        dispatch(
+            [
+                "run",
+                "--task",
+                EASY,
+                "--solver",
+                "trm",
+                *given,
+                "--results-dir",
+                str(tmp_path),
+                "--format",
+                "json",
+            ]
+        )
+        == 0
+    )
     (row,) = json.loads(capsys.readouterr().out)
     assert 0 < row["score"] < 1
     targets = {}
     for form in ("arc-prize", "kaggle-2020"):
         assert dispatch(["export", row["run"], "--results-dir", str(tmp_path), "--format", form]) == 0
         targets[form] = Path(capsys.readouterr().out.strip()).read_text()
-    keys = {p.id: key.answers[0] for p, key in EasyArc().load(split="evaluation", seed=0, limit=None, data_dir=None)}
+    keys = {
+        p.id: key.answers[0]
+        for p, key in EasyArc().load(split="evaluation", seed=0, limit=None, data_dir=None)
+    }
     submission = json.loads(targets["arc-prize"])
     right = [wanted in submission[i.rpartition("_")[0]][int(i[-1])].values() for i, wanted in keys.items()]
-    flat = [flatten(keys[r["output_id"]]) in r["output"].split() for r in csv.DictReader(io.StringIO(targets["kaggle-2020"]))]
+    flat = [
+        flatten(keys[r["output_id"]]) in r["output"].split()
+        for r in csv.DictReader(io.StringIO(targets["kaggle-2020"]))
+    ]
     assert np.mean(right) == np.mean(flat) == pytest.approx(row["metrics"]["output_mean"])
 
 
@@ -378,7 +480,12 @@ def test_submissions_hold_every_test_input_and_score_the_same_by_other_scorers(
         wrong, right = [[0] * 3] * 3, key.answers[0]
         tries: list[Any] = [[right, wrong], [wrong, right], [wrong, wrong], [[], None], []][kind]
         lines += [{"puzzle": puzzle.id, "attempt": k, "answer": answer} for k, answer in enumerate(tries)]
-    solved = {line["puzzle"] for line in lines for p, key in items if p.id == line["puzzle"] and line["answer"] == key.answers[0]}
+    solved = {
+        line["puzzle"]
+        for line in lines
+        for p, key in items
+        if p.id == line["puzzle"] and line["answer"] == key.answers[0]
+    }
     ballot = collect([puzzle for puzzle, _ in items], lines)
     submission = json.loads(arc_prize(ballot))
     scored = {}
@@ -398,7 +505,23 @@ def test_submissions_hold_every_test_input_and_score_the_same_by_other_scorers(
 
 def test_only_a_run_on_arc_can_be_submitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = ["--results-dir", str(tmp_path)]
-    assert dispatch(["run", "--task", "sudoku", "--solver", "copy-input", "--limit", "1", *results, "--format", "json"]) == 0
+    assert (
+        dispatch(
+            [
+                "run",
+                "--task",
+                "sudoku",
+                "--solver",
+                "copy-input",
+                "--limit",
+                "1",
+                *results,
+                "--format",
+                "json",
+            ]
+        )
+        == 0
+    )
     (row,) = json.loads(capsys.readouterr().out)
     assert dispatch(["export", row["run"], *results]) == 2
     assert "not test input 0 of an ARC task" in capsys.readouterr().err
@@ -412,4 +535,10 @@ def test_the_published_recipes_have_the_published_sizes() -> None:
     assert ledger.per_puzzle == 876_400 * 512  # "about 449M" on ARC-AGI-1
     assert 4 * ledger.stored == pytest.approx(1_822_205_258, rel=1e-4)  # type: ignore[operator]  # bytes of the published checkpoint
     assert (arc1.config["L_cycles"], config.H_cycles, config.L_layers, config.halt_max_steps) == (4, 3, 2, 16)
-    assert (arc1.lr, arc1.weight_decay, arc1.table_lr, arc1.ema, arc1.batch_size) == (1e-4, 0.1, 1e-2, 0.999, 768)
+    assert (arc1.lr, arc1.weight_decay, arc1.table_lr, arc1.ema, arc1.batch_size) == (
+        1e-4,
+        0.1,
+        1e-2,
+        0.999,
+        768,
+    )

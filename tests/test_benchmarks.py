@@ -13,7 +13,7 @@ import torch
 
 from harness import registry
 from harness.contracts import Budget
-from solvers.nets import weights
+from solvers.nets.weights import files as weights
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 PUZZLES = 30
@@ -21,7 +21,9 @@ PUZZLES = 30
 
 @pytest.fixture(scope="module")
 def shallow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The 6×6 weights as a net that was trained with one supervision step of one cycle: fast, and often wrong."""
+    """The 6×6 weights as a net that was trained with one supervision step of one cycle: fast, and often
+    wrong.
+    """
     net = weights.load(weights.SHIPPED / "trm-sudoku-6x6.safetensors").net
     config = vars(net.config) | {"halt_max_steps": 1, "H_cycles": 1}
     made = weights.build("trm", config)
@@ -31,7 +33,9 @@ def shallow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(name: str, *words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(BENCHMARKS / name), *map(str, words)], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, str(BENCHMARKS / name), *map(str, words)], capture_output=True, text=True
+    )
 
 
 def correct(path: Path, **options: Any) -> int:
@@ -45,10 +49,14 @@ def correct(path: Path, **options: Any) -> int:
 
 
 def test_depth_or_votes_counts_what_the_solver_answers(shallow: Path) -> None:
-    done = run("depth_or_votes.py", "--weights", shallow, "--task", "sudoku", "-T", "difficulty=hard", "--puzzles", PUZZLES,
+    done = run("depth_or_votes.py", "--weights", shallow, "--task", "sudoku", "-T", "difficulty=hard",
+    "--puzzles", PUZZLES,
                "--steps", 2, "--noise", 0.5, "--device", "cpu")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    lines = {(line["arm"], line["select"], line["steps"]): line for line in map(json.loads, done.stdout.splitlines())}
+    lines = {
+        (line["arm"], line["select"], line["steps"]): line
+        for line in map(json.loads, done.stdout.splitlines())
+    }
     assert len(lines) == 2 + 2 * 3 * 2
     assert {line["planned"] for line in lines.values()} == {PUZZLES}
     found = {where: line["correct"] for where, line in lines.items()}
@@ -56,7 +64,9 @@ def test_depth_or_votes_counts_what_the_solver_answers(shallow: Path) -> None:
     for depth in (1, 2):
         assert found["depth", "one", depth] == correct(shallow, depth=depth)
     for select in ("vote", "halt"):
-        assert found["symmetries", select, 2] == correct(shallow, depth=1, samples=2, augment=True, select=select)
+        assert found["symmetries", select, 2] == correct(
+            shallow, depth=1, samples=2, augment=True, select=select
+        )
         assert found["noise 0.5", select, 2] == correct(shallow, depth=1, samples=2, noise=0.5, select=select)
     for (_, _, steps), line in lines.items():
         gained = line["solved_here_only"] - line["solved_by_depth_only"]
@@ -80,7 +90,9 @@ def test_depth_or_votes_refuses_what_makes_no_sense(shallow: Path, words: list[o
     assert "Traceback" not in done.stderr
 
 
-def test_the_accuracy_curve_counts_what_the_solver_answers_and_goes_on_where_it_stopped(shallow: Path) -> None:
+def test_the_accuracy_curve_counts_what_the_solver_answers_and_goes_on_where_it_stopped(
+    shallow: Path,
+) -> None:
     words = ("accuracy_curve.py", shallow, "--task", "sudoku", "-T", "difficulty=hard", "--puzzles", PUZZLES,
              "--depths", "1,2", "--device", "cpu")  # fmt: skip
     first = run(*words)
@@ -88,7 +100,8 @@ def test_the_accuracy_curve_counts_what_the_solver_answers_and_goes_on_where_it_
     (line,) = [json.loads(line) for line in (shallow.parent / "curve.jsonl").read_text().splitlines()]
     assert line["right"] == [correct(shallow, depth=depth) for depth in (1, 2)]
     assert run(*words).stdout == first.stdout
-    assert len((shallow.parent / "curve.jsonl").read_text().splitlines()) == 1  # what is scored is not scored again
+    # what is scored is not scored again
+    assert len((shallow.parent / "curve.jsonl").read_text().splitlines()) == 1
 
 
 @pytest.mark.slow

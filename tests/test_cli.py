@@ -39,10 +39,13 @@ def run_name() -> str:
     return path.name
 
 
-@pytest.mark.parametrize("command", [["--help"], ["list", "tasks"], ["list", "solvers"], ["run", "--help"], ["leaderboard"]])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["list", "tasks"], ["list", "solvers"], ["run", "--help"], ["leaderboard"]]
+)
 def test_light_commands_import_nothing_heavy(command: list[str]) -> None:
     code = (
-        f"import sys; from harness.cli.main import dispatch; dispatch({command!r}); print(sorted(sys.modules), file=sys.stderr)"
+        f"import sys; from harness.cli.main import dispatch; dispatch({command!r}); "
+        "print(sorted(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in eval(done.stderr.splitlines()[-1])}
@@ -55,7 +58,9 @@ def test_importing_harness_imports_nothing_heavy() -> None:
     assert not {name.partition(".")[0] for name in eval(done.stdout)} & HEAVY
 
 
-def test_help_names_every_command_and_importing_one_proves_its_table_entry(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_every_command_and_importing_one_proves_its_table_entry(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert dispatch(["--help"]) == 0
     shown = capsys.readouterr().out
     for command in COMMANDS:
@@ -74,20 +79,47 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["rnu"], "Unknown command 'rnu'. Did you mean 'run'?"),
         (["run", "--task", "sudok", "--solver", "search"], "Unknown task 'sudok'. Did you mean 'sudoku'?"),
         (["run", "--task", "sudoku", "--solver", "serch"], "Unknown solver 'serch'. Did you mean 'search'?"),
-        (["run", "--task", COUNTING, "--solver", REPEAT, "-S", "ofset=1"], "no option 'ofset'. Did you mean 'offset'?"),
-        (["run", "--task", COUNTING, "--solver", REPEAT, "-S", "offset=one"], "'one' is not a value for option 'offset'"),
-        (["run", "--task", COUNTING, "--solver", REPEAT, "-T", "shown"], "-T 'shown' is not of the form key=value"),
-        (["run", "--task", "sudoku", "--solver", "search", "-T", "size=5"], "'5' is not a value for option 'size'"),
+        (
+            ["run", "--task", COUNTING, "--solver", REPEAT, "-S", "ofset=1"],
+            "no option 'ofset'. Did you mean 'offset'?",
+        ),
+        (
+            ["run", "--task", COUNTING, "--solver", REPEAT, "-S", "offset=one"],
+            "'one' is not a value for option 'offset'",
+        ),
+        (
+            ["run", "--task", COUNTING, "--solver", REPEAT, "-T", "shown"],
+            "-T 'shown' is not of the form key=value",
+        ),
+        (
+            ["run", "--task", "sudoku", "--solver", "search", "-T", "size=5"],
+            "'5' is not a value for option 'size'",
+        ),
         (["run", "--task", COUNTING, "--solver", REPEAT, "--limt", "3"], "No such option"),
         (["run", "--task", "sudoku", "--solver", REPEAT, "--limit", "3"], "repeat-last cannot play 'sudoku'"),
-        (["run", "--task", COUNTING, "--solver", REPEAT, "--data-dir", "/nowhere"], "data folder '/nowhere' does not exist"),
+        (
+            ["run", "--task", COUNTING, "--solver", REPEAT, "--data-dir", "/nowhere"],
+            "data folder '/nowhere' does not exist",
+        ),
         (["run", "--task", "nothing.py:Task", "--solver", REPEAT], "No file 'nothing.py'"),
-        (["run", "--task", f"{EXAMPLES / 'counting.py'}:Countin", "--solver", REPEAT], "no 'Countin'. Did you mean 'Counting'?"),
+        (
+            ["run", "--task", f"{EXAMPLES / 'counting.py'}:Countin", "--solver", REPEAT],
+            "no 'Countin'. Did you mean 'Counting'?",
+        ),
         (["show", "nothing"], "No run 'nothing'"),
         (["task", "show", COUNTING, "--sample-id", "x"], "has no puzzle 'x'"),
-        (["run", "--task", "sudoku", "--solver", "trm", "-S", "dtype=float16"], "'bfloat16'? Known: auto, bfloat16, float32."),
-        (["train", "--task", "sudoku", "--solver", "trm", "--recipe", "x", "-R", "lr"], "key=value. Give -R lr=VALUE."),
-        (["run", "--task", COUNTING, "--solver", REPEAT, "--data-dir", __file__], f"data folder {__file__!r} is a file."),
+        (
+            ["run", "--task", "sudoku", "--solver", "trm", "-S", "dtype=float16"],
+            "'bfloat16'? Known: auto, bfloat16, float32.",
+        ),
+        (
+            ["train", "--task", "sudoku", "--solver", "trm", "--recipe", "x", "-R", "lr"],
+            "key=value. Give -R lr=VALUE.",
+        ),
+        (
+            ["run", "--task", COUNTING, "--solver", REPEAT, "--data-dir", __file__],
+            f"data folder {__file__!r} is a file.",
+        ),
         (["show", "nothing", "--limit", "-1"], "The limit is -1. It must be at least 1."),
         (["export", "nothing", "--out", "/"], "--out '/' is a folder. It must name the file to write."),
         (["leaderboard", "--results-dir", "/nowhere"], "results folder '/nowhere' does not exist"),
@@ -111,15 +143,24 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "--limit", "x"], "Invalid value for '--limit': 'x' should be a valid integer. `bench run --help`"),
+        (
+            ["run", "--limit", "x"],
+            "Invalid value for '--limit': 'x' should be a valid integer. `bench run --help`",
+        ),
         (
             ["run", "--fail-on-error", "x"],
             "Invalid value for '--fail-on-error': 'x' should be a valid number. `bench run --help`",
         ),
-        (["leaderboard", "--format", "yaml"], "'yaml' is not one of 'table', 'json', 'csv', 'markdown', 'latex'. `bench leader"),
+        (
+            ["leaderboard", "--format", "yaml"],
+            "'yaml' is not one of 'table', 'json', 'csv', 'markdown', 'latex'. `bench leader",
+        ),
         (["run", "--task", "sudoku"], "Missing option '--solver'. `bench run --help` shows what it takes."),
         (["run", "--task"], "Option '--task' requires an argument. `bench run --help` shows what it takes."),
-        (["cache", "prun"], "No such command 'prun'. Did you mean 'prune'? `bench cache --help` shows what it takes."),
+        (
+            ["cache", "prun"],
+            "No such command 'prun'. Did you mean 'prune'? `bench cache --help` shows what it takes.",
+        ),
         (["--nope"], "No such option: --nope. `bench --help` shows what it takes."),
     ],
 )
@@ -138,7 +179,9 @@ def test_a_command_of_commands_alone_shows_them(capsys: pytest.CaptureFixture[st
     assert "\n  solvers  " in capsys.readouterr().err
 
 
-def test_a_run_prints_its_results_and_says_so_when_it_was_complete(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_prints_its_results_and_says_so_when_it_was_complete(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert bench_run() == 0
     first = capsys.readouterr()
     assert "solved" in first.out
@@ -198,11 +241,17 @@ def test_the_leaderboard_json_has_the_promised_fields(capsys: pytest.CaptureFixt
     dispatch(["leaderboard", "--format", "json"])
     (row,) = json.loads(capsys.readouterr().out)
     promised = {
-        "run", "task", "solver", "kind", "metric", "score", "low", "high", "planned", "outcomes", "core_parameters",
+        "run", "task", "solver", "kind", "metric", "score", "low", "high", "planned", "outcomes",
+        "core_parameters",
         "stored_parameters", "flops_per_puzzle", "seconds_per_puzzle", "tokens_per_puzzle", "usd_per_puzzle",
     }  # fmt: skip
     assert promised <= set(row)
-    assert (row["task"], row["solver"], row["core_parameters"], row["stored_parameters"]) == ("counting", "lottery", 7, 9)
+    assert (row["task"], row["solver"], row["core_parameters"], row["stored_parameters"]) == (
+        "counting",
+        "lottery",
+        7,
+        9,
+    )
     assert row["low"] < row["score"] < row["high"]
     assert sum(row["outcomes"].values()) == row["planned"] == 40
     assert row["usd_per_puzzle"] == pytest.approx(0.001)
@@ -223,7 +272,9 @@ def test_show_lists_attempts_by_outcome_and_draws_one(capsys: pytest.CaptureFixt
     assert "Did you mean 'wrong'?" in capsys.readouterr().err
 
 
-def test_an_unknown_puzzle_or_run_lists_the_first_few_in_their_order_and_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_puzzle_or_run_lists_the_first_few_in_their_order_and_how_many(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     bench_run(limit=11)
     capsys.readouterr()
     assert dispatch(["show", run_name(), "--sample-id", "nosuch"]) == 2
@@ -240,7 +291,9 @@ def test_an_unknown_puzzle_or_run_lists_the_first_few_in_their_order_and_how_man
     assert "… (6 in all)." in message
 
 
-def test_the_leaderboard_says_which_task_or_solver_has_no_run_among_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_leaderboard_says_which_task_or_solver_has_no_run_among_how_many(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert dispatch(["leaderboard", "--task", "counting"]) == 0
     assert "No run in results yet" in capsys.readouterr().err
     bench_run()
@@ -248,7 +301,10 @@ def test_the_leaderboard_says_which_task_or_solver_has_no_run_among_how_many(cap
     for arguments, message in (
         (["--task", "countin"], "2 runs in results, none of the task 'countin'. Did you mean 'counting'?"),
         (["--solver", "trm"], "2 runs in results, none of the solver 'trm'. Known: lottery, repeat-last."),
-        (["--task", "counting", "--solver", "repeat-last"], "none of the task 'counting' and the solver 'repeat-last'."),
+        (
+            ["--task", "counting", "--solver", "repeat-last"],
+            "none of the task 'counting' and the solver 'repeat-last'.",
+        ),
     ):
         capsys.readouterr()
         assert dispatch(["leaderboard", *arguments]) == 2
@@ -285,7 +341,9 @@ def test_a_run_stopped_before_its_first_attempt_shows_no_score(capsys: pytest.Ca
     assert "0.0 %" not in capsys.readouterr().out
 
 
-def test_the_depth_curve_is_printed_with_its_interval_and_denominator(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_depth_curve_is_printed_with_its_interval_and_denominator(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert bench_run("-S", "failing=false", limit=1234) == 0
     head, _, first, second, *_ = capsys.readouterr().out.partition(" depth ")[2].splitlines()
     assert head.split() == ["score", "95", "%", "of"]
@@ -300,7 +358,9 @@ def test_an_export_says_that_zeros_stand_in_only_where_they_do(capsys: pytest.Ca
     attempts = Path("results/runs") / run_name() / "attempts.jsonl"
     attempts.write_text("".join(attempts.read_text().splitlines(keepends=True)[:2]))
     assert dispatch(["export", run_name()]) == 0
-    assert capsys.readouterr().err.endswith("1 of 6 test inputs have an answer; the others hold a grid of zeros.\n")
+    assert capsys.readouterr().err.endswith(
+        "1 of 6 test inputs have an answer; the others hold a grid of zeros.\n"
+    )
 
 
 def test_score_judges_again(capsys: pytest.CaptureFixture[str]) -> None:
@@ -341,7 +401,9 @@ def test_task_show_draws_a_puzzle_with_prompt_and_tokens(capsys: pytest.CaptureF
     assert "4 × 4, vocabulary" in capsys.readouterr().out
 
 
-def test_published_numbers_are_shown_with_their_sources_and_only_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+def test_published_numbers_are_shown_with_their_sources_and_only_on_request(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert dispatch(["leaderboard", "--published", "--task", "sudoku-extreme", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     mlp = next(row for row in rows if row["model"] == "TRM MLP")
@@ -363,7 +425,18 @@ def test_terminal_escapes_in_replies_are_neutralised() -> None:
 
 
 def test_ctrl_c_exits_130_with_the_hint_and_the_same_command_resumes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "harness.cli.main", "run", "--task", COUNTING, "--solver", LOTTERY, "-S", "seconds=0.05"]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli.main",
+        "run",
+        "--task",
+        COUNTING,
+        "--solver",
+        LOTTERY,
+        "-S",
+        "seconds=0.05",
+    ]
     command += ["--limit", "60"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 20
@@ -386,7 +459,20 @@ def test_a_terminal_gets_a_live_line_and_tables_that_fit() -> None:
 
     main, worker = pty.openpty()
     code = "import sys; from harness.cli.main import dispatch; sys.exit(dispatch(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "run", "--task", COUNTING, "--solver", LOTTERY, "-S", "seconds=0.01", "--limit", "40"]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "run",
+        "--task",
+        COUNTING,
+        "--solver",
+        LOTTERY,
+        "-S",
+        "seconds=0.01",
+        "--limit",
+        "40",
+    ]
     environment = {**os.environ, "COLUMNS": "70", "TERM": "xterm"}
     process = subprocess.Popen(command, stdout=worker, stderr=worker, env=environment)
     os.close(worker)

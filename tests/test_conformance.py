@@ -31,7 +31,9 @@ def test_every_task_keeps_the_rules(name: str, request: pytest.FixtureRequest) -
     check_task(create("task", name), data_dir=folder, splits=PACKAGED.get(name))
 
 
-@pytest.mark.parametrize("options", [{"size": 4}, {"size": 9, "difficulty": "easy"}, {"difficulty": "medium"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"size": 4}, {"size": 9, "difficulty": "easy"}, {"difficulty": "medium"}], ids=str
+)
 def test_every_size_of_sudoku_keeps_the_rules(options: dict[str, Any]) -> None:
     check_task(registry.create("task", "sudoku", options), puzzles=6)
 
@@ -81,9 +83,11 @@ class Broken(Counting):
 
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Any]:
         if self.place == "splits overlap":
-            return [self._item("test", seed, n) for n in range(limit or 10)]
+            return [self.item("test", seed, n) for n in range(limit or 10)]
         if self.place == "puzzles change":
-            return super().load(split=split, seed=int.from_bytes(os.urandom(4)), limit=limit, data_dir=data_dir)
+            return super().load(
+                split=split, seed=int.from_bytes(os.urandom(4)), limit=limit, data_dir=data_dir
+            )
         return super().load(split=split, seed=seed, limit=limit, data_dir=data_dir)
 
     @property

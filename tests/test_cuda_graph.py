@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from solvers.nets.cuda_graph import Graphed, obstacle
+from solvers.nets.fast.cuda_graph import Graphed, obstacle
 from solvers.nets.recipes import Recipe
-from solvers.nets.training import train
-from solvers.nets.weights import build
+from solvers.nets.train.loop import train
+from solvers.nets.weights.files import build
 from tests.test_training import CPU, TINY, copy_task, tiny_recipe
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -55,7 +55,8 @@ def test_a_graph_trains_as_single_launches_do(tmp_path: Path, monkeypatch: pytes
     for graphed in (True, False):
         recipe, folder, said = graphed_recipe(validate_every=4), tmp_path / str(graphed), list[str]()
         recipe = dataclasses.replace(recipe, cuda_graph=graphed)
-        for minutes in (0.0, None):  # the first call stops after a step, the second goes on from its checkpoint
+        # the first call stops after a step, the second goes on from its checkpoint
+        for minutes in (0.0, None):
             ended = train(
                 recipe,
                 copy_task(),

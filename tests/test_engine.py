@@ -1,4 +1,6 @@
-"""The inference engine and the net solver: the same answers as a plain loop, for less work; votes, curves, memory."""
+"""The inference engine and the net solver: the same answers as a plain loop, for less work; votes, curves,
+memory.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,12 @@ import torch
 from harness import registry
 from harness.contracts import Attempt, Budget
 from harness.errors import UserError
-from solvers.nets import engine, weights
 from solvers.nets.flops import inference_flops, training_flops
-from solvers.nets.rollouts import rank
+from solvers.nets.infer import engine
+from solvers.nets.infer.rollouts import rank
+from solvers.nets.model.trm import TrmConfig, TrmNet
 from solvers.nets.solver import NetSolver
-from solvers.nets.trm import TrmConfig, TrmNet
+from solvers.nets.weights import files as weights
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)  # tiny nets lose by sharing
@@ -25,10 +28,20 @@ N, L, V, DEPTH = 23, 16, 6, 5
 
 @pytest.fixture(scope="module")
 def net() -> TrmNet:
-    """A random net whose halting logits are spread around zero, so that puzzles leave the batch at different depths."""
+    """A random net whose halting logits are spread around zero, so that puzzles leave the batch at
+    different depths.
+    """
     torch.manual_seed(1)
     made = TrmNet(
-        TrmConfig(vocab_size=V, seq_len=L, hidden_size=16, num_heads=2, puzzle_emb_len=0, puzzle_emb_ndim=0, halt_max_steps=DEPTH)
+        TrmConfig(
+            vocab_size=V,
+            seq_len=L,
+            hidden_size=16,
+            num_heads=2,
+            puzzle_emb_len=0,
+            puzzle_emb_ndim=0,
+            halt_max_steps=DEPTH,
+        )
     )
     torch.nn.init.normal_(made.q_head.weight, std=0.5)
     torch.nn.init.zeros_(made.q_head.bias)
@@ -41,7 +54,9 @@ def tokens() -> np.ndarray:
 
 
 def plain(net: TrmNet, tokens: np.ndarray, depth: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Every puzzle to full depth in one batch: output tokens (N, L) and halting logits (N,) after each step."""
+    """Every puzzle to full depth in one batch: output tokens (N, L) and halting logits (N,) after each
+    step.
+    """
     outputs, scores = [], []
     with torch.inference_mode():
         z = net.initial(len(tokens), torch.float32)
@@ -55,7 +70,13 @@ def plain(net: TrmNet, tokens: np.ndarray, depth: int) -> tuple[list[np.ndarray]
 
 
 def answers(net: TrmNet, tokens: np.ndarray, **options: object) -> dict[int, engine.Finished]:
-    settings: dict = {"depths": [DEPTH], "halt": "never", "batch_size": 4, "dtype": torch.float32, "device": CPU}
+    settings: dict = {
+        "depths": [DEPTH],
+        "halt": "never",
+        "batch_size": 4,
+        "dtype": torch.float32,
+        "device": CPU,
+    }
     done = list(engine.run(net, tokens, **settings | options))
     assert sorted(job.job for job in done) == list(range(len(tokens)))
     return {job.job: job for job in done}
@@ -71,7 +92,9 @@ def test_full_depth_gives_the_answers_of_a_plain_loop_whatever_the_batch(
         assert (job.tokens_at[DEPTH] == outputs[-1][job.job]).all()
 
 
-def test_halting_by_score_stops_each_puzzle_at_its_first_positive_logit(net: TrmNet, tokens: np.ndarray) -> None:
+def test_halting_by_score_stops_each_puzzle_at_its_first_positive_logit(
+    net: TrmNet, tokens: np.ndarray
+) -> None:
     outputs, scores = plain(net, tokens, DEPTH)
     depths = set()
     for job in answers(net, tokens, halt="score").values():
@@ -117,7 +140,9 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_run_goes_on(
     assert all((job.tokens_at[DEPTH] == outputs[-1][job.job]).all() for job in done.values())
 
 
-def test_any_other_error_is_not_swallowed(net: TrmNet, tokens: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_other_error_is_not_swallowed(
+    net: TrmNet, tokens: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> tuple:
         raise RuntimeError("a bug")
 
@@ -126,7 +151,9 @@ def test_any_other_error_is_not_swallowed(net: TrmNet, tokens: np.ndarray, monke
         answers(net, tokens)
 
 
-def test_noise_depends_on_the_seed_of_the_job_and_not_on_its_neighbours(net: TrmNet, tokens: np.ndarray) -> None:
+def test_noise_depends_on_the_seed_of_the_job_and_not_on_its_neighbours(
+    net: TrmNet, tokens: np.ndarray
+) -> None:
     outputs, _ = plain(net, tokens, DEPTH)
     seeds = [0 if i % 2 else i + 7 for i in range(N)]
     small = answers(net, tokens, batch_size=3, noise=2.0, noise_seeds=seeds)
@@ -141,7 +168,9 @@ def test_noise_depends_on_the_seed_of_the_job_and_not_on_its_neighbours(net: Trm
     assert changed > 0
 
 
-def test_noise_is_added_to_the_reasoning_latent_before_every_supervision_step(net: TrmNet, tokens: np.ndarray) -> None:
+def test_noise_is_added_to_the_reasoning_latent_before_every_supervision_step(
+    net: TrmNet, tokens: np.ndarray
+) -> None:
     done = answers(net, tokens, batch_size=7, noise=0.7, noise_seeds=range(100, 100 + N))
     for i in range(0, N, 5):
         rng = torch.Generator().manual_seed(100 + i)
@@ -156,15 +185,27 @@ def test_noise_is_added_to_the_reasoning_latent_before_every_supervision_step(ne
 
 
 def test_flops_are_those_counted_by_hand() -> None:
-    """One block of inner width 256: 2·(3·D·256) for the SwiGLU, 2·4·D² for projections, 4·S·D for attention, per position."""
+    """One block of inner width 256: 2·(3·D·256) for the SwiGLU, 2·4·D² for projections, 4·S·D for
+    attention, per position.
+    """
     D, S = 16, 9
-    sizes = {"vocab_size": V, "seq_len": S, "hidden_size": D, "num_heads": 2, "puzzle_emb_len": 0, "puzzle_emb_ndim": 0}
+    sizes = {
+        "vocab_size": V,
+        "seq_len": S,
+        "hidden_size": D,
+        "num_heads": 2,
+        "puzzle_emb_len": 0,
+        "puzzle_emb_ndim": 0,
+    }
     config = TrmConfig(**sizes, L_layers=1, H_cycles=2, L_cycles=3)
     application = S * (2 * 3 * D * 256 + 2 * 4 * D * D + 4 * S * D)
     heads = 2 * S * D * V + 2 * D * 2
     assert inference_flops(config) == 8 * application + heads
-    # backward costs twice the forward, of the last cycle alone; the input needs no gradient beyond the embedding
-    assert training_flops(config) == pytest.approx(4 * application + 3 * 4 * application + 3 * heads, rel=0.02)
+    # backward costs twice the forward, of the last cycle alone; the input needs no gradient beyond the
+    # embedding
+    assert training_flops(config) == pytest.approx(
+        4 * application + 3 * 4 * application + 3 * heads, rel=0.02
+    )
 
 
 # The solver, on a task of the tests' own choice.
@@ -181,10 +222,25 @@ def sudoku() -> tuple:
 def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     made = TrmNet(
-        TrmConfig(vocab_size=6, seq_len=16, hidden_size=16, num_heads=2, puzzle_emb_len=0, puzzle_emb_ndim=0, halt_max_steps=4)
+        TrmConfig(
+            vocab_size=6,
+            seq_len=16,
+            hidden_size=16,
+            num_heads=2,
+            puzzle_emb_len=0,
+            puzzle_emb_ndim=0,
+            halt_max_steps=4,
+        )
     )
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    weights.save(path, net_name="trm", net=made, state=made.state_dict(), record={"regime": "none"}, dtype=torch.float32)
+    weights.save(
+        path,
+        net_name="trm",
+        net=made,
+        state=made.state_dict(),
+        record={"regime": "none"},
+        dtype=torch.float32,
+    )
     return path
 
 
@@ -206,7 +262,9 @@ def test_the_solver_books_depth_flops_and_time_of_every_attempt(sudoku: tuple, w
         assert attempt.usage.device_seconds > 0
         assert attempt.usage.input_tokens is None
         assert attempt.samples == 1
-    assert ready.card.parameters.stored == sum(t.numel() for t in weights.load(weights_file).net.state_dict().values())
+    assert ready.card.parameters.stored == sum(
+        t.numel() for t in weights.load(weights_file).net.state_dict().values()
+    )
     assert ready.card.weights_sha256 is not None
 
 
@@ -228,12 +286,17 @@ def test_a_curve_keeps_the_answer_after_each_depth(sudoku: tuple, weights_file: 
         assert [point.depth for point in attempt.trace] == [1, 2, 4]
         assert attempt.trace[-1].answer == attempt.answer
     for depth in (1, 2):
-        alone = {a.puzzle_id: a.answer for a in solver(weights_file, depth=depth, halt="never").solve(task, puzzles, Budget())}
+        alone = {
+            a.puzzle_id: a.answer
+            for a in solver(weights_file, depth=depth, halt="never").solve(task, puzzles, Budget())
+        }
         for attempt in solver(weights_file, depths="1,2,4", halt="never").solve(task, puzzles, Budget()):
             assert {p.depth: p.answer for p in attempt.trace}[depth] == alone[attempt.puzzle_id]
 
 
-def test_rollouts_are_voted_over_and_the_ranking_fills_the_attempts(sudoku: tuple, weights_file: Path) -> None:
+def test_rollouts_are_voted_over_and_the_ranking_fills_the_attempts(
+    sudoku: tuple, weights_file: Path
+) -> None:
     task, puzzles = sudoku
     voting = solver(weights_file, samples=5, augment=True, noise=0.5, halt="never", depth=2)
     attempts = list(voting.solve(task, puzzles, Budget(attempts=2)))
@@ -250,8 +313,12 @@ def test_rollouts_are_voted_over_and_the_ranking_fills_the_attempts(sudoku: tupl
 
 @pytest.mark.parametrize("quorum", [1, 2, 3])
 def test_a_quorum_ends_the_vote_and_costs_only_what_it_took(quorum: int) -> None:
-    task, shipped = registry.create("task", "sudoku", {"difficulty": "hard"}), weights.SHIPPED / "trm-sudoku-6x6.safetensors"
-    puzzles = [puzzle for puzzle, _ in task.load(split="test", seed=0, limit=40, data_dir=None)[28:]]  # some are in dispute
+    task, shipped = (
+        registry.create("task", "sudoku", {"difficulty": "hard"}),
+        weights.SHIPPED / "trm-sudoku-6x6.safetensors",
+    )
+    # some are in dispute
+    puzzles = [puzzle for puzzle, _ in task.load(split="test", seed=0, limit=40, data_dir=None)[28:]]
     most, rollouts = 6, {"augment": True, "depth": 1, "halt": "never"}
 
     def solved(**options: object) -> list[Attempt]:
@@ -289,11 +356,14 @@ class _Straight:
 @pytest.mark.parametrize(
     ("select", "order"),
     [
-        ("vote", ["7", "5", "4", "8"]),  # 7: three votes; 5 and 4: two each, 5 surer on the mean probability; 8: one vote
+        # 7: three votes; 5 and 4: two each, 5 surer on the mean probability; 8: one vote
+        ("vote", ["7", "5", "4", "8"]),
         ("halt", ["8", "4", "7", "5"]),  # by the best logit of each
     ],
 )
-def test_the_ranking_is_votes_then_mean_halting_probability_or_the_best_halting_logit(select: str, order: list[str]) -> None:
+def test_the_ranking_is_votes_then_mean_halting_probability_or_the_best_halting_logit(
+    select: str, order: list[str]
+) -> None:
     ballots = [(7, -3.0), (5, 0.6), (7, 0.0), (4, -1.0), (7, 1.0), (8, 800.0), (5, 0.6), (4, 9.0)]
     jobs = [_Job(i, 1, {1: np.array([token])}, score) for i, (token, score) in enumerate(ballots)]
     for given in (jobs, jobs[::-1]):  # whatever the order in which the engine ends them
@@ -339,7 +409,9 @@ def test_weights_of_another_task_are_refused_with_both_sizes(weights_file: Path)
         solver(weights_file).for_task(task)
 
 
-def test_a_puzzle_that_halts_keeps_its_answer_at_the_depths_after_it(sudoku: tuple, weights_file: Path) -> None:
+def test_a_puzzle_that_halts_keeps_its_answer_at_the_depths_after_it(
+    sudoku: tuple, weights_file: Path
+) -> None:
     task, puzzles = sudoku
     deepest = set()
     for attempt in solver(weights_file, depths="1,2,40", halt="agree").solve(task, puzzles, Budget()):
@@ -358,5 +430,7 @@ def test_weights_of_another_net_are_refused(sudoku: tuple, weights_file: Path) -
 
 def test_a_task_without_shipped_weights_says_how_to_train_some() -> None:
     task = registry.create("task", "maze", {"height": 7, "width": 8})
-    with pytest.raises(UserError, match=r"No trm weights are shipped for maze-7x8.*bench train --task maze.*trm-maze-small"):
+    with pytest.raises(
+        UserError, match=r"No trm weights are shipped for maze-7x8.*bench train --task maze.*trm-maze-small"
+    ):
         registry.create("solver", "trm").for_task(task)

@@ -1,4 +1,6 @@
-"""The kernels say what the plain layers say, forward and backward; run by Triton's interpreter on a CPU (`make test-kernels`)."""
+"""The kernels say what the plain layers say, forward and backward; run by Triton's interpreter on a CPU
+(`make test-kernels`).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from solvers.nets import fast, fused, weights
-from solvers.nets.layers import Block, Level
-from solvers.nets.trm import TrmNet
+from solvers.nets.fast import fused
+from solvers.nets.fast import switch as fast
+from solvers.nets.model.layers import Block, Level
+from solvers.nets.model.trm import TrmNet
+from solvers.nets.weights import files as weights
 
 
 def level(positions: int, width: int, normalised: bool) -> Level:
@@ -61,13 +65,19 @@ def test_the_gradients_of_a_level(positions: int, width: int, normalised: bool) 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize(("positions", "width"), [(36, 128), (82, 512), (97, 512), (128, 512)])
 @pytest.mark.parametrize("normalised", [True, False])
-def test_on_a_gpu_the_kernels_are_closer_to_float32_than_the_layers(positions: int, width: int, normalised: bool) -> None:
+def test_on_a_gpu_the_kernels_are_closer_to_float32_than_the_layers(
+    positions: int, width: int, normalised: bool
+) -> None:
     plain = level(positions, width, normalised).cuda()
     given = torch.randn(3, 5, positions, width, device="cuda").unbind(0)
     if not fused.usable(plain, torch.zeros(1, 82, 512, device="cuda", dtype=torch.bfloat16)):
         pytest.skip("the kernels are not for this GPU")
     found = []
-    for apply, dtype in ((plain, torch.float32), (plain, torch.bfloat16), (fused.StandIn(plain), torch.bfloat16)):
+    for apply, dtype in (
+        (plain, torch.float32),
+        (plain, torch.bfloat16),
+        (fused.StandIn(plain), torch.bfloat16),
+    ):
         inputs = [tensor.to(dtype, copy=True).requires_grad_() for tensor in given[:2]]
         out = apply(*inputs, None)
         out.float().mul(given[2]).sum().backward()
@@ -84,8 +94,17 @@ CALLS: list[int] = []
 def net(monkeypatch: pytest.MonkeyPatch) -> TrmNet:
     """A net for which the kernels are used although it is on a CPU and in float32."""
     torch.manual_seed(1)
-    fields = {"hidden_size": 128, "num_heads": 2, "H_cycles": 2, "L_cycles": 2, "puzzle_emb_len": 0, "puzzle_emb_ndim": 0}
-    made = weights.build("trm", fields | {"mlp_t": True, "vocab_size": 8, "seq_len": 36, "normalised_swiglu": True})
+    fields = {
+        "hidden_size": 128,
+        "num_heads": 2,
+        "H_cycles": 2,
+        "L_cycles": 2,
+        "puzzle_emb_len": 0,
+        "puzzle_emb_ndim": 0,
+    }
+    made = weights.build(
+        "trm", fields | {"mlp_t": True, "vocab_size": 8, "seq_len": 36, "normalised_swiglu": True}
+    )
 
     class Float32(fused.StandIn):
         def __init__(self, level: Level) -> None:
@@ -121,7 +140,11 @@ def test_a_whole_supervision_step_and_its_gradients(monkeypatch: pytest.MonkeyPa
         trained.square().sum().backward()
         assert len(CALLS) == (2 * applications if kernels else 0)
         found.append(
-            (logits.clone(), trained.detach(), [p.grad.clone() for p in made.L_level.parameters() if p.grad is not None])
+            (
+                logits.clone(),
+                trained.detach(),
+                [p.grad.clone() for p in made.L_level.parameters() if p.grad is not None],
+            )
         )
     (logits, trained, gradients), (plain_logits, plain_trained, plain_gradients) = found
     torch.testing.assert_close(logits, plain_logits, atol=1e-4, rtol=0)

@@ -15,15 +15,16 @@ from torch.distributions import Normal
 from harness import registry
 from harness.contracts import Budget
 from harness.errors import UserError
-from solvers.nets import engine, weights
-from solvers.nets.data import TrainingSet
 from solvers.nets.flops import inference_flops, training_flops
-from solvers.nets.gram import GramConfig, GramNet, balanced_kl, kl_divergence
+from solvers.nets.infer import engine
+from solvers.nets.model.gram import GramConfig, GramNet, balanced_kl, kl_divergence
+from solvers.nets.model.trm import TrmConfig, TrmNet
 from solvers.nets.recipes import Recipe
-from solvers.nets.run_training import changed
-from solvers.nets.supervision import fresh_carry, supervise
-from solvers.nets.training import train
-from solvers.nets.trm import TrmConfig, TrmNet
+from solvers.nets.train.data import TrainingSet
+from solvers.nets.train.loop import train
+from solvers.nets.train.run import changed
+from solvers.nets.train.supervision import fresh_carry, supervise
+from solvers.nets.weights import files as weights
 from tests.test_training import CPU, TINY, CopyCodec, copy_task, tiny_recipe
 
 SMALL = {"vocab_size": 6, "seq_len": 9, "L_layers": 1} | TINY
@@ -72,14 +73,20 @@ def test_balancing_divides_the_gradient_between_prior_and_posterior() -> None:
         return [leaf.grad for leaf in leaves if leaf.grad is not None]
 
     whole = gradients(kl_divergence)
-    for ours, full, share in zip(gradients(lambda q, p: balanced_kl(q, p, 0.8)), whole, (0.2, 0.2, 0.8, 0.8), strict=True):
+    for ours, full, share in zip(
+        gradients(lambda q, p: balanced_kl(q, p, 0.8)), whole, (0.2, 0.2, 0.8, 0.8), strict=True
+    ):
         torch.testing.assert_close(ours, share * full)
 
 
 def gradient_reaches(net: GramNet, loss: torch.Tensor) -> set[str]:
     net.zero_grad()
     loss.backward(retain_graph=True)
-    return {name.split(".")[0] for name, p in net.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    return {
+        name.split(".")[0]
+        for name, p in net.named_parameters()
+        if p.grad is not None and p.grad.abs().sum() > 0
+    }
 
 
 @pytest.mark.parametrize("kl_over", ["last", "all"])
@@ -92,7 +99,8 @@ def test_reconstruction_moves_the_posterior_divergence_moves_both(kl_over: str) 
     assert "prior" not in gradient_reaches(net, reconstruction)
     assert done.extra_loss is not None
     assert gradient_reaches(net, done.extra_loss) >= {"posterior", "prior"}
-    assert gradient_reaches(net, done.q.sum()) == {"q_head"}  # appendix A.1: the halting loss stops at its head
+    # appendix A.1: the halting loss stops at its head
+    assert gradient_reaches(net, done.q.sum()) == {"q_head"}
 
 
 def test_the_loss_is_reconstruction_plus_the_weighted_divergence_per_cell() -> None:
@@ -100,7 +108,9 @@ def test_the_loss_is_reconstruction_plus_the_weighted_divergence_per_cell() -> N
     for kl_weight in (0.0, 0.1, 1.0):
         net, data = random_net(kl_weight=kl_weight), batch()
         torch.manual_seed(7)
-        _, result = supervise(net, fresh_carry(net, data, torch.float32), data, dtype=torch.float32, loss="softmax")
+        _, result = supervise(
+            net, fresh_carry(net, data, torch.float32), data, dtype=torch.float32, loss="softmax"
+        )
         assert result.extra_loss is not None
         values[kl_weight] = (result.loss_sum.item(), result.extra_loss.item())
     assert values[0.0][1] == 0
@@ -110,7 +120,9 @@ def test_the_loss_is_reconstruction_plus_the_weighted_divergence_per_cell() -> N
 
 
 def test_summing_over_all_transitions_gives_the_whole_bound_of_a_supervision_step() -> None:
-    """Every cycle's divergence recomputed one by one along the same trajectory; the paper's surrogate keeps the last."""
+    """Every cycle's divergence recomputed one by one along the same trajectory; the paper's surrogate
+    keeps the last.
+    """
     terms = {}
     for kl_over in ("last", "all"):
         net, data = random_net(kl_over=kl_over, kl_weight=1.0), batch()
@@ -156,7 +168,9 @@ def test_without_spread_and_direction_it_is_the_deterministic_recursion(variant:
     torch.manual_seed(0)
     net = GramNet(GramConfig(**config))  # both Gaussians still have mean zero
     plain = TrmNet(TrmConfig(**config))
-    plain.load_state_dict({k: t for k, t in net.state_dict().items() if not k.startswith(("prior.", "posterior."))})
+    plain.load_state_dict(
+        {k: t for k, t in net.state_dict().items() if not k.startswith(("prior.", "posterior."))}
+    )
     x = net.embed(batch()["tokens"], None, torch.float32)
     z, wanted = net.initial(4, torch.float32), plain.initial(4, torch.float32)
     for _ in range(3):
@@ -169,7 +183,14 @@ def test_without_spread_and_direction_it_is_the_deterministic_recursion(variant:
 def rollouts(net: GramNet, tokens: np.ndarray, seeds: range, batch_size: int) -> dict[int, engine.Finished]:
     depth = net.config.halt_max_steps
     jobs = engine.run(
-        net, tokens, depths=[depth], halt="never", batch_size=batch_size, dtype=torch.float32, device=CPU, noise_seeds=seeds
+        net,
+        tokens,
+        depths=[depth],
+        halt="never",
+        batch_size=batch_size,
+        dtype=torch.float32,
+        device=CPU,
+        noise_seeds=seeds,
     )
     return {job.job: job for job in jobs}
 
@@ -190,7 +211,13 @@ def test_noise_without_seeds_is_refused() -> None:
     with pytest.raises(ValueError, match="needs noise_seeds"):
         list(
             engine.run(
-                random_net(), np.zeros((1, 9), int), depths=[1], halt="never", batch_size=1, dtype=torch.float32, device=CPU
+                random_net(),
+                np.zeros((1, 9), int),
+                depths=[1],
+                halt="never",
+                batch_size=1,
+                dtype=torch.float32,
+                device=CPU,
             )
         )
 
@@ -242,7 +269,9 @@ def test_where_two_answers_are_right_rollouts_find_both(trained: Path) -> None:
     net, held, K = weights.load(trained / "weights.safetensors").net, two_answers(40, 1), 8
     assert isinstance(net, GramNet)
     done = rollouts(net, np.repeat(held.tokens, K, 0), range(1, 40 * K + 1), batch_size=512)
-    right = np.array([[(done[i * K + k].tokens_at[2] == held.labels[i]).all() for k in range(K)] for i in range(40)])
+    right = np.array(
+        [[(done[i * K + k].tokens_at[2] == held.labels[i]).all() for k in range(K)] for i in range(40)]
+    )
     assert 0.3 < right.mean() < 0.6
     assert right.any(1).mean() > 0.7  # a deterministic net gives one answer: half the puzzles at most
 
@@ -251,7 +280,9 @@ def test_a_run_stopped_and_resumed_gives_the_same_bits(tmp_path: Path) -> None:
     chosen = tiny_gram(optimiser_steps=4, accumulate=2)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(chosen, copy_task(), whole, seed=3, device=CPU, say=lambda _: None)
-    while not train(chosen, copy_task(), parts, seed=3, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None).finished:
+    while not train(
+        chosen, copy_task(), parts, seed=3, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None
+    ).finished:
         pass
     for file in ("weights.safetensors", "checkpoint.safetensors"):
         ours, theirs = load_file(whole / file), load_file(parts / file)
@@ -299,9 +330,12 @@ def test_samples_draw_rollouts_without_any_further_option(saved: Path) -> None:
     puzzles = [puzzle for puzzle, _ in task.load(split="test", seed=0, limit=4, data_dir=None)]
 
     def answers(**options: object) -> dict[str, object]:
-        solver = registry.create("solver", "gram", {"weights": saved, "halt": "never", **options}).for_task(task)
+        solver = registry.create("solver", "gram", {"weights": saved, "halt": "never", **options}).for_task(
+            task
+        )
         return {
-            a.puzzle_id: (a.answer, a.samples, a.detail) for a in solver.solve(task, puzzles, Budget(seed=options.get("seed", 0)))
+            a.puzzle_id: (a.answer, a.samples, a.detail)
+            for a in solver.solve(task, puzzles, Budget(seed=options.get("seed", 0)))
         }  # type: ignore[arg-type]
 
     assert all(samples == 5 and detail["votes"] <= 5 for _, samples, detail in answers(samples=5).values())  # type: ignore[misc]

@@ -1,4 +1,6 @@
-"""Scores, intervals and books: the denominator is the plan, unknown is unknown, and rows are quick to make."""
+"""Scores, intervals and books: the denominator is the plan, unknown is unknown, and rows are quick to
+make.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import leaderboard, run
-from harness.ledger import costs
-from harness.records import RunFolder
-from harness.statistics import estimate
-from harness.summary import score, summarise
+from harness.books.ledger import costs
+from harness.records.folder import RunFolder
+from harness.scores.statistics import estimate
+from harness.scores.summary import score, summarise
 from tests.fakes import Counting, Lottery, RepeatLast, TwoTries
 
 
@@ -27,7 +29,8 @@ def test_the_interval_of_solved_puzzles_is_wilsons(case: tuple[int, int]) -> Non
     found = estimate([1.0] * solved + [0.0] * (n - solved))
     assert found.score == pytest.approx(solved / n)
     assert found.low <= found.score <= found.high
-    for bound in (found.low, found.high):  # the rates that a score test at 5 % just does not reject (Wilson 1927)
+    # the rates that a score test at 5 % just does not reject (Wilson 1927)
+    for bound in (found.low, found.high):
         assert (solved / n - bound) ** 2 == pytest.approx(1.959963985**2 * bound * (1 - bound) / n, abs=1e-9)
 
 
@@ -64,7 +67,9 @@ def test_all_or_none_solved_still_leaves_doubt() -> None:
     assert estimate([]).high == 1.0
 
 
-@pytest.mark.parametrize(("over", "expected"), [("puzzle", 3 / 5), ("group", (1 / 2 + 2 / 3) / 2), ("strict", 0.0)])
+@pytest.mark.parametrize(
+    ("over", "expected"), [("puzzle", 3 / 5), ("group", (1 / 2 + 2 / 3) / 2), ("strict", 0.0)]
+)
 def test_the_three_ways_to_average(over: str, expected: float) -> None:
     assert score([1, 0, 1, 1, 0], ["a", "a", "b", "b", "b"], over).score == pytest.approx(expected)
 
@@ -78,11 +83,19 @@ def config(ids: list[str], groups: list[str] | None = None, attempts: int = 1) -
 
 
 def line(puzzle: str, right: float, k: int = 0, **more: Any) -> dict[str, Any]:
-    return {"puzzle": puzzle, "attempt": k, "outcome": "correct" if right else "wrong", "numbers": {"correct": right}, **more}
+    return {
+        "puzzle": puzzle,
+        "attempt": k,
+        "outcome": "correct" if right else "wrong",
+        "numbers": {"correct": right},
+        **more,
+    }
 
 
 def test_either_attempt_may_solve_a_puzzle_and_missing_ones_count_against_it() -> None:
-    found = summarise(config(["a", "b", "c"], attempts=2), [line("a", 0.0), line("a", 1.0, 1), line("b", 0.0)])
+    found = summarise(
+        config(["a", "b", "c"], attempts=2), [line("a", 0.0), line("a", 1.0, 1), line("b", 0.0)]
+    )
     assert found["metrics"][0]["score"] == pytest.approx(1 / 3)
     assert (found["planned"], found["outcomes"]["not_run"]) == (6, 3)
 
@@ -93,7 +106,8 @@ def test_the_depth_curve_holds_an_answer_until_it_is_replaced() -> None:
 
     lines = [
         line("a", 1.0, trace=[point(1, 0.0), point(2, 1.0)], depth=2),  # halts early and stays right
-        line("b", 0.0, trace=[point(1, 1.0), point(2, 1.0), {"depth": 4}, point(8, 0.0)], depth=8),  # spoils it at last
+        # spoils it at last
+        line("b", 0.0, trace=[point(1, 1.0), point(2, 1.0), {"depth": 4}, point(8, 0.0)], depth=8),
         line("c", 1.0, depth=4),  # kept no trace, so counts from where it ended
     ]
     found = summarise(config(["a", "b", "c", "never ran"]), lines)
@@ -106,13 +120,18 @@ def test_the_depth_curve_holds_an_answer_until_it_is_replaced() -> None:
 
 def test_a_depth_at_which_some_puzzles_stopped_and_others_went_on_unseen_is_no_point_of_the_curve() -> None:
     def traced(puzzle: str, right: float, *depths: int) -> dict[str, Any]:
-        points = [{"depth": depths[0], "answer": 0, "numbers": {"correct": right}}, *({"depth": d} for d in depths[1:])]
+        points = [
+            {"depth": depths[0], "answer": 0, "numbers": {"correct": right}},
+            *({"depth": d} for d in depths[1:]),
+        ]
         return line(puzzle, right, trace=points, depth=depths[-1])
 
     plan = config(["a", "b", "c"])
-    asked = [traced("a", 1.0, 1, 2, 3), traced("b", 1.0, 1, 2, 4, 16), traced("c", 0.0, 1)]  # 1, 2, 4 and 16 asked
+    # 1, 2, 4 and 16 asked
+    asked = [traced("a", 1.0, 1, 2, 3), traced("b", 1.0, 1, 2, 4, 16), traced("c", 0.0, 1)]
     assert list(summarise(plan, asked)["depth_curve"]) == ["1", "2", "4", "16"]
-    late = [traced("a", 1.0, 2), traced("b", 1.0, 3), traced("c", 0.0, 3)]  # 4 and 16 asked, and all stopped before
+    # 4 and 16 asked, and all stopped before
+    late = [traced("a", 1.0, 2), traced("b", 1.0, 3), traced("c", 0.0, 3)]
     assert list(summarise(plan, late)["depth_curve"]) == ["3"]
 
 
@@ -124,7 +143,9 @@ def test_a_cost_unknown_for_one_attempt_is_unknown_with_a_lower_bound() -> None:
 
 
 def test_seconds_are_device_time_where_known_else_latency_and_tokens_need_both_sides() -> None:
-    found = costs([{"wall_seconds": 9.0, "device_seconds": 1.0}, {"wall_seconds": 3.0, "input_tokens": 5}], puzzles=1)
+    found = costs(
+        [{"wall_seconds": 9.0, "device_seconds": 1.0}, {"wall_seconds": 3.0, "input_tokens": 5}], puzzles=1
+    )
     assert found["seconds"]["total"] == 4.0
     assert found["tokens"]["total"] is None
 
@@ -185,11 +206,15 @@ def test_a_hundred_thousand_lines_are_summarised_in_time(tmp_path: Path) -> None
     ids = [f"test-0-{n}" for n in range(100_000)]
     usage = {"wall_seconds": 0.0123456789, "device_seconds": 0.00123456789, "flops": 1.5e9, "passes": 16}
     answer = [[1, 2, 3, 4, 5, 6]] * 6
-    rows = [{"schema": 1, **line(i, float(n % 3 > 0), usage=usage, at=1.7e9, answer=answer)} for n, i in enumerate(ids)]
+    rows = [
+        {"schema": 1, **line(i, float(n % 3 > 0), usage=usage, at=1.7e9, answer=answer)}
+        for n, i in enumerate(ids)
+    ]
     (tmp_path / "attempts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "run.json").write_text(json.dumps(config(ids)))
     began = time.process_time()
     folder = RunFolder(tmp_path)
     found = summarise(folder.config(), folder.lines())
-    assert time.process_time() - began < 4.0  # the command's own time is measured by benchmarks/leaderboard.py
+    # the command's own time is measured by benchmarks/leaderboard.py
+    assert time.process_time() - began < 4.0
     assert math.isclose(found["metrics"][0]["score"], 2 / 3, abs_tol=1e-4)

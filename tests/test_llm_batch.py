@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from harness.books.prices import Price
 from harness.contracts import Attempt, Budget, Outcome
 from harness.errors import UserError
-from harness.prices import Price
 from solvers.llm import transport
 from solvers.llm.batch import Batched
 from solvers.llm.solver import LlmSolver
@@ -22,7 +22,9 @@ from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
 
 class BatchServer:
-    """The batch endpoints of openai and anthropic, kept in memory; a batch ends when it has been asked for `polls` times."""
+    """The batch endpoints of openai and anthropic, kept in memory; a batch ends when it has been asked for
+    `polls` times.
+    """
 
     def __init__(self, server: LlmServer, polls: int = 2) -> None:
         self.polls = polls
@@ -50,11 +52,20 @@ class BatchServer:
             n = number_in(line["body"])
             if n == 3 and kind == "errors":
                 out.append(
-                    {"custom_id": line["custom_id"], "response": {"status_code": 400, "body": {"error": {"message": "bad"}}}}
+                    {
+                        "custom_id": line["custom_id"],
+                        "response": {"status_code": 400, "body": {"error": {"message": "bad"}}},
+                    }
                 )
             if n not in (3, 4) and kind == "output":
                 body = json.loads(self.reply(n, "/chat/completions", line["body"]))
-                out.append({"custom_id": line["custom_id"], "response": {"status_code": 200, "body": body}, "error": None})
+                out.append(
+                    {
+                        "custom_id": line["custom_id"],
+                        "response": {"status_code": 200, "body": body},
+                        "error": None,
+                    }
+                )
         return Behaviour(raw="\n".join(map(json.dumps, reversed(out))).encode())
 
     def openai(self, request: dict[str, Any], headers: dict[str, str], _raw: bytes) -> Behaviour:
@@ -68,20 +79,30 @@ class BatchServer:
         if self.refuse:
             state |= {"status": "failed", "errors": {"data": [{"message": "no such model"}]}}
         elif self.asked[number] > self.polls:
-            state |= {"status": "completed", "output_file_id": f"output-{number}", "error_file_id": f"errors-{number}"}
+            state |= {
+                "status": "completed",
+                "output_file_id": f"output-{number}",
+                "error_file_id": f"errors-{number}",
+            }
         return Behaviour(raw=json.dumps(state).encode())
 
     def anthropic(self, request: dict[str, Any], headers: dict[str, str], _raw: bytes) -> Behaviour:
         if headers[":method"] == "POST":
             self.files.append(request["requests"])
             self.asked.append(0)
-            return Behaviour(raw=json.dumps({"id": f"b-{len(self.files) - 1}", "processing_status": "in_progress"}).encode())
+            return Behaviour(
+                raw=json.dumps(
+                    {"id": f"b-{len(self.files) - 1}", "processing_status": "in_progress"}
+                ).encode()
+            )
         number = int(re.findall(r"/b-(\d+)", headers[":path"])[0])
         if not headers[":path"].endswith("/results"):
             self.asked[number] += 1
             done = self.asked[number] > self.polls
             return Behaviour(
-                raw=json.dumps({"id": f"b-{number}", "processing_status": "ended" if done else "in_progress"}).encode()
+                raw=json.dumps(
+                    {"id": f"b-{number}", "processing_status": "ended" if done else "in_progress"}
+                ).encode()
             )
         out = []
         for line in self.files[number]:
@@ -90,7 +111,10 @@ class BatchServer:
             if n == 3:
                 result = {"type": "errored", "error": {"type": "error", "error": {"message": "bad"}}}
             elif n != 4:
-                result = {"type": "succeeded", "message": json.loads(self.reply(n, "/messages", line["params"]))}
+                result = {
+                    "type": "succeeded",
+                    "message": json.loads(self.reply(n, "/messages", line["params"])),
+                }
             out.append({"custom_id": line["custom_id"], "result": result})
         return Behaviour(raw="\n".join(map(json.dumps, reversed(out))).encode())
 
@@ -104,7 +128,17 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def solver(provider: str, server: LlmServer, **options: Any) -> LlmSolver:
     url = server.url.removesuffix("/v1") if provider == "anthropic" else server.url
     more: dict[str, Any] = {"max_tokens": 50} if provider == "anthropic" else {}
-    return LlmSolver(**{"model": "m", "provider": provider, "base_url": url, "batch": True, "max_retries": 0, **more, **options})
+    return LlmSolver(
+        **{
+            "model": "m",
+            "provider": provider,
+            "base_url": url,
+            "batch": True,
+            "max_retries": 0,
+            **more,
+            **options,
+        }
+    )
 
 
 def solve(llm: LlmSolver, count: int) -> dict[str, Attempt]:
@@ -131,7 +165,9 @@ def test_a_run_is_one_batch_and_every_request_gets_its_own_result(provider: str)
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_the_limit_on_one_reply_does_not_hold_for_the_file_of_all_results(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_on_one_reply_does_not_hold_for_the_file_of_all_results(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(transport, "MAX_BYTES", 1000)
     with LlmServer() as server:
         BatchServer(server)
@@ -152,7 +188,8 @@ from solvers.llm.solver import LlmSolver
 from tests.llm_task import EchoTask, puzzles
 
 Batched.LINGER, Batched.POLL = 0.2, 0.05
-options = {"model": "m", "provider": sys.argv[1], "base_url": sys.argv[2], "batch": True, "cache": False, "max_retries": 0}
+options = {"model": "m", "provider": sys.argv[1], "base_url": sys.argv[2]}
+options |= {"batch": True, "cache": False, "max_retries": 0}
 list(LlmSolver(**options, max_tokens=50).solve(EchoTask(), puzzles(20), Budget()))
 """
 
@@ -171,12 +208,15 @@ def test_a_killed_run_waits_for_the_batch_it_had_submitted(provider: str) -> Non
         batches.polls = 0
         assert solve(llm, 20)["p7"].answer == 7
         assert len(batches.files) == 1
-        assert solve(llm, 20)["p7"].answer == 7  # that batch is done with: without a cache, asking anew is a new one
+        # that batch is done with: without a cache, asking anew is a new one
+        assert solve(llm, 20)["p7"].answer == 7
         assert len(batches.files) == 2
 
 
 def test_a_batch_costs_what_the_batch_price_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LlmSolver, "price", Price(input=1000.0, output=2000.0, batch_input=500.0, batch_output=1000.0))
+    monkeypatch.setattr(
+        LlmSolver, "price", Price(input=1000.0, output=2000.0, batch_input=500.0, batch_output=1000.0)
+    )
     with LlmServer() as server:
         BatchServer(server)
         found = solve(solver("openai", server), 2)

@@ -1,4 +1,6 @@
-"""`bench run --solver llm` from outside: killed and resumed, capped and continued, and never a key in sight."""
+"""`bench run --solver llm` from outside: killed and resumed, capped and continued, and never a key in
+sight.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from harness.cache import default_path
+from solvers.llm.reply_cache import default_path
 from tests.llm_server import Behaviour, LlmServer, rate_limited
 
 BENCH = [sys.executable, "-m", "harness.cli.main"]
@@ -34,7 +36,11 @@ def solution(prompt: str) -> str:
         if cells[at]:
             return search(at + 1)
         r, c = divmod(at, 4)
-        seen = {cells[i] for i in range(16) if i // 4 == r or i % 4 == c or (i // 8 == r // 2 and i % 4 // 2 == c // 2)}
+        seen = {
+            cells[i]
+            for i in range(16)
+            if i // 4 == r or i % 4 == c or (i // 8 == r // 2 and i % 4 // 2 == c // 2)
+        }
         for digit in {1, 2, 3, 4} - seen:
             cells[at] = digit
             if search(at + 1):
@@ -60,8 +66,32 @@ def faulty(body: dict[str, Any], nth: int) -> Behaviour:
 
 
 def command(server: LlmServer, results: Path, limit: int, *more: str) -> list[str]:
-    run = [*BENCH, "run", "--task", "sudoku", "-T", "size=4", "-T", "difficulty=easy", "--solver", "llm", "--limit", str(limit)]
-    return [*run, "-S", "model=m", "-S", f"base_url={server.url}", "--results-dir", str(results), "--format", "json", *more]
+    run = [
+        *BENCH,
+        "run",
+        "--task",
+        "sudoku",
+        "-T",
+        "size=4",
+        "-T",
+        "difficulty=easy",
+        "--solver",
+        "llm",
+        "--limit",
+        str(limit),
+    ]
+    return [
+        *run,
+        "-S",
+        "model=m",
+        "-S",
+        f"base_url={server.url}",
+        "--results-dir",
+        str(results),
+        "--format",
+        "json",
+        *more,
+    ]
 
 
 def records(results: Path) -> list[dict[str, Any]]:
@@ -69,16 +99,22 @@ def records(results: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.read_text().splitlines()]
 
 
-def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     count = 500
     with LlmServer(faulty) as server:
-        quiet = subprocess.run(command(server, tmp_path / "quiet", count), check=True, capture_output=True, text=True)
+        quiet = subprocess.run(
+            command(server, tmp_path / "quiet", count), check=True, capture_output=True, text=True
+        )
         server.seen.clear()
         server.requests.clear()
         monkeypatch.setenv("DEPTHBENCH_CACHE", str(tmp_path / "other-cache"))
         for more in (1, 100, 200):
             run = subprocess.Popen(
-                command(server, tmp_path / "killed", count), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command(server, tmp_path / "killed", count),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             wanted = len(server.requests) + more
             while len(server.requests) < wanted:
@@ -86,14 +122,28 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path: Path,
                 time.sleep(0.002)
             run.kill()
             assert run.wait(10) == -signal.SIGKILL
-        last = subprocess.run(command(server, tmp_path / "killed", count), check=True, capture_output=True, text=True)
+        last = subprocess.run(
+            command(server, tmp_path / "killed", count), check=True, capture_output=True, text=True
+        )
         lines = records(tmp_path / "killed")
         assert len({line["puzzle"] for line in lines}) == len(lines) == count
         (one,), (other,) = json.loads(quiet.stdout), json.loads(last.stdout)
-        same = ("task", "solver", "metric", "score", "low", "high", "planned", "outcomes", "tokens_per_puzzle")
+        same = (
+            "task",
+            "solver",
+            "metric",
+            "score",
+            "low",
+            "high",
+            "planned",
+            "outcomes",
+            "tokens_per_puzzle",
+        )
         assert {k: one[k] for k in same} == {k: other[k] for k in same}
         requests = len(server.requests)
-        subprocess.run(command(server, tmp_path / "killed", count, "--fresh"), check=True, capture_output=True)
+        subprocess.run(
+            command(server, tmp_path / "killed", count, "--fresh"), check=True, capture_output=True
+        )
         assert len(server.requests) == requests  # a fresh run after it is all cache
 
 
@@ -113,8 +163,12 @@ def test_max_cost_stops_the_run_says_what_is_left_and_a_higher_cap_goes_on(tmp_p
         assert row["usd_per_puzzle"] == pytest.approx(0.0025)
 
 
-@pytest.mark.parametrize("server_does", ["answers", "refuses the key and quotes it", "fails and quotes the key"])
-def test_a_key_is_sent_and_appears_nowhere_else(server_does: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "server_does", ["answers", "refuses the key and quotes it", "fails and quotes the key"]
+)
+def test_a_key_is_sent_and_appears_nowhere_else(
+    server_does: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PLANTED_KEY", PLANTED)
     quoting = json.dumps({"error": {"message": f"Incorrect API key provided: {PLANTED}"}}).encode()
     what = {
@@ -123,7 +177,9 @@ def test_a_key_is_sent_and_appears_nowhere_else(server_does: str, tmp_path: Path
         "fails and quotes the key": Behaviour(status=400, raw=quoting),
     }[server_does]
     with LlmServer(what) as server:
-        done = subprocess.run(command(server, tmp_path, 3, "-S", "api_key_env=PLANTED_KEY"), capture_output=True, text=True)
+        done = subprocess.run(
+            command(server, tmp_path, 3, "-S", "api_key_env=PLANTED_KEY"), capture_output=True, text=True
+        )
         assert server.headers[0]["authorization"] == f"Bearer {PLANTED}"
     assert done.returncode == (2 if "refuses" in server_does else 0)
     assert PLANTED not in done.stdout + done.stderr
@@ -139,13 +195,21 @@ def test_a_key_is_sent_and_appears_nowhere_else(server_does: str, tmp_path: Path
         assert all(b"Your key is [key]." in value for value in kept)
 
 
-def test_a_crash_inside_a_provider_shows_a_traceback_without_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_inside_a_provider_shows_a_traceback_without_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PLANTED_KEY", PLANTED)
-    program = "import sys, openai; openai.AsyncOpenAI.post = None\nfrom harness.cli.main import main\nmain(sys.argv[1:])"
+    program = (
+        "import sys, openai; openai.AsyncOpenAI.post = None\n"
+        "from harness.cli.main import main\nmain(sys.argv[1:])"
+    )
     with LlmServer(Behaviour()) as server:
         line = command(server, tmp_path, 1, "-S", "api_key_env=PLANTED_KEY")
-        done = subprocess.run([sys.executable, "-c", program, *line[len(BENCH) :]], capture_output=True, text=True)
-    assert "TypeError: 'NoneType' object is not callable" in done.stderr  # a bug is no outcome: it keeps its traceback
+        done = subprocess.run(
+            [sys.executable, "-c", program, *line[len(BENCH) :]], capture_output=True, text=True
+        )
+    # a bug is no outcome: it keeps its traceback
+    assert "TypeError: 'NoneType' object is not callable" in done.stderr
     assert "the same command resumes" in done.stderr
     assert PLANTED not in done.stderr + done.stdout
 
@@ -155,7 +219,9 @@ def test_escape_sequences_in_a_reply_never_reach_the_terminal(tmp_path: Path) ->
         subprocess.run(command(server, tmp_path, 1), check=True, capture_output=True)
     (folder,) = tmp_path.glob("runs/*")
     name = records(tmp_path)[0]["puzzle"]
-    shown = subprocess.run([*BENCH, "show", str(folder), "--sample-id", name], check=True, capture_output=True, text=True).stdout
+    shown = subprocess.run(
+        [*BENCH, "show", str(folder), "--sample-id", name], check=True, capture_output=True, text=True
+    ).stdout
     assert "hello" in shown
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
 

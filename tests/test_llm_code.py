@@ -1,4 +1,6 @@
-"""The strategy `code`: a model's program is run behind walls, and whatever it tries is a failure of its own, not of the run."""
+"""The strategy `code`: a model's program is run behind walls, and whatever it tries is a failure of its
+own, not of the run.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def run(source: str, *, walls: bool = True) -> Finished:
 
 def descendants() -> set[str]:
     """Names of sandbox processes that are alive."""
-    return {p.name for p in Path("/proc").glob("[0-9]*") if (p / "cmdline").exists() and b"RLIMIT_AS" in _line(p)}
+    return {
+        p.name for p in Path("/proc").glob("[0-9]*") if (p / "cmdline").exists() and b"RLIMIT_AS" in _line(p)
+    }
 
 
 def _line(process: Path) -> bytes:
@@ -54,7 +58,11 @@ def _line(process: Path) -> bytes:
     [
         ("import os\nwhile True: os.fork()", "Operation not permitted"),
         ("import subprocess\nsubprocess.run(['/usr/bin/true'])", "Operation not permitted"),
-        ("import threading\nwhile True: threading.Thread(target=__import__('time').sleep, args=(60,)).start()", "2 s"),
+        (
+            "import threading\nwhile True: threading.Thread(target=__import__('time').sleep, "
+            "args=(60,)).start()",
+            "2 s",
+        ),
         ("x = [0]\nwhile True: x += x", "MemoryError"),
         ("open('/etc/outside', 'w')", "FileNotFoundError"),
         ("open('/outside', 'w')", "Read-only file system"),
@@ -85,7 +93,9 @@ def test_a_program_that_misbehaves_is_contained_in_time_and_leaves_nothing(sourc
 @needs_walls
 def test_a_program_sees_no_secrets_and_no_files_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
-    done = run("import os\nprint(dict(os.environ), os.listdir('.'), os.path.exists('/home'), os.path.exists('/etc'))")
+    done = run(
+        "import os\nprint(dict(os.environ), os.listdir('.'), os.path.exists('/home'), os.path.exists('/etc'))"
+    )
     assert done.trouble is None
     assert "sk-planted" not in done.output
     assert done.output.strip().endswith("[] False False")
@@ -103,7 +113,9 @@ def solve(text: str, count: int = 1, **options: Any) -> list[Attempt]:
         return Behaviour(text=text.replace("N", str(number_in(body))))
 
     with LlmServer(script) as server:
-        solver = LlmSolver(model="m", base_url=server.url, program_seconds=SECONDS, **{"strategy": "code", **options})
+        solver = LlmSolver(
+            model="m", base_url=server.url, program_seconds=SECONDS, **{"strategy": "code", **options}
+        )
         return list(solver.solve(EchoTask(), puzzles(count), Budget()))
 
 
@@ -134,7 +146,9 @@ def test_refine_sends_the_programs_error_back() -> None:
     assert (attempt.outcome, attempt.depth) == (Outcome.UNPARSED, 2)
 
 
-def test_without_a_sandbox_programs_are_refused_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_sandbox_programs_are_refused_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     sandbox.require_sandbox.cache_clear()
     try:

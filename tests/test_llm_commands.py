@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import harness
+from harness.books.prices import table
 from harness.cli.main import dispatch
 from harness.contracts import SolverCard
-from harness.prices import table
-from solvers.search import Search
+from solvers.baselines import Search
 from tests.llm_server import Behaviour, LlmServer
 
 GPT = "gpt-5-nano"
@@ -26,22 +26,43 @@ def bench(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str
 
 
 def run(server: LlmServer, results: Path, *more: str) -> list[str]:
-    base = ["run", "--task", "sudoku", "-T", "size=4", "--limit", "5", "--solver", "llm", "-S", f"model={GPT}"]
+    base = [
+        "run",
+        "--task",
+        "sudoku",
+        "-T",
+        "size=4",
+        "--limit",
+        "5",
+        "--solver",
+        "llm",
+        "-S",
+        f"model={GPT}",
+    ]
     return [*base, "-S", f"base_url={server.url}", "--results-dir", str(results), "--format", "json", *more]
 
 
 @pytest.fixture
 def recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    """Return a results folder with one run of five attempts, each of 11 input tokens, 3 of them cached, and 7 output tokens."""
+    """Return a results folder with one run of five attempts, each of 11 input tokens, 3 of them cached,
+    and 7 output tokens.
+    """
     with LlmServer(Behaviour(text="no idea")) as server:
         bench(capsys, *run(server, tmp_path))
     return tmp_path
 
 
-def test_kept_replies_are_listed_and_pruned_by_what_is_asked(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_kept_replies_are_listed_and_pruned_by_what_is_asked(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert recorded
     (group,) = json.loads(bench(capsys, "cache", "list", "--format", "json"))
-    assert (group["provider"], group["model"], group["task"], group["replies"]) == ("openai", GPT, "sudoku", 5)
+    assert (group["provider"], group["model"], group["task"], group["replies"]) == (
+        "openai",
+        GPT,
+        "sudoku",
+        5,
+    )
     assert "needs a condition" in bench(capsys, "cache", "prune", code=2)
     assert "needs a condition" in bench(capsys, "cache", "prune", "--all", "--model", GPT, code=2)
     assert bench(capsys, "cache", "prune", "--model", "other").startswith("0 replies")
@@ -71,10 +92,14 @@ def test_a_run_is_priced_anew_from_its_tokens(recorded: Path, capsys: pytest.Cap
     assert known["usd"] == pytest.approx(5 * each)
     assert known["usd_per_puzzle"] == pytest.approx(each)
     assert known["prices"] == "2026-11-22"
-    assert "No price table of '2020-01-01'" in bench(capsys, "reprice", folder, "--prices", "2020-01-01", code=2)
+    assert "No price table of '2020-01-01'" in bench(
+        capsys, "reprice", folder, "--prices", "2020-01-01", code=2
+    )
 
 
-def test_an_attempt_without_tokens_leaves_the_sum_unknown(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_attempt_without_tokens_leaves_the_sum_unknown(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = edit_config(recorded, base_url=None)
     path = Path(folder) / "attempts.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -86,7 +111,19 @@ def test_an_attempt_without_tokens_leaves_the_sum_unknown(recorded: Path, capsys
 
 
 def test_device_time_is_priced_by_the_hour(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["run", "--task", "sudoku", "-T", "size=4", "--limit", "4", "--solver", "search", "--results-dir", str(tmp_path)]
+    words = [
+        "run",
+        "--task",
+        "sudoku",
+        "-T",
+        "size=4",
+        "--limit",
+        "4",
+        "--solver",
+        "search",
+        "--results-dir",
+        str(tmp_path),
+    ]
     hourly = table().usd_per_device_hour("cpu")
     assert hourly is not None
     (ran,) = json.loads(bench(capsys, *words, "--format", "json"))
@@ -96,7 +133,9 @@ def test_device_time_is_priced_by_the_hour(tmp_path: Path, capsys: pytest.Captur
     for line in lines:
         line["usage"]["device_seconds"] = 9.0
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (row,) = json.loads(bench(capsys, "reprice", str(path.parent), "--usd-per-device-hour", "4", "--format", "json"))
+    (row,) = json.loads(
+        bench(capsys, "reprice", str(path.parent), "--usd-per-device-hour", "4", "--format", "json")
+    )
     assert row["usd"] == pytest.approx(0.04)
     assert row["usd_per_puzzle"] == pytest.approx(0.01)
     assert row["prices"] == "$4/h"
@@ -114,7 +153,9 @@ class OnAnAbacus(Search):
         return replace(super().card, device=self.device)
 
 
-def test_time_on_a_device_that_nobody_lists_has_an_unknown_price(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_time_on_a_device_that_nobody_lists_has_an_unknown_price(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     result = harness.run("sudoku", OnAnAbacus(), task_options={"size": 4}, limit=2, results_dir=tmp_path)
     assert result.summary["costs"]["device_seconds"]["total"] > 0
     assert result.summary["costs"]["usd"]["total"] is None
@@ -122,7 +163,16 @@ def test_time_on_a_device_that_nobody_lists_has_an_unknown_price(tmp_path: Path,
     assert row["usd"] is row["usd_recorded"] is None
     assert row["prices"] == "none known"
     (row,) = json.loads(
-        bench(capsys, "reprice", "--results-dir", str(tmp_path), "--usd-per-device-hour", "4", "--format", "json")
+        bench(
+            capsys,
+            "reprice",
+            "--results-dir",
+            str(tmp_path),
+            "--usd-per-device-hour",
+            "4",
+            "--format",
+            "json",
+        )
     )
     assert row["usd"] > 0
 
@@ -164,5 +214,17 @@ def test_a_dry_run_shows_prompts_and_says_unknown_until_there_is_an_earlier_run(
         out = bench(capsys, *run(server, tmp_path, *price, "--dry-run"))
         assert "Price: $0.09 to $0.09, by the cheapest and dearest tenth of 5 attempts" in out
         assert len(server.requests) == 5
-    words = ["run", "--task", "sudoku", "-T", "size=4", "--limit", "4", "--solver", "search", "--results-dir", str(tmp_path)]
+    words = [
+        "run",
+        "--task",
+        "sudoku",
+        "-T",
+        "size=4",
+        "--limit",
+        "4",
+        "--solver",
+        "search",
+        "--results-dir",
+        str(tmp_path),
+    ]
     assert "asks no model" in bench(capsys, *words, "--dry-run", code=2)

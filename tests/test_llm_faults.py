@@ -1,4 +1,6 @@
-"""A thousand puzzles against a server that misbehaves in every way we know of: nothing is lost, misnamed or misbilled."""
+"""A thousand puzzles against a server that misbehaves in every way we know of: nothing is lost, misnamed
+or misbilled.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,10 @@ def test_a_thousand_puzzles_complete_with_the_right_outcome_and_the_servers_own_
             assert attempt.outcome is (ALWAYS[kind][1] if troubled else Outcome.ANSWERED), (kind, attempt)
             if attempt.outcome is Outcome.ANSWERED:
                 assert attempt.answer == n  # never another puzzle's answer
-            assert attempt.usage.retries == (1 if kind in ONCE else 2 if kind in (7, 8, 9) else 0), (kind, attempt)
+            assert attempt.usage.retries == (1 if kind in ONCE else 2 if kind in (7, 8, 9) else 0), (
+                kind,
+                attempt,
+            )
             json.dumps([attempt.answer, attempt.reply, dict(attempt.detail)], ensure_ascii=False).encode()
             assert len(attempt.reply or "") < HEAD + TAIL + 100
         assert sum(a.usage.input_tokens or 0 for a in first) == server.billed["prompt_tokens"]
@@ -79,11 +84,14 @@ def test_a_thousand_puzzles_complete_with_the_right_outcome_and_the_servers_own_
         assert sum(a.usage.cached_tokens or 0 for a in first) == server.billed["cached_tokens"]
         assert sum(a.usage.reasoning_tokens or 0 for a in first) == server.billed["reasoning_tokens"]
         unknown = {int(a.puzzle_id[1:]) % KINDS for a in first if a.usage.output_tokens is None}
-        assert unknown == {8, 9, 15}  # no usage ever came, though the model may have worked; elsewhere it is known
+        # no usage ever came, though the model may have worked; elsewhere it is known
+        assert unknown == {8, 9, 15}
 
         answered_before = Counter(server.seen)
         second = {a.puzzle_id: a for a in solver.solve(EchoTask(), puzzles(COUNT), budget)}
-        asked_again = {number_in({"messages": key}) % KINDS for key, n in server.seen.items() if n > answered_before[key]}
+        asked_again = {
+            number_in({"messages": key}) % KINDS for key, n in server.seen.items() if n > answered_before[key]
+        }
     assert asked_again == {7, 8, 9, 15, 16}  # failures only: whatever the server replied is kept
     for attempt in first:
         again = second[attempt.puzzle_id]
@@ -122,7 +130,10 @@ def test_an_outage_that_does_not_end_stops_the_run_and_leaves_the_rest_not_run()
         pytest.raises(RunError, match=r"failing for .* minutes, last with: HTTP 503"),
     ):
         found.extend(
-            a.outcome for a in replace(solver, base_url=server.url).solve(EchoTask(), puzzles(1000), Budget(max_connections=16))
+            a.outcome
+            for a in replace(solver, base_url=server.url).solve(
+                EchoTask(), puzzles(1000), Budget(max_connections=16)
+            )
         )
     assert set(found) <= {Outcome.PROVIDER_ERROR}
     assert len(found) < 100

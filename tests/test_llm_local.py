@@ -37,7 +37,9 @@ def test_a_path_that_does_not_exist_is_named() -> None:
 
 
 def gguf(path: Path, version: int = 3) -> None:
-    """Write a GGUF file of two tensors, 32×10 embeddings and 32×32 others, and one value of every shape of type."""
+    """Write a GGUF file of two tensors, 32×10 embeddings and 32×32 others, and one value of every shape of
+    type.
+    """
 
     def text(words: str) -> bytes:
         return struct.pack("<Q", len(words)) + words.encode()
@@ -53,10 +55,14 @@ def gguf(path: Path, version: int = 3) -> None:
         text("e") + struct.pack("<I?", 7, True),
     ]
     head = b"GGUF" + struct.pack("<IQQ", version, 2, len(values))
-    path.write_bytes(head + b"".join(values) + tensor("token_embd.weight", 32, 10) + tensor("blk.0.weight", 32, 32))
+    path.write_bytes(
+        head + b"".join(values) + tensor("token_embd.weight", 32, 10) + tensor("blk.0.weight", 32, 32)
+    )
 
 
-def test_parameters_of_a_local_model_are_read_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parameters_of_a_local_model_are_read_from_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: True)
     path = tmp_path / "model.gguf"
     gguf(path)
@@ -93,7 +99,18 @@ def servers() -> set[int]:
 @pytest.mark.llm
 def test_a_real_model_plays_twenty_sudokus_and_every_attempt_is_booked(tmp_path: Path) -> None:
     before = servers()
-    command = [*BENCH, "run", "--task", "sudoku", "--solver", "llm", "--limit", "20", "--max-connections", "4"]
+    command = [
+        *BENCH,
+        "run",
+        "--task",
+        "sudoku",
+        "--solver",
+        "llm",
+        "--limit",
+        "20",
+        "--max-connections",
+        "4",
+    ]
     options = ["-S", "model=local/smollm2", "-S", "max_tokens=128", "-S", "temperature=0.2", "-S", "seed=1"]
     words = [*command, *options, "--results-dir", str(tmp_path), "--format", "json"]
     (row,) = json.loads(subprocess.run(words, check=True, timeout=540, stdout=subprocess.PIPE).stdout)
@@ -116,7 +133,9 @@ def test_a_real_model_plays_twenty_sudokus_and_every_attempt_is_booked(tmp_path:
 def test_the_server_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:
     before = servers()
     command = [*BENCH, "run", "--task", "sudoku", "-T", "size=4", "--solver", "llm", "--limit", "20"]
-    run = subprocess.Popen([*command, "-S", "model=local/smollm2", "-S", "max_tokens=64", "--results-dir", str(tmp_path)])
+    run = subprocess.Popen(
+        [*command, "-S", "model=local/smollm2", "-S", "max_tokens=64", "--results-dir", str(tmp_path)]
+    )
     for _ in range(600):
         if servers() - before:
             break

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.cache import ReplyCache, default_path, key_of
+from harness.books.prices import FOLDER, Price, dates, table
 from harness.contracts import Attempt, Budget, Outcome
 from harness.errors import RunError, UserError
-from harness.prices import FOLDER, Price, dates, table
+from solvers.llm.reply_cache import ReplyCache, default_path, key_of
 from solvers.llm.solver import LlmSolver
 from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
@@ -62,7 +62,12 @@ def test_dear_attempts_after_cheap_ones_overrun_the_cap_by_the_calls_in_flight_a
 
     with LlmServer(script) as server:
         found: list[Attempt] = []
-        collect(solver(server, **PRICED).solve(EchoTask(), puzzles(200), Budget(max_connections=4, max_cost_usd=3.0)), found)
+        collect(
+            solver(server, **PRICED).solve(
+                EchoTask(), puzzles(200), Budget(max_connections=4, max_cost_usd=3.0)
+            ),
+            found,
+        )
     dearest = max(a.usage.usd or 0 for a in found)
     assert sum(a.usage.usd or 0 for a in found) <= 3.0 + 4 * dearest
 
@@ -76,7 +81,10 @@ def test_a_cap_that_cannot_be_kept_because_tokens_are_unreported_stops_the_run()
     with LlmServer(Behaviour(text=answer_block(0), usage=False)) as server:
         found: list[Attempt] = []
         words = collect(
-            solver(server, **PRICED).solve(EchoTask(), puzzles(50), Budget(max_connections=4, max_cost_usd=1.0)), found
+            solver(server, **PRICED).solve(
+                EchoTask(), puzzles(50), Budget(max_connections=4, max_cost_usd=1.0)
+            ),
+            found,
         )
     assert "did not report a reply's tokens" in words
     assert len(found) == 1
@@ -164,7 +172,15 @@ def test_a_damaged_entry_is_asked_again_and_a_damaged_file_is_named() -> None:
 
 
 def test_a_bill_follows_the_price_list_to_the_token() -> None:
-    price = Price(input=5, output=25, cached=0.5, cache_write=6.25, batch_input=2.5, batch_output=12.5, batch_cached=0.25)
+    price = Price(
+        input=5,
+        output=25,
+        cached=0.5,
+        cache_write=6.25,
+        batch_input=2.5,
+        batch_output=12.5,
+        batch_cached=0.25,
+    )
     million = 1_000_000
     assert price.usd(input_tokens=million, output_tokens=million) == 30
     assert price.usd(input_tokens=million, output_tokens=0, cached_tokens=million) == 0.5
@@ -200,10 +216,12 @@ def test_a_device_is_priced_by_its_name_and_an_unknown_one_is_unknown() -> None:
     assert thread is not None
     assert hourly("CPU, 1 threads") == thread
     assert hourly("CPU, 16 threads") == pytest.approx(16 * thread)
-    assert hourly("NVIDIA A100-SXM4-80GB") == hourly("A100-SXM4-80GB") is not None  # older drivers leave the maker out
+    # older drivers leave the maker out
+    assert hourly("NVIDIA A100-SXM4-80GB") == hourly("A100-SXM4-80GB") is not None
     assert hourly("NVIDIA H100 80GB HBM3") is not None
     assert hourly("NVIDIA GH200 480GB MIG 1g.12gb") is None
-    assert hourly("NVIDIA H100 80GB HBM3 MIG 1g.10gb") is None  # a slice is not sold at the price of the whole
+    # a slice is not sold at the price of the whole
+    assert hourly("NVIDIA H100 80GB HBM3 MIG 1g.10gb") is None
     assert hourly("NVIDIA L4") != hourly("NVIDIA L40S")
     assert hourly("mps") is hourly("none") is hourly("") is hourly(None) is None
 

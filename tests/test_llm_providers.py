@@ -1,4 +1,6 @@
-"""Every provider through its real SDK against a loopback server: same outcomes, same books, each with its own wire format."""
+"""Every provider through its real SDK against a loopback server: same outcomes, same books, each with its
+own wire format.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,23 @@ ONLINE = {
     "anthropic": {"max_tokens": 50},
     "litellm": {"model": "openai/m"},
 }
-FILTERED = b'{"error": {"message": "invalid_request_error: content_policy_violation", "code": "content_policy_violation"}}'
+FILTERED = (
+    b'{"error": {"message": "invalid_request_error: content_policy_violation", '
+    b'"code": "content_policy_violation"}}'
+)
 BLOCK = answer_block(0)
 
 
 def solve(provider: str, server: LlmServer, count: int = 1, **options: Any) -> list[Attempt]:
     url = server.url.removesuffix("/v1") if provider == "anthropic" else server.url
-    merged = {"model": "m", "provider": provider, "base_url": url, "max_retries": 1, **ONLINE[provider], **options}
+    merged = {
+        "model": "m",
+        "provider": provider,
+        "base_url": url,
+        "max_retries": 1,
+        **ONLINE[provider],
+        **options,
+    }
     return list(LlmSolver(**merged).solve(EchoTask(), puzzles(count), Budget(max_connections=4)))
 
 
@@ -37,10 +49,16 @@ def solve(provider: str, server: LlmServer, count: int = 1, **options: Any) -> l
 def test_a_provider_answers_and_reports_every_token(provider: str) -> None:
     with LlmServer(lambda body, _nth: Behaviour(text=answer_block(number_in(body)))) as server:
         found = solve(provider, server, 5)
-    assert {a.puzzle_id: a.answer for a in found} == {f"p{n}": n for n in range(5)}  # and never the -1 of hidden reasoning
+    # and never the -1 of hidden reasoning
+    assert {a.puzzle_id: a.answer for a in found} == {f"p{n}": n for n in range(5)}
     for attempt in found:
         used = attempt.usage
-        assert (used.input_tokens, used.cached_tokens, used.output_tokens, used.reasoning_tokens) == (11, 3, 7, 2)
+        assert (used.input_tokens, used.cached_tokens, used.output_tokens, used.reasoning_tokens) == (
+            11,
+            3,
+            7,
+            2,
+        )
         assert attempt.detail["model"] in ("m", "openai/m")
         assert attempt.detail.get("cache_write_tokens") == (2 if provider == "anthropic" else None)
 
@@ -98,7 +116,11 @@ def test_a_refused_key_stops_the_run(provider: str) -> None:
         (
             "anthropic",
             {"thinking_tokens": 1024, "max_tokens": 2000, "prompt_caching": True},
-            {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000, "cache_control": {"type": "ephemeral"}},
+            {
+                "thinking": {"type": "enabled", "budget_tokens": 1024},
+                "max_tokens": 2000,
+                "cache_control": {"type": "ephemeral"},
+            },
         ),
         ("anthropic", {"reasoning_effort": "high"}, {"output_config": {"effort": "high"}}),
         ("litellm", {"max_tokens": 9, "temperature": 0.5}, {"max_tokens": 9, "temperature": 0.5}),
@@ -122,7 +144,9 @@ def test_options_reach_each_wire_format(provider: str, options: dict[str, Any], 
         ("local", {"reasoning_effort": "low"}, "has no reasoning_effort"),
     ],
 )
-def test_an_option_a_provider_cannot_honour_is_refused(provider: str, options: dict[str, Any], words: str) -> None:
+def test_an_option_a_provider_cannot_honour_is_refused(
+    provider: str, options: dict[str, Any], words: str
+) -> None:
     with pytest.raises(UserError, match=words):
         LlmSolver(model="local/smollm2", provider=provider, **options).solve(EchoTask(), puzzles(1), Budget())
 
@@ -193,7 +217,11 @@ def test_a_recorded_run_is_replayed_with_its_outcomes_and_tokens(tmp_path: Path)
 def test_a_file_that_holds_no_replies_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(UserError, match=r"x\.json"):
-        list(LlmSolver(model=str(tmp_path / "x.json"), provider="replay").solve(EchoTask(), puzzles(1), Budget()))
+        list(
+            LlmSolver(model=str(tmp_path / "x.json"), provider="replay").solve(
+                EchoTask(), puzzles(1), Budget()
+            )
+        )
 
 
 def test_every_provider_is_short_and_imports_its_sdk_late() -> None:
@@ -203,5 +231,11 @@ def test_every_provider_is_short_and_imports_its_sdk_late() -> None:
         assert len(source.splitlines()) <= 150, place
     modules = ", ".join(f"'{place.partition(':')[0]}'" for place in PROVIDERS.values())
     heavy = "{'openai', 'anthropic', 'litellm', 'httpx', 'httpx2', 'aiohttp', 'llama_cpp'}"
-    check = f"import importlib, sys\nfor m in ({modules}): importlib.import_module(m)\nprint({heavy} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout == "set()\n"
+    check = (
+        f"import importlib, sys\nfor m in ({modules}): importlib.import_module(m)\n"
+        f"print({heavy} & set(sys.modules))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
+        == "set()\n"
+    )

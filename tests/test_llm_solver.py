@@ -1,4 +1,6 @@
-"""The LLM solver against a loopback server: each way a reply can go gives its own outcome, and the books are the server's."""
+"""The LLM solver against a loopback server: each way a reply can go gives its own outcome, and the books
+are the server's.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from tests.llm_server import Behaviour, LlmServer, Script, rate_limited
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
 
-def solve(server: LlmServer, count: int = 1, budget: Budget | None = None, **options: Any) -> dict[tuple[str, int], Attempt]:
+def solve(
+    server: LlmServer, count: int = 1, budget: Budget | None = None, **options: Any
+) -> dict[tuple[str, int], Attempt]:
     solver = LlmSolver(**({"model": "m", "base_url": server.url, "max_retries": 2} | options))
     attempts = list(solver.solve(EchoTask(), puzzles(count), budget or Budget(max_connections=8)))
     found = {(a.puzzle_id, a.attempt): a for a in attempts}
@@ -41,7 +45,10 @@ def test_every_attempt_is_answered_once_and_the_bill_is_the_servers_own() -> Non
     assert sum(a.usage.output_tokens or 0 for a in found.values()) == server.billed["completion_tokens"]
     assert sum(a.usage.cached_tokens or 0 for a in found.values()) == server.billed["cached_tokens"]
     assert sum(a.usage.reasoning_tokens or 0 for a in found.values()) == server.billed["reasoning_tokens"]
-    assert all(a.usage.passes == 1 and (a.usage.wall_seconds or 0) > 0 and a.usage.retries == 0 for a in found.values())
+    assert all(
+        a.usage.passes == 1 and (a.usage.wall_seconds or 0) > 0 and a.usage.retries == 0
+        for a in found.values()
+    )
 
 
 BLOCK = answer_block(0)
@@ -59,20 +66,42 @@ BLOCK = answer_block(0)
         (Behaviour(text=None, refusal="I must not."), Outcome.REFUSED, "no answer block"),
         (Behaviour(text=None, finish_reason="content_filter"), Outcome.REFUSED, "no answer block"),
         (Behaviour(hang=True), Outcome.TIMED_OUT, "no reply within 0.3 s"),
-        (Behaviour(status=500, raw=b'{"error": {"message": "boom"}}'), Outcome.PROVIDER_ERROR, "HTTP 500: boom"),
-        (Behaviour(status=400, raw=b'{"error": {"message": "too long"}}'), Outcome.PROVIDER_ERROR, "HTTP 400: too long"),
+        (
+            Behaviour(status=500, raw=b'{"error": {"message": "boom"}}'),
+            Outcome.PROVIDER_ERROR,
+            "HTTP 500: boom",
+        ),
+        (
+            Behaviour(status=400, raw=b'{"error": {"message": "too long"}}'),
+            Outcome.PROVIDER_ERROR,
+            "HTTP 400: too long",
+        ),
         (rate_limited("0"), Outcome.PROVIDER_ERROR, "HTTP 429: slow down"),
         (Behaviour(raw=b'{"choices": [{"mess'), Outcome.PROVIDER_ERROR, "not JSON"),
-        (Behaviour(raw=b"<html>", content_type="text/html"), Outcome.PROVIDER_ERROR, "not JSON (text/html, 6 bytes)"),
+        (
+            Behaviour(raw=b"<html>", content_type="text/html"),
+            Outcome.PROVIDER_ERROR,
+            "not JSON (text/html, 6 bytes)",
+        ),
         (Behaviour(raw=b"[1]"), Outcome.PROVIDER_ERROR, "a JSON list"),
         (Behaviour(raw=b'{"choices": []}'), Outcome.PROVIDER_ERROR, "holds no message"),
-        (Behaviour(raw=b'{"error": {"message": "overloaded", "code": 503}}'), Outcome.PROVIDER_ERROR, "HTTP 503: overloaded"),
+        (
+            Behaviour(raw=b'{"error": {"message": "overloaded", "code": 503}}'),
+            Outcome.PROVIDER_ERROR,
+            "HTTP 503: overloaded",
+        ),
         (Behaviour(raw=b"[" * 100_000), Outcome.PROVIDER_ERROR, "not JSON"),
         (Behaviour(cut_after=40), Outcome.PROVIDER_ERROR, "connection failed"),
-        (Behaviour(status=302, headers={"Location": "http://127.0.0.1:9/"}, raw=b""), Outcome.PROVIDER_ERROR, "HTTP 302"),
+        (
+            Behaviour(status=302, headers={"Location": "http://127.0.0.1:9/"}, raw=b""),
+            Outcome.PROVIDER_ERROR,
+            "HTTP 302",
+        ),
     ],
 )
-def test_each_way_a_request_can_end_has_its_outcome(what: Behaviour, outcome: Outcome, words: str | None) -> None:
+def test_each_way_a_request_can_end_has_its_outcome(
+    what: Behaviour, outcome: Outcome, words: str | None
+) -> None:
     with LlmServer(what) as server:
         attempt = solve(server, timeout=0.3 if what.hang else 30.0, max_retries=1)["p0", 0]
     assert attempt.outcome is outcome
@@ -81,7 +110,8 @@ def test_each_way_a_request_can_end_has_its_outcome(what: Behaviour, outcome: Ou
 
 
 @pytest.mark.parametrize(
-    "trouble", [rate_limited("0.2"), Behaviour(status=500, raw=b"{}"), Behaviour(cut_after=40), Behaviour(raw=b"{")]
+    "trouble",
+    [rate_limited("0.2"), Behaviour(status=500, raw=b"{}"), Behaviour(cut_after=40), Behaviour(raw=b"{")],
 )
 def test_a_transient_failure_is_tried_again_and_counted(trouble: Behaviour) -> None:
     def script(_body: dict[str, Any], nth: int) -> Behaviour:
@@ -102,7 +132,9 @@ def test_retry_on_error_repeats_an_attempt_that_failed_for_good() -> None:
     with LlmServer(script) as server:
         assert solve(server, timeout=1.0)["p0", 0].outcome is Outcome.TIMED_OUT
         server.seen.clear()
-        assert solve(server, timeout=1.0, budget=Budget(retry_on_error=1))["p0", 0].outcome is Outcome.ANSWERED
+        assert (
+            solve(server, timeout=1.0, budget=Budget(retry_on_error=1))["p0", 0].outcome is Outcome.ANSWERED
+        )
 
 
 def test_a_puzzle_has_its_own_time_limit_over_all_tries() -> None:
@@ -181,9 +213,13 @@ def test_requests_in_flight_never_exceed_max_connections_and_halve_when_rate_lim
 
 def test_closing_the_stream_early_cancels_what_is_in_flight_and_leaves_no_thread() -> None:
     before = threading.active_count()
-    with LlmServer(lambda body, _nth: Behaviour(text=BLOCK) if number_in(body) == 0 else Behaviour(hang=True)) as server:
+    with LlmServer(
+        lambda body, _nth: Behaviour(text=BLOCK) if number_in(body) == 0 else Behaviour(hang=True)
+    ) as server:
         running = threading.active_count()
-        attempts = LlmSolver(model="m", base_url=server.url).solve(EchoTask(), puzzles(10), Budget(max_connections=4))
+        attempts = LlmSolver(model="m", base_url=server.url).solve(
+            EchoTask(), puzzles(10), Budget(max_connections=4)
+        )
         assert next(iter(attempts)).puzzle_id == "p0"
         attempts.close()  # type: ignore[attr-defined]
         assert threading.active_count() == running
@@ -197,7 +233,9 @@ def test_closing_the_stream_early_cancels_what_is_in_flight_and_leaves_no_thread
 
 def test_a_slow_consumer_is_not_run_ahead_of() -> None:
     with LlmServer(right) as server:
-        attempts = LlmSolver(model="m", base_url=server.url).solve(EchoTask(), puzzles(500), Budget(max_connections=5))
+        attempts = LlmSolver(model="m", base_url=server.url).solve(
+            EchoTask(), puzzles(500), Budget(max_connections=5)
+        )
         next(iter(attempts))
         time.sleep(0.4)
         assert len(server.requests) <= 16
@@ -211,7 +249,8 @@ from solvers.llm.solver import LlmSolver
 from tests.llm_task import EchoTask, puzzles
 
 try:
-    for attempt in LlmSolver(model="m", base_url=sys.argv[1]).solve(EchoTask(), puzzles(1000), Budget(max_connections=4)):
+    solver = LlmSolver(model="m", base_url=sys.argv[1])
+    for attempt in solver.solve(EchoTask(), puzzles(1000), Budget(max_connections=4)):
         print(attempt.puzzle_id, flush=True)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
@@ -227,7 +266,10 @@ def test_ctrl_c_finishes_what_is_in_flight_and_a_second_one_does_not_wait(presse
 
     with LlmServer(script) as server:
         child = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, server.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", PROGRAM, server.url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert child.stdout is not None
         assert child.stdout.readline() == "p0\n"
@@ -242,7 +284,8 @@ def test_ctrl_c_finishes_what_is_in_flight_and_a_second_one_does_not_wait(presse
         out, _ = child.communicate(timeout=20)
     assert out.splitlines()[-1] == "interrupted"
     assert Counter(out.split())["interrupted"] == 1
-    assert len(out.splitlines()) == (5 if presses == 1 else 1)  # the four in flight came in, nothing new was begun
+    # the four in flight came in, nothing new was begun
+    assert len(out.splitlines()) == (5 if presses == 1 else 1)
 
 
 @pytest.mark.parametrize(
@@ -258,13 +301,17 @@ def test_ctrl_c_finishes_what_is_in_flight_and_a_second_one_does_not_wait(presse
         ({"max_retries": -1}, "max_retries=-1"),
     ],
 )
-def test_options_that_make_no_sense_are_refused_before_anything_is_sent(options: dict[str, Any], words: str) -> None:
+def test_options_that_make_no_sense_are_refused_before_anything_is_sent(
+    options: dict[str, Any], words: str
+) -> None:
     with pytest.raises(UserError, match=words) as refused:
         LlmSolver(**({"model": "m"} | options))
     assert "secret" not in str(refused.value)
 
 
-def test_without_a_key_or_a_base_url_the_user_is_told_how_to_give_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_key_or_a_base_url_the_user_is_told_how_to_give_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(UserError, match="No API key in OPENAI_API_KEY"):
         LlmSolver(model="m").solve(EchoTask(), puzzles(1), Budget())
@@ -286,12 +333,23 @@ def test_the_record_of_an_attempt_is_plain_json() -> None:
 
 
 def test_the_solver_brings_in_no_sdk_before_a_call_is_made() -> None:
-    heavy = "{'openai', 'httpx', 'httpx2', 'aiohttp', 'tenacity', 'anthropic', 'litellm', 'pydantic', 'numpy'}"
-    check = f"import solvers.llm.solver as s, sys; s.LlmSolver(model='m').card; print({heavy} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout == "set()\n"
+    heavy = (
+        "{'openai', 'httpx', 'httpx2', 'aiohttp', 'tenacity', 'anthropic', 'litellm', 'pydantic', 'numpy'}"
+    )
+    check = (
+        f"import solvers.llm.solver as s, sys; s.LlmSolver(model='m').card; print({heavy} & set(sys.modules))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
+        == "set()\n"
+    )
 
 
 def test_scripts_see_how_often_a_conversation_came_before() -> None:
     script: Script = lambda _body, nth: Behaviour(text=answer_block(nth))  # noqa: E731
     with LlmServer(script) as server:
-        assert [a.answer for a in solve(server, budget=Budget(attempts=3, max_connections=1)).values()] == [0, 1, 2]
+        assert [a.answer for a in solve(server, budget=Budget(attempts=3, max_connections=1)).values()] == [
+            0,
+            1,
+            2,
+        ]

@@ -34,15 +34,22 @@ def solve(script: Script, task: Any = None, **options: Any) -> tuple[Attempt, li
         return attempt, server.requests
 
 
-A, B, C = answer_block(4), answer_block(6), answer_block(3)  # the puzzle is 0: even answers keep its rules, odd ones do not
+# the puzzle is 0: even answers keep its rules, odd ones do not
+A, B, C = answer_block(4), answer_block(6), answer_block(3)
 FAILS = Behaviour(status=400, raw=b"{}")
 REFUSES = Behaviour(text=None, refusal="No.")
 
 
 def test_self_consistency_takes_the_most_frequent_answer_and_books_every_call() -> None:
-    attempt, requests = solve(replies(A, B, "nothing", B, A, B), strategy="self-consistency", samples=6, temperature=1.0)
+    attempt, requests = solve(
+        replies(A, B, "nothing", B, A, B), strategy="self-consistency", samples=6, temperature=1.0
+    )
     assert (attempt.outcome, attempt.answer, attempt.samples) == (Outcome.ANSWERED, 6, 6)
-    assert (attempt.detail["votes"], attempt.detail["valid_samples"], attempt.detail["different_answers"]) == (3, 5, 2)
+    assert (
+        attempt.detail["votes"],
+        attempt.detail["valid_samples"],
+        attempt.detail["different_answers"],
+    ) == (3, 5, 2)
     assert attempt.usage.passes == len(requests) == 6
     assert attempt.usage.output_tokens == 6 * 7
 
@@ -68,7 +75,12 @@ def test_best_of_n_stops_at_the_first_answer_that_keeps_the_rules() -> None:
 
 def test_best_of_n_falls_back_on_the_answer_that_breaks_fewest_rules() -> None:
     attempt, requests = solve(replies("nothing", C), strategy="best-of-n", samples=3)
-    assert (attempt.outcome, attempt.answer, attempt.samples, attempt.detail["violations"]) == (Outcome.ANSWERED, 3, 3, 1)
+    assert (attempt.outcome, attempt.answer, attempt.samples, attempt.detail["violations"]) == (
+        Outcome.ANSWERED,
+        3,
+        3,
+        1,
+    )
     assert len(requests) == 3
     attempt, _ = solve(replies("nothing"), strategy="best-of-n", samples=2)
     assert (attempt.outcome, attempt.answer) == (Outcome.UNPARSED, None)
@@ -99,7 +111,9 @@ class Lawless(EchoTask):
         return None
 
 
-@pytest.mark.parametrize("options", [{"strategy": "best-of-n", "samples": 2}, {"strategy": "refine", "rounds": 2}])
+@pytest.mark.parametrize(
+    "options", [{"strategy": "best-of-n", "samples": 2}, {"strategy": "refine", "rounds": 2}]
+)
 def test_a_task_without_checkable_rules_is_told_so(options: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="do not say whether an answer is right"):
         solve(replies(A), task=Lawless(), **options)

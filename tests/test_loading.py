@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from harness import loading, plan
 from harness.contracts import SolverCard
 from harness.errors import UserError
-from harness.loading import Ahead, Wanted, load_items
-from tasks.sudoku import Sudoku
+from harness.running import loading, plan
+from harness.running.loading import Ahead, Wanted, load_items
+from tasks.sudoku.generated import Sudoku
 
 WANTED = Wanted(split="test", seed=3, limit=4, sample_ids=(), data_dir=None)
 OPTIONS = {"size": "4"}
@@ -46,7 +46,7 @@ def test_one_processor_loads_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_task_that_prints(tmp_path: Path) -> None:
     file = tmp_path / "loud.py"
     file.write_text(
-        "from tasks.sudoku import Sudoku\n"
+        "from tasks.sudoku.generated import Sudoku\n"
         "class Loud(Sudoku):\n"
         "    def load(self, **wanted):\n"
         "        print('making puzzles')\n"
@@ -76,7 +76,8 @@ def test_leaving_early_ends_the_process() -> None:
 def test_a_task_that_ends_the_process(tmp_path: Path, ending: str) -> None:
     file = tmp_path / "rude.py"
     file.write_text(
-        f"import os\nfrom tasks.sudoku import Sudoku\nclass Rude(Sudoku):\n    def load(self, **wanted):\n        {ending}\n"
+        "import os\nfrom tasks.sudoku.generated import Sudoku\nclass Rude(Sudoku):\n    def load(self, "
+        f"**wanted):\n        {ending}\n"
     )
     with Ahead(f"{file}:Rude", OPTIONS, WANTED) as ahead:
         assert ahead.items() is None
@@ -91,9 +92,11 @@ def test_the_process_ends_with_the_one_that_asked() -> None:
 
 
 def test_the_process_runs_the_code_of_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "tasks").mkdir()
-    for file in (Path(__file__).resolve().parent.parent / "tasks").glob("*.py"):
-        (tmp_path / "tasks" / file.name).write_text(file.read_text().replace('f"{split}-{seed}', 'f"new-{split}-{seed}'))
+    ours = Path(__file__).resolve().parent.parent / "tasks"
+    for file in ours.rglob("*.py"):
+        copy = tmp_path / "tasks" / file.relative_to(ours)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(file.read_text().replace('f"{split}-{seed}', 'f"new-{split}-{seed}'))
     monkeypatch.syspath_prepend(tmp_path)
     with Ahead("sudoku", OPTIONS, WANTED) as ahead:
         items = ahead.items()
@@ -112,14 +115,17 @@ class Slow:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_plan_imports_ahead_and_holds_those_puzzles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool) -> None:
+def test_a_plan_imports_ahead_and_holds_those_puzzles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
     (tmp_path / "imported_by_the_test.py").write_text("loaded = True\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(plan, "compiler_imported", lambda: False)
     here: list[object] = []
     monkeypatch.setattr(plan, "load_items", lambda *a, **k: here.append(a) or load_items(*a, **k))
     made = plan.plan_run(
-        task="sudoku" if named else Sudoku(size=4), task_options=OPTIONS if named else None, solver=Slow(), solver_options=None,
+        task="sudoku" if named else Sudoku(size=4), task_options=OPTIONS if named else None, solver=Slow(),
+        solver_options=None,
         results_dir=tmp_path, fresh=False, **{**WANTED, "split": None},
     )  # fmt: skip
     assert list(made.items.values()) == load_items(Sudoku(size=4), **WANTED)
@@ -130,7 +136,8 @@ def test_a_plan_imports_ahead_and_holds_those_puzzles(tmp_path: Path, monkeypatc
 def test_a_mistake_reads_the_same(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no-such-puzzle"):
         plan.plan_run(
-            task="sudoku", task_options=OPTIONS, solver=Slow(), solver_options=None, results_dir=tmp_path, fresh=False,
+            task="sudoku", task_options=OPTIONS, solver=Slow(), solver_options=None, results_dir=tmp_path,
+            fresh=False,
             **{**WANTED, "sample_ids": ["no-such-puzzle"]},
         )  # fmt: skip
 

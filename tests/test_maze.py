@@ -17,13 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-import tasks.maze_hard as hard
+import tasks.maze.hard as hard
 from harness.contracts import Item, Key, Puzzle
 from harness.errors import UserError
-from tasks.maze import Maze, MazeUnique
-from tasks.maze_grid import MazeGrid, encode_rows
-from tasks.maze_hard import MazeHard
-from tasks.maze_search import dihedral, invariant
+from tasks.maze.generated import Maze, MazeUnique
+from tasks.maze.grid import MazeGrid, encode_rows
+from tasks.maze.hard import MazeHard
+from tasks.maze.search import dihedral, invariant
 
 Cell = tuple[int, int]
 GENERATED = [Maze(), MazeUnique(), Maze(height=7, width=12, walls=0.25), MazeUnique(height=11, width=7)]
@@ -79,14 +79,18 @@ def test_a_perfect_maze_joins_all_its_cells_without_a_loop() -> None:
             rows = puzzle.payload["rows"]
             free = cells_of(rows, " SG")
             assert len(distances(rows, free[0])) == len(free)
-            assert sum(other in free for cell in free for other in beside(cell)) == 2 * (len(free) - 1)  # a tree
-            assert max(max(distances(rows, cell).values()) for cell in free) == key.optimum  # its farthest pair
+            # a tree
+            assert sum(other in free for cell in free for other in beside(cell)) == 2 * (len(free) - 1)
+            # its farthest pair
+            assert max(max(distances(rows, cell).values()) for cell in free) == key.optimum
 
 
 def test_random_walls_have_the_density_and_the_length_asked_for() -> None:
     items = load(Maze(height=20, width=20, walls=0.3, min_length=35), 40)
     assert min(puzzle.difficulty or 0 for puzzle, _ in items) >= 35
-    assert np.mean(["".join(puzzle.payload["rows"]).count("#") / 400 for puzzle, _ in items]) == pytest.approx(0.3, abs=0.02)
+    assert np.mean(
+        ["".join(puzzle.payload["rows"]).count("#") / 400 for puzzle, _ in items]
+    ) == pytest.approx(0.3, abs=0.02)
 
 
 def test_many_shortest_paths_are_common_with_random_walls() -> None:
@@ -95,7 +99,8 @@ def test_many_shortest_paths_are_common_with_random_walls() -> None:
     differ = 0
     for puzzle, key in load(task, 30):
         labels = {
-            bytes(label[np.argsort(p)]) for p, (_, label) in zip(dihedral(9, 9), mirrored.variants(puzzle, key), strict=True)
+            bytes(label[np.argsort(p)])
+            for p, (_, label) in zip(dihedral(9, 9), mirrored.variants(puzzle, key), strict=True)
         }
         differ += len(labels) > 1
     assert differ > 10
@@ -133,21 +138,26 @@ def test_the_first_maze_is_the_same_on_every_machine() -> None:
 def test_without_numba_the_puzzles_are_the_same() -> None:
     program = (
         "import sys; sys.modules['numba'] = {0}\n"
-        "from tasks.sudoku import Sudoku; from tasks.maze import Maze, MazeUnique\n"
+        "from tasks.sudoku.generated import Sudoku; from tasks.maze.generated import Maze, MazeUnique\n"
         "for task in (Sudoku(size=4), Sudoku(size=6), Maze(), MazeUnique()):\n"
         "    print(task.load(split='test', seed=0, limit=3, data_dir=None))"
     )
-    plain = subprocess.run([sys.executable, "-c", program.format("None")], capture_output=True, text=True, check=True, timeout=60)
-    from tasks.sudoku import Sudoku
+    plain = subprocess.run(
+        [sys.executable, "-c", program.format("None")], capture_output=True, text=True, check=True, timeout=60
+    )
+    from tasks.sudoku.generated import Sudoku
 
     tasks: list[Any] = [Sudoku(size=4), Sudoku(size=6), Maze(), MazeUnique()]
     assert plain.stdout.splitlines() == [str(load(task, 3)) for task in tasks]
 
 
-@pytest.mark.parametrize("task", [Maze(height=5, width=5), MazeUnique(height=5, width=5)], ids=lambda task: task.family)
+@pytest.mark.parametrize(
+    "task", [Maze(height=5, width=5), MazeUnique(height=5, width=5)], ids=lambda task: task.family
+)
 def test_no_maze_of_one_split_is_a_turned_copy_of_one_of_another(task: Any) -> None:
     def canonical(puzzle: Puzzle) -> bytes:
-        walls = encode_rows(puzzle.payload["rows"]).reshape(5, 5) == 1  # other ends in the same walls are the same maze here
+        # other ends in the same walls are the same maze here
+        walls = encode_rows(puzzle.payload["rows"]).reshape(5, 5) == 1
         return min(np.rot90(side, k).tobytes() for side in (walls, walls.T) for k in range(4))
 
     forms = {split: {canonical(puzzle) for puzzle, _ in load(task, 200, split)} for split in task.splits}
@@ -160,7 +170,9 @@ def test_turned_copies_share_their_invariant_and_strangers_do_not() -> None:
     for puzzle, _ in load(Maze(), 50):
         board = encode_rows(puzzle.payload["rows"]).reshape(9, 9)
         copies = [
-            np.rot90(side, k).ravel() for side in (board, board.T, np.where(board >= 3, 7 - board, board)) for k in range(4)
+            np.rot90(side, k).ravel()
+            for side in (board, board.T, np.where(board >= 3, 7 - board, board))
+            for k in range(4)
         ]
         assert len({invariant(copy.astype(np.int8), 9, 9) for copy in copies}) == 1
         seen.add(invariant(board.ravel(), 9, 9))
@@ -168,7 +180,9 @@ def test_turned_copies_share_their_invariant_and_strangers_do_not() -> None:
 
 
 def test_valid_means_a_path_that_does_not_touch_itself() -> None:
-    """Compare the judge with an enumeration: every marking of a maze against every such path found by walking."""
+    """Compare the judge with an enumeration: every marking of a maze against every such path found by
+    walking.
+    """
     task, puzzle = item("S    ", " # # ", "  G  ", "#####", "#####")
     rows = puzzle.payload["rows"]
     free, (start,), (goal,) = cells_of(rows, " "), cells_of(rows, "S"), cells_of(rows, "G")
@@ -189,7 +203,10 @@ def test_valid_means_a_path_that_does_not_touch_itself() -> None:
     valid = optimal = 0
     for marks in itertools.product([False, True], repeat=len(free)):
         marked = frozenset(cell for cell, mark in zip(free, marks, strict=True) if mark)
-        answer = ["".join("o" if (r, c) in marked else symbol for c, symbol in enumerate(row)) for r, row in enumerate(rows)]
+        answer = [
+            "".join("o" if (r, c) in marked else symbol for c, symbol in enumerate(row))
+            for r, row in enumerate(rows)
+        ]
         verdict = task.judge(puzzle, key, answer)
         assert verdict.numbers["valid"] == (marked in paths)
         assert verdict.correct == (marked in paths and len(marked) == shortest)
@@ -254,7 +271,9 @@ def test_turning_a_perfect_maze_turns_its_path() -> None:
             assert task.search(copy) == task.grid.decode(answer, copy)
 
 
-@pytest.mark.parametrize(("task", "copies"), [(Maze(), 8), (Maze(height=7, width=12), 4)], ids=["square", "oblong"])
+@pytest.mark.parametrize(
+    ("task", "copies"), [(Maze(), 8), (Maze(height=7, width=12), 4)], ids=["square", "oblong"]
+)
 def test_turning_a_maze_with_many_paths_recomputes_the_label(task: Maze, copies: int) -> None:
     assert task.grid.symmetries(np.random.default_rng(0), 4) is None
     for puzzle, key in load(task, 10):
@@ -341,8 +360,14 @@ def test_the_local_mazes_are_those_that_a_download_must_hold(data_dir: Path, spl
 @pytest.fixture
 def rows() -> list[str]:
     """Return CSV rows of our own mazes in the published layout."""
-    pairs = [("".join(p.payload["rows"]), "".join(k.answers[0]), p.difficulty) for p, k in load(Maze(height=30, width=30), 3)]
-    return ["source,question,answer,rating", *(f'ours,"{maze}","{label}",{moves:.0f}' for maze, label, moves in pairs)]
+    pairs = [
+        ("".join(p.payload["rows"]), "".join(k.answers[0]), p.difficulty)
+        for p, k in load(Maze(height=30, width=30), 3)
+    ]
+    return [
+        "source,question,answer,rating",
+        *(f'ours,"{maze}","{label}",{moves:.0f}' for maze, label, moves in pairs),
+    ]
 
 
 def test_mazes_are_read_from_a_local_file(tmp_path: Path, rows: list[str]) -> None:
@@ -381,7 +406,9 @@ def test_a_published_path_that_is_not_the_shortest_is_corrupt(tmp_path: Path) ->
         MazeHard().load(split="test", seed=0, limit=None, data_dir=tmp_path)
 
 
-def test_a_download_with_other_mazes_is_refused(tmp_path: Path, rows: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_with_other_mazes_is_refused(
+    tmp_path: Path, rows: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "fetched.csv").write_text("\n".join(rows))
     monkeypatch.setattr(hard, "download", lambda *_: tmp_path / "fetched.csv")
     monkeypatch.delenv("DEPTHBENCH_DATA", raising=False)

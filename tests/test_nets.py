@@ -1,4 +1,6 @@
-"""The nets against numbers produced by the published TRM and HRM code (tests/fixtures/nets; format in its README)."""
+"""The nets against numbers produced by the published TRM and HRM code (tests/fixtures/nets; format in its
+README).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,13 @@ import torch
 from safetensors import safe_open
 
 from harness.errors import UserError
-from solvers.nets import fast, packed
-from solvers.nets.layers import truncated_normal_
-from solvers.nets.published import rename
-from solvers.nets.supervision import fresh_carry, supervise
-from solvers.nets.trm import TrmConfig, TrmNet
-from solvers.nets.weights import build, count_parameters
+from solvers.nets.fast import packed
+from solvers.nets.fast import switch as fast
+from solvers.nets.model.layers import truncated_normal_
+from solvers.nets.model.trm import TrmConfig, TrmNet
+from solvers.nets.train.supervision import fresh_carry, supervise
+from solvers.nets.weights.files import build, count_parameters
+from solvers.nets.weights.published import rename
 
 FIXTURES = Path(__file__).parent / "fixtures" / "nets"
 NAMES = ["trm_mlp", "trm_att", "trm_learned", "trm_single_z", "hrm", "hrm_no_puzzle"]
@@ -30,8 +33,11 @@ class Fixture:
             self.tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         self.batch_size = fields.pop("batch_size")
         fields.pop("forward_dtype")
-        weights = rename({key.removeprefix("w/"): t for key, t in self.tensors.items() if key.startswith("w/")})
-        if name == "trm_single_z":  # a net of its own in the published code, with one latent under the name of z_L
+        weights = rename(
+            {key.removeprefix("w/"): t for key, t in self.tensors.items() if key.startswith("w/")}
+        )
+        # a net of its own in the published code, with one latent under the name of z_L
+        if name == "trm_single_z":
             weights["H_init"] = weights["L_init"]
             fields["single_z"] = True
         self.net = build(name[:3], fields)
@@ -57,8 +63,14 @@ def test_evaluation_logits_match_the_published_code_after_every_supervision_step
         for step in range(1, 5):
             z = net.step(z, x)
             logits, q = net.read(z)
-            for ours, name in ((logits, "logits"), (q[:, 0], "q_halt_logits"), (q[:, 1], "q_continue_logits")):
-                torch.testing.assert_close(ours, published.tensors[f"eval/step{step}/{name}"], atol=1e-5, rtol=0)
+            for ours, name in (
+                (logits, "logits"),
+                (q[:, 0], "q_halt_logits"),
+                (q[:, 1], "q_continue_logits"),
+            ):
+                torch.testing.assert_close(
+                    ours, published.tensors[f"eval/step{step}/{name}"], atol=1e-5, rtol=0
+                )
 
 
 def test_training_losses_gradients_and_restarts_match_the_published_code(published: Fixture) -> None:
@@ -95,10 +107,16 @@ def test_training_metrics_match_the_published_code(published: Fixture) -> None:
         carry, result = supervise(net, carry, published.batch, dtype=torch.float32)
         scored = result.counted.double()
         assert scored.sum().item() == want[f"train/step{step}/metrics/count"].item()
-        assert (scored * result.correct).sum().item() == want[f"train/step{step}/metrics/exact_accuracy"].item()
+        assert (scored * result.correct).sum().item() == want[
+            f"train/step{step}/metrics/exact_accuracy"
+        ].item()
         assert (scored * result.steps).sum().item() == want[f"train/step{step}/metrics/steps"].item()
-        assert result.token_loss.item() == pytest.approx(want[f"train/step{step}/metrics/lm_loss"].item(), rel=1e-5)
-        assert result.halt_loss.item() == pytest.approx(want[f"train/step{step}/metrics/q_halt_loss"].item(), rel=1e-5)
+        assert result.token_loss.item() == pytest.approx(
+            want[f"train/step{step}/metrics/lm_loss"].item(), rel=1e-5
+        )
+        assert result.halt_loss.item() == pytest.approx(
+            want[f"train/step{step}/metrics/q_halt_loss"].item(), rel=1e-5
+        )
         if result.continue_loss is not None:
             theirs = want[f"train/step{step}/metrics/q_continue_loss"].item()
             assert result.continue_loss.item() == pytest.approx(theirs, rel=1e-5)
@@ -108,13 +126,18 @@ def test_fresh_weights_have_the_standard_deviation_they_are_asked_for() -> None:
     torch.manual_seed(0)
     drawn = truncated_normal_(torch.empty(2_000_000), 0.5)
     assert drawn.std().item() == pytest.approx(0.5, rel=2e-3)
-    assert drawn.abs().max().item() == pytest.approx(2 * 0.5 / 0.87963, rel=1e-4)  # a normal cut at two sigma keeps 0.87963 of it
+    # a normal cut at two sigma keeps 0.87963 of it
+    assert drawn.abs().max().item() == pytest.approx(2 * 0.5 / 0.87963, rel=1e-4)
     net = TrmNet(TrmConfig(vocab_size=11, seq_len=81))
     assert net.L_level.layers[0].mlp.gate_up_proj.weight.std().item() == pytest.approx(512**-0.5, rel=1e-2)
 
 
-@pytest.mark.parametrize(("fields", "count"), [({"mlp_t": True, "pos_encodings": "none"}, 5_028_866), ({}, 6_828_034)])
-def test_full_size_sudoku_nets_have_the_published_number_of_trainable_parameters(fields: dict, count: int) -> None:
+@pytest.mark.parametrize(
+    ("fields", "count"), [({"mlp_t": True, "pos_encodings": "none"}, 5_028_866), ({}, 6_828_034)]
+)
+def test_full_size_sudoku_nets_have_the_published_number_of_trainable_parameters(
+    fields: dict, count: int
+) -> None:
     net = TrmNet(TrmConfig(vocab_size=11, seq_len=81, **fields))
     assert sum(p.numel() for p in net.parameters()) == count
     ledger = count_parameters(net)
@@ -127,7 +150,14 @@ def test_full_size_sudoku_nets_have_the_published_number_of_trainable_parameters
 def test_prefix_positions_are_dropped_from_the_answer_and_optional() -> None:
     for prefix, width in ((0, 0), (3, 16), (2, 0)):
         net = TrmNet(
-            TrmConfig(vocab_size=5, seq_len=9, hidden_size=16, num_heads=2, puzzle_emb_len=prefix, puzzle_emb_ndim=width)
+            TrmConfig(
+                vocab_size=5,
+                seq_len=9,
+                hidden_size=16,
+                num_heads=2,
+                puzzle_emb_len=prefix,
+                puzzle_emb_ndim=width,
+            )
         )
         tokens = torch.randint(0, 5, (2, 9))
         x = net.embed(tokens, None, torch.float32)
@@ -139,7 +169,9 @@ def test_prefix_positions_are_dropped_from_the_answer_and_optional() -> None:
 
 @pytest.mark.parametrize(("ndim", "prefix"), [(0, 0), (20, 1), (32, 1), (48, 2)])
 @pytest.mark.parametrize("name", ["trm", "hrm"])
-def test_the_prefix_is_as_long_as_the_puzzle_vector_where_its_length_is_0(name: str, ndim: int, prefix: int) -> None:
+def test_the_prefix_is_as_long_as_the_puzzle_vector_where_its_length_is_0(
+    name: str, ndim: int, prefix: int
+) -> None:
     fields = {"vocab_size": 5, "seq_len": 9, "hidden_size": 32, "num_heads": 2, "puzzle_emb_ndim": ndim}
     net = build(name, fields | ({} if name == "hrm" else {"puzzle_emb_len": 0}))
     assert net.prefix == prefix
@@ -150,7 +182,10 @@ def test_the_prefix_is_as_long_as_the_puzzle_vector_where_its_length_is_0(name: 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"puzzle_emb_len": 1, "puzzle_emb_ndim": 33}, "puzzle_emb_ndim=33 does not fit into puzzle_emb_len=1"),
+        (
+            {"puzzle_emb_len": 1, "puzzle_emb_ndim": 33},
+            "puzzle_emb_ndim=33 does not fit into puzzle_emb_len=1",
+        ),
         ({"num_heads": 3}, "does not split into 3 heads of even width"),
         ({"num_heads": 32}, "does not split into 32 heads of even width"),
         ({"L_cycles": 0}, "L_cycles is 0"),
@@ -176,19 +211,30 @@ def test_rotary_base_and_norm_constant_are_the_configurations() -> None:
     angle = 3 * 500.0 ** (-2 / 16)  # of position 3, of the second pair of a head of 16
     assert rope.cos[3, 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
     net = TrmNet(TrmConfig(**sizes, rms_norm_eps=3.0))
-    (z, _) = net.step(net.initial(1, torch.float32), net.embed(torch.zeros(1, 9, dtype=torch.long), None, torch.float32))
-    assert (z.square().mean(-1) < 0.95).all()  # m / (m + 3) where the mean square was m; 1 by the published constant
+    (z, _) = net.step(
+        net.initial(1, torch.float32), net.embed(torch.zeros(1, 9, dtype=torch.long), None, torch.float32)
+    )
+    # m / (m + 3) where the mean square was m; 1 by the published constant
+    assert (z.square().mean(-1) < 0.95).all()
 
 
 def test_a_single_latent_sees_the_input_in_all_updates_but_the_last_unless_told_otherwise() -> None:
-    sizes = {"vocab_size": 5, "seq_len": 9, "hidden_size": 32, "num_heads": 2, "puzzle_emb_ndim": 0, "single_z": True}
+    sizes = {
+        "vocab_size": 5,
+        "seq_len": 9,
+        "hidden_size": 32,
+        "num_heads": 2,
+        "puzzle_emb_ndim": 0,
+        "single_z": True,
+    }
     torch.manual_seed(0)
     net = TrmNet(TrmConfig(**sizes, H_cycles=2, L_cycles=2))
     x = net.embed(torch.randint(0, 5, (2, 9)), None, torch.float32)
     (z,) = net.initial(2, torch.float32)
     with torch.no_grad():
         wanted = z
-        for injection in (x, x, None) * 2:  # trm_singlez.py of the published code: z(z + x) L_cycles times, then z(z)
+        # trm_singlez.py of the published code: z(z + x) L_cycles times, then z(z)
+        for injection in (x, x, None) * 2:
             wanted = net.L_level(wanted, torch.zeros_like(x) if injection is None else injection, net.rope)
         assert torch.equal(net.step((z,), x)[0], wanted)
         always = TrmNet(TrmConfig(**sizes, H_cycles=1, L_cycles=1, inject="always"))
@@ -224,7 +270,9 @@ def test_a_net_by_itself_takes_no_faster_way(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_every_variant_trains_every_parameter_it_has(variant: dict) -> None:
     torch.manual_seed(0)
-    config = TrmConfig(vocab_size=5, seq_len=6, hidden_size=16, num_heads=2, L_layers=1, puzzle_emb_len=1, **variant)
+    config = TrmConfig(
+        vocab_size=5, seq_len=6, hidden_size=16, num_heads=2, L_layers=1, puzzle_emb_len=1, **variant
+    )
     net = TrmNet(config)
     torch.nn.init.normal_(net.q_head.weight)  # it starts at zero, where no gradient passes through it
     batch = {
@@ -241,13 +289,21 @@ def test_every_variant_trains_every_parameter_it_has(variant: dict) -> None:
 
 
 def test_the_gradient_stops_where_the_configuration_says() -> None:
-    """Through one application of each update the cycles before it leave no trace in the gradient; through a cycle they do."""
+    """Through one application of each update the cycles before it leave no trace in the gradient; through
+    a cycle they do.
+    """
     norms = {}
     for gradient in ("cycle", "application"):
         torch.manual_seed(0)
         net = TrmNet(
             TrmConfig(
-                vocab_size=5, seq_len=6, hidden_size=16, num_heads=2, puzzle_emb_len=0, puzzle_emb_ndim=0, gradient=gradient
+                vocab_size=5,
+                seq_len=6,
+                hidden_size=16,
+                num_heads=2,
+                puzzle_emb_len=0,
+                puzzle_emb_ndim=0,
+                gradient=gradient,
             )
         )
         x = net.embed(torch.randint(0, 5, (2, 6)), None, torch.float32)

@@ -1,4 +1,6 @@
-"""Products by oneDNN and levels with packed weights say what torch's own products and the plain layers say."""
+"""Products by oneDNN and levels with packed weights say what torch's own products and the plain layers
+say.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from solvers.nets import fast, onednn, packed, weights
-from solvers.nets.layers import Attention, Block, Level, Linear, Rope, SwiGLU
-from solvers.nets.trm import TrmNet
+from solvers.nets.fast import onednn, packed
+from solvers.nets.fast import switch as fast
+from solvers.nets.model.layers import Attention, Block, Level, Linear, Rope, SwiGLU
+from solvers.nets.model.trm import TrmNet
+from solvers.nets.weights import files as weights
 
 pytestmark = pytest.mark.skipif(not onednn.AVAILABLE, reason="this torch comes without oneDNN's operators")
 
@@ -25,7 +29,8 @@ def small_is_large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(onednn, "HELPS", True)
     monkeypatch.setattr(onednn, "WIDTH", 1)
     monkeypatch.setattr(onednn, "LARGE", 1)
-    monkeypatch.setattr(packed, "ROWS", 2 * POSITIONS)  # so that a batch is several chunks, the last one short
+    # so that a batch is several chunks, the last one short
+    monkeypatch.setattr(packed, "ROWS", 2 * POSITIONS)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with fast.faster():
@@ -52,7 +57,8 @@ def test_a_packed_level(monkeypatch: pytest.MonkeyPatch, mixer: bool, normalised
     before, rope = z.clone(), None if mixer else Rope(WIDTH // 4, POSITIONS)
     assert packed.usable(plain, z)
     fast = packed.StandIn(plain)(z, injection, rope)
-    expanded = packed.StandIn(plain)(z[:1].expand(5, -1, -1), injection, rope)  # how a batch starts: one row, repeated
+    # how a batch starts: one row, repeated
+    expanded = packed.StandIn(plain)(z[:1].expand(5, -1, -1), injection, rope)
     monkeypatch.setattr(onednn, "LARGE", 2**60)
     torch.testing.assert_close(fast, plain(z, injection, rope), atol=3e-5, rtol=0)
     torch.testing.assert_close(expanded, plain(z[:1].expand(5, -1, -1), injection, rope), atol=3e-5, rtol=0)
@@ -60,7 +66,9 @@ def test_a_packed_level(monkeypatch: pytest.MonkeyPatch, mixer: bool, normalised
 
 
 @pytest.mark.usefixtures("small_is_large")
-@pytest.mark.parametrize("part", ["linear", "swiglu", "swiglu over positions", "normalised swiglu", "attention"])
+@pytest.mark.parametrize(
+    "part", ["linear", "swiglu", "swiglu over positions", "normalised swiglu", "attention"]
+)
 def test_gradients(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     torch.manual_seed(0)
     x = torch.randn(3, POSITIONS, WIDTH)
@@ -136,7 +144,8 @@ def test_few_applications_do_not_pack(small_is_large: None) -> None:
 def test_what_is_small_or_not_float32_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onednn, "HELPS", True)
     weight = torch.zeros(3072, 512)
-    assert not onednn.usable(torch.zeros(800, 97, 128), torch.zeros(1536, 128))  # a narrow net, whatever the batch
+    # a narrow net, whatever the batch
+    assert not onednn.usable(torch.zeros(800, 97, 128), torch.zeros(1536, 128))
     assert not onednn.usable(torch.zeros(8, 97, 512), weight.bfloat16())
     with torch.autocast("cpu", torch.bfloat16):
         assert not onednn.usable(torch.zeros(8, 97, 512), weight)

@@ -30,14 +30,25 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return put
 
 
-def test_a_plugin_task_is_listed_and_runs(install, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plugin_task_is_listed_and_runs(
+    install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = (EXAMPLES / "counting.py").read_text()
     install("count-pack", "[depthbench.tasks]\ncounting = count_plugin:Counting\n", count_plugin=code)
     assert dispatch(["list", "tasks"]) == 0
     assert "Continue an arithmetic sequence" in capsys.readouterr().out
     entry = next(e for e in registry.catalogue("task") if e.name == "counting")
     assert (entry.summary, entry.origin) == ("Continue an arithmetic sequence", "count-pack 1.2")
-    arguments = ["--task", "counting", "--solver", "search", "--limit", "3", "--results-dir", str(tmp_path / "r")]
+    arguments = [
+        "--task",
+        "counting",
+        "--solver",
+        "search",
+        "--limit",
+        "3",
+        "--results-dir",
+        str(tmp_path / "r"),
+    ]
     assert dispatch(["run", *arguments]) == 0
     assert "100.0 %" in capsys.readouterr().out
 
@@ -59,7 +70,9 @@ def test_a_plugin_that_raises_on_import_is_named_and_breaks_nothing_else(
     assert "The solver 'bad' of bad-pack 1.2 cannot be loaded" in capsys.readouterr().err
 
 
-def test_a_name_that_is_taken_is_refused_and_other_names_work(install, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_is_taken_is_refused_and_other_names_work(
+    install, capsys: pytest.CaptureFixture[str]
+) -> None:
     install("rival", "[depthbench.tasks]\nsudoku = rival_plugin:Sudoku\n", rival_plugin="class Sudoku: ...")
     with pytest.raises(UserError, match=r"task name 'sudoku' is claimed by depthbench and rival 1\.2"):
         registry.find("task", "sudoku")
@@ -78,7 +91,15 @@ def test_two_plugins_of_one_name_are_refused(install) -> None:
 def test_a_file_is_a_plugin_and_its_content_is_part_of_the_configuration(tmp_path: Path) -> None:
     solver = tmp_path / "mine.py"
     solver.write_text((EXAMPLES / "repeat_last.py").read_text())
-    command = ["run", "--task", f"{EXAMPLES / 'counting.py'}:Counting", "--solver", f"{solver}:RepeatLast", "--limit", "2"]
+    command = [
+        "run",
+        "--task",
+        f"{EXAMPLES / 'counting.py'}:Counting",
+        "--solver",
+        f"{solver}:RepeatLast",
+        "--limit",
+        "2",
+    ]
     command += ["--results-dir", str(tmp_path / "r")]
     assert dispatch(command) == 0
     assert dispatch(command) == 0

@@ -1,4 +1,6 @@
-"""What is said while a run goes: something from early on, no estimate that means nothing, and nothing after the end."""
+"""What is said while a run goes: something from early on, no estimate that means nothing, and nothing
+after the end.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.progress import PlainProgress
+from harness.running.progress import PlainProgress
 
 CORRECT, WRONG = {"outcome": "correct"}, {"outcome": "wrong"}
 
@@ -17,7 +19,7 @@ CORRECT, WRONG = {"outcome": "correct"}, {"outcome": "wrong"}
 def clock(monkeypatch: pytest.MonkeyPatch):
     """Return a function that sets the time."""
     now = [100.0]
-    monkeypatch.setattr("harness.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("harness.running.progress.time.monotonic", lambda: now[0])
     return lambda seconds: now.__setitem__(0, 100.0 + seconds)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import RunError, UserError
-from harness.records import Appender, RunFolder, read_lines, write_atomically
+from harness.records.folder import Appender, RunFolder, read_lines, write_atomically
 
 
 def fill(path: Path, count: int) -> None:
@@ -100,7 +100,7 @@ def test_a_file_that_may_not_grow_stops_with_a_message_and_leaves_whole_lines(tm
 import resource, signal
 from pathlib import Path
 from harness.errors import RunError
-from harness.records import Appender
+from harness.records.folder import Appender
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:

@@ -16,10 +16,21 @@ from typing import Any
 import pytest
 
 from harness import run, score
-from harness.contracts import Attempt, Budget, Key, Metric, Outcome, Puzzle, SolverCard, TaskView, Usage, Verdict
+from harness.contracts import (
+    Attempt,
+    Budget,
+    Key,
+    Metric,
+    Outcome,
+    Puzzle,
+    SolverCard,
+    TaskView,
+    Usage,
+    Verdict,
+)
 from harness.errors import RunError, UserError
-from harness.runner import RunInterrupted
-from harness.view import View
+from harness.running.runner import RunInterrupted
+from harness.running.view import View
 from tests.fakes import Counting, Lottery, RepeatLast, TwoTries
 
 HERE = Path(__file__).resolve().parent
@@ -75,7 +86,9 @@ def test_the_same_configuration_resumes_its_folder_and_fresh_starts_another(tmp_
     assert len(again.attempts) == 5
 
 
-@pytest.mark.parametrize("change", [{"limit": 6}, {"seed": 1}, {"split": "train"}, {"solver": Lottery(failing=False)}])
+@pytest.mark.parametrize(
+    "change", [{"limit": 6}, {"seed": 1}, {"split": "train"}, {"solver": Lottery(failing=False)}]
+)
 def test_another_configuration_has_another_folder(tmp_path: Path, change: dict[str, Any]) -> None:
     usual: dict[str, Any] = {"task": Counting(), "solver": Lottery(), "limit": 5, "results_dir": tmp_path}
     assert run(**usual).path != run(**usual | change).path
@@ -138,7 +151,9 @@ def test_a_mistake_in_the_arguments_is_said_before_anything_is_made(
         ("test-0-1", "where an Attempt belongs"),
     ],
 )
-def test_a_faulty_solver_is_named_and_what_it_did_before_is_kept(tmp_path: Path, fault: Any, message: str) -> None:
+def test_a_faulty_solver_is_named_and_what_it_did_before_is_kept(
+    tmp_path: Path, fault: Any, message: str
+) -> None:
     with pytest.raises(RunError, match=f"Scripted.*{message}") as stopped:
         run(Counting(), Scripted(script=(at(0), fault)), limit=5, results_dir=tmp_path)
     assert "fault of the solver" in str(stopped.value)
@@ -157,7 +172,12 @@ def test_a_task_whose_verdict_lacks_a_metric_is_named(tmp_path: Path) -> None:
 
 def test_a_solver_that_crashes_keeps_its_traceback_and_its_records(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError) as crash:
-        run(Counting(), Scripted(script=(at(0), at(1), ZeroDivisionError("ouch"))), limit=5, results_dir=tmp_path)
+        run(
+            Counting(),
+            Scripted(script=(at(0), at(1), ZeroDivisionError("ouch"))),
+            limit=5,
+            results_dir=tmp_path,
+        )
     assert "the same command resumes" in crash.value.__notes__[0]
     (path,) = tmp_path.rglob("attempts.jsonl")
     assert len(path.read_text().splitlines()) == 2
@@ -195,7 +215,9 @@ def test_retry_on_error_appends_a_new_line_that_counts_and_books_both(tmp_path: 
                     bad = len(self.calls) == 1 and puzzle.id == "test-0-1"
                     outcome = Outcome.PROVIDER_ERROR if bad else Outcome.ANSWERED
                     answer = None if bad else task.search(puzzle)
-                    yield Attempt(puzzle_id=puzzle.id, attempt=k, outcome=outcome, answer=answer, usage=Usage(usd=1.0))
+                    yield Attempt(
+                        puzzle_id=puzzle.id, attempt=k, outcome=outcome, answer=answer, usage=Usage(usd=1.0)
+                    )
 
     solver = Flaky()
     usual: dict[str, Any] = {"limit": 3, "results_dir": tmp_path}
@@ -210,7 +232,9 @@ def test_retry_on_error_appends_a_new_line_that_counts_and_books_both(tmp_path: 
 
 
 @pytest.mark.parametrize(("limit", "recorded"), [(1, 1), (2, 2), (0.5, 2)])
-def test_fail_on_error_stops_at_a_count_or_share_of_failures(tmp_path: Path, limit: float, recorded: int) -> None:
+def test_fail_on_error_stops_at_a_count_or_share_of_failures(
+    tmp_path: Path, limit: float, recorded: int
+) -> None:
     script = tuple(at(n, outcome=Outcome.TIMED_OUT, answer=None) for n in range(4))
     with pytest.raises(RunError, match=f"{recorded} attempts? failed, the last with timed_out"):
         run(Counting(), Scripted(script=script), limit=4, fail_on_error=limit, results_dir=tmp_path)
@@ -222,9 +246,22 @@ def test_limits_of_connections_and_money_reach_the_solver_with_what_is_spent(tmp
     script = Scripted(script=(at(0, usage=Usage(usd=0.25)), KeyboardInterrupt()))
     for _ in range(2):
         with pytest.raises((RunInterrupted, RunError)):
-            run(Counting(), script, limit=3, max_connections=7, max_cost_usd=0.5, retry_on_error=2, results_dir=tmp_path)
+            run(
+                Counting(),
+                script,
+                limit=3,
+                max_connections=7,
+                max_cost_usd=0.5,
+                retry_on_error=2,
+                results_dir=tmp_path,
+            )
     first, second = script.seen
-    assert (first.max_connections, first.max_cost_usd, first.retry_on_error, first.spent_usd) == (7, 0.5, 2, 0.0)
+    assert (first.max_connections, first.max_cost_usd, first.retry_on_error, first.spent_usd) == (
+        7,
+        0.5,
+        2,
+        0.0,
+    )
     assert second.spent_usd == 0.25
 
 
@@ -330,7 +367,9 @@ def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path: Pat
 
     def lines(results: Path) -> list[dict[str, Any]]:
         (path,) = results.rglob("attempts.jsonl")
-        return [{k: v for k, v in json.loads(line).items() if k != "at"} for line in path.read_text().splitlines()]
+        return [
+            {k: v for k, v in json.loads(line).items() if k != "at"} for line in path.read_text().splitlines()
+        ]
 
     def summary(results: Path) -> bytes:
         (path,) = results.rglob("summary.json")

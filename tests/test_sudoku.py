@@ -1,4 +1,6 @@
-"""Sudoku, generated and published: checked against plain backtracking and brute force over the whole symmetry group."""
+"""Sudoku, generated and published: checked against plain backtracking and brute force over the whole
+symmetry group.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,10 @@ from rich.console import Console
 
 from harness.contracts import Item, Puzzle
 from harness.errors import UserError
-from tasks.sudoku import Sudoku
-from tasks.sudoku_grid import SudokuGrid
-from tasks.sudoku_rules import BOXES
-from tasks.sudoku_search import draw, invariant, search
+from tasks.sudoku.generated import Sudoku
+from tasks.sudoku.grid import SudokuGrid
+from tasks.sudoku.rules import BOXES
+from tasks.sudoku.search import draw, invariant, search
 
 SIZES = (4, 6, 9)
 
@@ -29,7 +31,9 @@ def load(size: int, count: int, split: str = "test", seed: int = 0, difficulty: 
 
 
 def solutions(board: tuple[int, ...], size: int) -> Iterator[tuple[int, ...]]:
-    """Solve by plain backtracking on the blank with the fewest candidates, independent of the code under test."""
+    """Solve by plain backtracking on the blank with the fewest candidates, independent of the code under
+    test.
+    """
     box_height, box_width = BOXES[size]
 
     def candidates(cell: int) -> set[int]:
@@ -37,7 +41,9 @@ def solutions(board: tuple[int, ...], size: int) -> Iterator[tuple[int, ...]]:
         seen = set()
         for other, digit in enumerate(board):
             s, d = divmod(other, size)
-            if digit and (r == s or c == d or (r // box_height, c // box_width) == (s // box_height, d // box_width)):
+            if digit and (
+                r == s or c == d or (r // box_height, c // box_width) == (s // box_height, d // box_width)
+            ):
                 seen.add(digit)
         return set(range(1, size + 1)) - seen
 
@@ -88,7 +94,9 @@ def canonical(board: Any, positions: np.ndarray) -> bytes:
 
 @pytest.mark.parametrize(("size", "count"), [(4, 40), (6, 40), (9, 4)])
 @pytest.mark.parametrize("difficulty", ["easy", "medium", "hard"])
-def test_every_generated_puzzle_has_one_solution_and_it_is_the_key(size: int, count: int, difficulty: str) -> None:
+def test_every_generated_puzzle_has_one_solution_and_it_is_the_key(
+    size: int, count: int, difficulty: str
+) -> None:
     task = Sudoku(size=size, difficulty=difficulty)  # type: ignore[arg-type]
     for puzzle, key in load(size, count, difficulty=difficulty):
         found = list(itertools.islice(solutions(tuple(np.ravel(puzzle.payload["grid"]).tolist()), size), 2))
@@ -168,7 +176,10 @@ def test_symmetries_turn_solved_puzzles_into_solved_puzzles_and_can_be_undone(si
     ((puzzle, key),) = load(size, 1)
     given_tokens, label = codec.variants(puzzle, key)[0]
     symmetries = codec.symmetries(np.random.default_rng(1), 60)
-    copies, labels = symmetries.apply(np.tile(given_tokens, (60, 1))), symmetries.apply(np.tile(label, (60, 1)))
+    copies, labels = (
+        symmetries.apply(np.tile(given_tokens, (60, 1))),
+        symmetries.apply(np.tile(label, (60, 1))),
+    )
     assert (symmetries.inverse().apply(copies) == given_tokens).all()
     assert len(np.unique(copies, axis=0)) > 50
     for copy, answer in zip(copies, labels, strict=True):
@@ -210,7 +221,8 @@ def test_search_survives_an_empty_and_an_impossible_9x9() -> None:
 
 
 garbage = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 12) | st.floats() | st.text(max_size=9), lambda inner: st.lists(inner, max_size=7)
+    st.none() | st.booleans() | st.integers(-2, 12) | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=7),
 )
 
 
@@ -291,8 +303,11 @@ def test_wrong_cells_are_drawn_red_and_right_ones_green() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "word"), [({"size": 5}, "Sizes are 4, 6 and 9"), ({"difficulty": "brutal"}, "easy"), ({"size": 6}, "split 'dev'")]
+    ("options", "word"),
+    [({"size": 5}, "Sizes are 4, 6 and 9"), ({"difficulty": "brutal"}, "easy"), ({"size": 6}, "split 'dev'")],
 )
-def test_a_size_a_difficulty_or_a_split_that_does_not_exist_is_refused(options: dict[str, Any], word: str) -> None:
+def test_a_size_a_difficulty_or_a_split_that_does_not_exist_is_refused(
+    options: dict[str, Any], word: str
+) -> None:
     with pytest.raises(UserError, match=word):
         Sudoku(**options).load(split="dev", seed=0, limit=1, data_dir=None)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import tasks.sudoku_extreme as extreme
+import tasks.sudoku.extreme as extreme
 from harness.errors import UserError
-from tasks.sudoku import Sudoku
-from tasks.sudoku_extreme import SudokuExtreme
+from tasks.sudoku.extreme import SudokuExtreme
+from tasks.sudoku.generated import Sudoku
 
 
 def test_sudoku_extreme_is_solved_exactly(data_dir: Path) -> None:
@@ -42,13 +42,18 @@ def rows() -> list[str]:
     """Return CSV rows of our own puzzles in the published layout."""
     items = Sudoku(size=9).load(split="test", seed=0, limit=3, data_dir=None)
     text = [
-        ["".join(str(d) if d else "." for row in grid for d in row) for grid in (p.payload["grid"], k.answers[0])]
+        [
+            "".join(str(d) if d else "." for row in grid for d in row)
+            for grid in (p.payload["grid"], k.answers[0])
+        ]
         for p, k in items
     ]
     return ["source,question,answer,rating", *(f"ours,{question},{answer},7" for question, answer in text)]
 
 
-def test_a_data_dir_may_hold_the_folder_or_be_it(tmp_path: Path, rows: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_dir_may_hold_the_folder_or_be_it(
+    tmp_path: Path, rows: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "sudoku_extreme"
     folder.mkdir()
     (folder / "test.csv").write_text("\n".join(rows))
@@ -99,11 +104,15 @@ def test_without_local_copy_and_network_the_error_says_how_to_get_the_data(
         raise OSError("no route to host")
 
     monkeypatch.setattr(extreme, "download", unreachable)
-    with pytest.raises(UserError, match=r"no route to host.*sudoku_extreme/test\.csv.*--data-dir or \$DEPTHBENCH_DATA"):
+    with pytest.raises(
+        UserError, match=r"no route to host.*sudoku_extreme/test\.csv.*--data-dir or \$DEPTHBENCH_DATA"
+    ):
         SudokuExtreme().load(split="test", seed=0, limit=None, data_dir=tmp_path)
 
 
-def test_a_download_with_another_checksum_is_refused(tmp_path: Path, rows: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_with_another_checksum_is_refused(
+    tmp_path: Path, rows: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "fetched.csv").write_text("\n".join(rows))
     monkeypatch.setattr(extreme, "download", lambda *_: tmp_path / "fetched.csv")
     monkeypatch.delenv("DEPTHBENCH_DATA", raising=False)

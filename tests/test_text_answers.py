@@ -1,4 +1,4 @@
-"""How answers are read out of replies. The rules stand in tasks/text_answers.py."""
+"""How answers are read out of replies. The rules stand in tasks/shared/text_answers.py."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contracts import Puzzle, Unparsed
-from tasks.arc import Arc1
-from tasks.maze import MazeUnique
-from tasks.sudoku import Sudoku
+from tasks.arc.public import Arc1
+from tasks.maze.generated import MazeUnique
+from tasks.sudoku.generated import Sudoku
 
 SUDOKU, MAZE, ARC = Sudoku(size=4), MazeUnique(height=5, width=5), Arc1()
 ANY = Puzzle(id="any", group="any", split="test", payload={})  # parsing looks at the reply alone
@@ -78,7 +78,9 @@ def test_a_sudoku_answer_is_found(reply: str) -> None:
         (str(GRID), "holds no grid"),
     ],
 )
-def test_a_reply_without_a_well_formed_sudoku_answer_is_unparsed_with_the_reason(reply: str, reason: str) -> None:
+def test_a_reply_without_a_well_formed_sudoku_answer_is_unparsed_with_the_reason(
+    reply: str, reason: str
+) -> None:
     parsed = SUDOKU.parse(reply, ANY)
     assert isinstance(parsed, Unparsed)
     assert reason in parsed.reason
@@ -99,7 +101,8 @@ def test_a_maze_answer_is_lines_with_dots_for_open_cells() -> None:
         "[[1, 2], [3, 0]]",
         "[\n  [1, 2],\n  [3, 0]\n]",
         "I think [[9]] at first, but it is [[1,2],[3,0]].",
-        "[[1,2],[3,0]] is it. Not [[1,2],[3]] nor [[1, 10]] nor [1, 2] nor [[[1]]] nor [[[1]], [[2]], [[3]]] nor [[1, 2",
+        "[[1,2],[3,0]] is it. Not [[1,2],[3]] nor [[1, 10]] nor [1, 2] nor [[[1]]] nor [[[1]], [[2]], "
+        "[[3]]] nor [[1, 2",
         "```answer\n[[1,2],[3,0]]\n```\nbecause [[5]]",
         "\\boxed{[[1,2],[3,0]]}",
     ],
@@ -108,7 +111,9 @@ def test_an_arc_answer_is_the_last_well_formed_json_grid(reply: str) -> None:
     assert ARC.parse(reply, ANY) == [[1, 2], [3, 0]]
 
 
-@pytest.mark.parametrize("reply", ["[[" + "1," * 30 + "1]]", "[[1.5]]", "[[true]]", "[[-1]]", "[[]]", "[]", "[['1']]", "[[1,]]"])
+@pytest.mark.parametrize(
+    "reply", ["[[" + "1," * 30 + "1]]", "[[1.5]]", "[[true]]", "[[-1]]", "[[]]", "[]", "[['1']]", "[[1,]]"]
+)
 def test_what_is_no_arc_grid_is_unparsed(reply: str) -> None:
     assert isinstance(ARC.parse(reply, ANY), Unparsed)
 
@@ -170,7 +175,21 @@ def test_a_hundred_thousand_replies_never_raise_hang_or_give_up_what_stands_insi
     """Random replies in which one answer is only ever thought and another only ever said."""
     rng = random.Random(0)
     said, thought = lines(GRID), lines(OTHER)
-    chatter = ["so", "\n", "12", "1234\n", " ", "```", "```answer\n", "\\boxed{", "}", "[[1,2],[3,4]]", "#.S\nGoo\n", "\x00", "é"]
+    chatter = [
+        "so",
+        "\n",
+        "12",
+        "1234\n",
+        " ",
+        "```",
+        "```answer\n",
+        "\\boxed{",
+        "}",
+        "[[1,2],[3,4]]",
+        "#.S\nGoo\n",
+        "\x00",
+        "é",
+    ]
     outcomes = Counter[str]()
     slowest = 0.0
     for _ in range(100_000):

@@ -21,19 +21,29 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from harness.cli.main import dispatch
-from harness.contracts import Symmetries
+from harness.codecs import Symmetries
 from harness.errors import UserError
-from solvers.nets import checkpoint, run_training, training, weights
-from solvers.nets.data import Batches, TrainingSet
-from solvers.nets.layers import PuzzleTable
-from solvers.nets.metrics import Clock, Meter
-from solvers.nets.optim import MovingAverage, learning_rate_scale, sign_sgd
-from solvers.nets.processes import held_back_signals
+from solvers.nets.model.layers import PuzzleTable
 from solvers.nets.recipes import RECIPES, Recipe, recipe
-from solvers.nets.run_training import changed
-from solvers.nets.training import train
+from solvers.nets.train import checkpoint
+from solvers.nets.train import loop as training
+from solvers.nets.train import run as run_training
+from solvers.nets.train.data import Batches, TrainingSet
+from solvers.nets.train.loop import train
+from solvers.nets.train.metrics import Clock, Meter
+from solvers.nets.train.optim import MovingAverage, learning_rate_scale, sign_sgd
+from solvers.nets.train.processes import held_back_signals
+from solvers.nets.train.run import changed
+from solvers.nets.weights import files as weights
 
-TINY = {"hidden_size": 16, "num_heads": 2, "H_cycles": 2, "L_cycles": 2, "halt_max_steps": 3, "puzzle_emb_len": 1}
+TINY = {
+    "hidden_size": 16,
+    "num_heads": 2,
+    "H_cycles": 2,
+    "L_cycles": 2,
+    "halt_max_steps": 3,
+    "puzzle_emb_len": 1,
+}
 CPU = torch.device("cpu")
 torch.set_num_threads(1)  # tiny nets lose by sharing
 
@@ -50,11 +60,20 @@ class CopyCodec:
 
 def copy_task(n: int = 64, seed: int = 0) -> TrainingSet:
     tokens = np.random.default_rng(seed).integers(1, 5, (n, 9))
-    return TrainingSet(tokens=tokens, labels=tokens % 4 + 1, ids=np.zeros(n, dtype=np.int64), codec=CopyCodec())  # type: ignore[arg-type]
+    return TrainingSet(
+        tokens=tokens, labels=tokens % 4 + 1, ids=np.zeros(n, dtype=np.int64), codec=CopyCodec()
+    )  # type: ignore[arg-type]
 
 
 def tiny_recipe(**changes: object) -> Recipe:
-    base = recipe("trm-sudoku-small", optimiser_steps=12, batch_size=8, validation_items=0, validate_every=0, warmup_steps=2)
+    base = recipe(
+        "trm-sudoku-small",
+        optimiser_steps=12,
+        batch_size=8,
+        validation_items=0,
+        validate_every=0,
+        warmup_steps=2,
+    )
     return dataclasses.replace(base, config=TINY, **changes)
 
 
@@ -63,7 +82,9 @@ def test_training_can_start_from_weights_and_books_what_they_cost(tmp_path: Path
     assert first.weights is not None
     given = weights.load(first.weights)
     frozen = tiny_recipe(optimiser_steps=3, muon_lr=0.0, lr=0.0)  # rates of 0 show what it begins with
-    second = train(frozen, copy_task(), tmp_path / "b", seed=1, device=CPU, start_from=given, say=lambda _: None)
+    second = train(
+        frozen, copy_task(), tmp_path / "b", seed=1, device=CPU, start_from=given, say=lambda _: None
+    )
     assert second.weights is not None
     got = weights.load(second.weights)
     for name, tensor in given.net.state_dict().items():
@@ -75,9 +96,13 @@ def test_training_can_start_from_weights_and_books_what_they_cost(tmp_path: Path
         train(other, copy_task(), tmp_path / "c", seed=1, device=CPU, start_from=given, say=lambda _: None)
     same_shapes = dataclasses.replace(frozen, config=TINY | {"num_heads": 1})
     with pytest.raises(UserError, match="num_heads is 2, not 1"):
-        train(same_shapes, copy_task(), tmp_path / "c", seed=1, device=CPU, start_from=given, say=lambda _: None)
+        train(
+            same_shapes, copy_task(), tmp_path / "c", seed=1, device=CPU, start_from=given, say=lambda _: None
+        )
     free = dataclasses.replace(given, training={"regime": "unknown: imported"})
-    third = train(frozen, copy_task(), tmp_path / "d", seed=1, device=CPU, start_from=free, say=lambda _: None)
+    third = train(
+        frozen, copy_task(), tmp_path / "d", seed=1, device=CPU, start_from=free, say=lambda _: None
+    )
     assert third.weights is not None
     assert weights.load(third.weights).training["training_flops"] is None  # unknown plus something is unknown
 
@@ -88,7 +113,16 @@ def test_tensorboard_shows_what_the_metrics_say(tmp_path: Path) -> None:
     chosen = tiny_recipe(optimiser_steps=8)
     for steps in ("0", "8"):  # a session that ends at once, and one that goes on
         limit = 0.0 if steps == "0" else None
-        train(chosen, copy_task(), tmp_path, seed=0, device=CPU, report_every=2, max_minutes=limit, say=lambda _: None)
+        train(
+            chosen,
+            copy_task(),
+            tmp_path,
+            seed=0,
+            device=CPU,
+            report_every=2,
+            max_minutes=limit,
+            say=lambda _: None,
+        )
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     shown = [(event.step, event.value) for event in events.Scalars("loss")]
@@ -98,7 +132,15 @@ def test_tensorboard_shows_what_the_metrics_say(tmp_path: Path) -> None:
 
 def test_a_tiny_net_learns_a_tiny_task(tmp_path: Path) -> None:
     chosen = tiny_recipe(optimiser_steps=100, batch_size=32, ema=0.9, label_smoothing=0.0)
-    ended = train(chosen, copy_task(), tmp_path, seed=0, device=CPU, validation=copy_task(32, seed=1), say=lambda _: None)
+    ended = train(
+        chosen,
+        copy_task(),
+        tmp_path,
+        seed=0,
+        device=CPU,
+        validation=copy_task(32, seed=1),
+        say=lambda _: None,
+    )
     assert ended.finished
     assert ended.validation == 1.0
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -118,7 +160,16 @@ def test_a_run_stopped_and_resumed_gives_the_same_bits(tmp_path: Path, optimiser
     train(chosen, copy_task(), whole, seed=3, device=CPU, say=lambda _: None)
     sessions = 0
     while True:
-        ended = train(chosen, copy_task(), parts, seed=3, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None)
+        ended = train(
+            chosen,
+            copy_task(),
+            parts,
+            seed=3,
+            device=CPU,
+            max_minutes=0.0,
+            report_every=1,
+            say=lambda _: None,
+        )
         sessions += 1
         if ended.finished:
             break
@@ -135,9 +186,10 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from tests.test_training import copy_task, tiny_recipe
-from solvers.nets.training import train
+from solvers.nets.train.loop import train
 chosen = tiny_recipe(optimiser_steps=int(sys.argv[2]), batch_size=8, ema=0.9)
-train(chosen, copy_task(), Path(sys.argv[1]), seed=0, device=torch.device("cpu"), report_every=1, checkpoint_minutes=0.0,
+train(chosen, copy_task(), Path(sys.argv[1]), seed=0, device=torch.device("cpu"), report_every=1,
+checkpoint_minutes=0.0,
       say=lambda line: print(line, flush=True))
 """
 
@@ -151,7 +203,9 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_bits(tmp_path: Path) -> 
     steps = "60"
     subprocess.run(_command(str(tmp_path / "whole"), steps), check=True, cwd=root, stdout=subprocess.DEVNULL)
     for lines in (1, 6, 15):
-        process = subprocess.Popen(_command(str(tmp_path / "killed"), steps), cwd=root, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            _command(str(tmp_path / "killed"), steps), cwd=root, stdout=subprocess.PIPE, text=True
+        )
         assert process.stdout is not None
         for _ in range(lines):
             assert process.stdout.readline()
@@ -164,11 +218,21 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_bits(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_asked_to_stop_writes_its_checkpoint_and_goes_on_from_there(asked: signal.Signals, tmp_path: Path) -> None:
+def test_a_run_asked_to_stop_writes_its_checkpoint_and_goes_on_from_there(
+    asked: signal.Signals, tmp_path: Path
+) -> None:
     root, folder = Path(__file__).parent.parent, tmp_path / "stopped"
-    train(tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9), copy_task(), tmp_path / "whole", seed=0, device=CPU, say=str)
+    train(
+        tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9),
+        copy_task(),
+        tmp_path / "whole",
+        seed=0,
+        device=CPU,
+        say=str,
+    )
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.replace("checkpoint_minutes=0.0", "checkpoint_minutes=60.0"), str(folder), "60"],
+        [sys.executable, "-c", SCRIPT.replace("checkpoint_minutes=0.0", "checkpoint_minutes=60.0"),
+        str(folder), "60"],
         cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -181,7 +245,14 @@ def test_a_run_asked_to_stop_writes_its_checkpoint_and_goes_on_from_there(asked:
     (stopped,) = re.findall(r"stopped at optimiser step (\d+) of 60; the same command goes on", out)
     assert 7 <= int(stopped) < 60
     told: list[str] = []
-    train(tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9), copy_task(), folder, seed=0, device=CPU, say=told.append)
+    train(
+        tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9),
+        copy_task(),
+        folder,
+        seed=0,
+        device=CPU,
+        say=told.append,
+    )
     assert any(line.startswith(f"resuming at optimiser step {stopped} ") for line in told)
     ours, theirs = (load_file(tmp_path / run / "weights.safetensors") for run in ("whole", "stopped"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -191,7 +262,13 @@ def test_metrics_hold_each_optimiser_step_once_however_often_the_run_was_killed(
     for step in (4, 5, 3):  # before the second checkpoint, every time
         with pytest.raises(Killed):
             train(
-                tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=killed_at(f"optimiser_step {step} ")
+                tiny_recipe(),
+                copy_task(),
+                tmp_path,
+                seed=0,
+                device=CPU,
+                report_every=1,
+                say=killed_at(f"optimiser_step {step} "),
             )
     with pytest.raises(UserError, match="another training run"):  # the folder is taken from the first moment
         train(tiny_recipe(), copy_task(), tmp_path, seed=1, device=CPU, say=lambda _: None)
@@ -203,8 +280,20 @@ def test_metrics_hold_each_optimiser_step_once_however_often_the_run_was_killed(
 def test_a_slow_run_says_where_it_is_and_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "SILENCE", 0.0)
     told: list[str] = []
-    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=100, max_minutes=0.0, say=told.append)
-    assert re.match(r"trm-sudoku-small: [\d,]+ parameters, 64 pairs, 12 optimiser steps of 8; CPU, \d+ threads, float32", told[0])
+    train(
+        tiny_recipe(),
+        copy_task(),
+        tmp_path,
+        seed=0,
+        device=CPU,
+        report_every=100,
+        max_minutes=0.0,
+        say=told.append,
+    )
+    assert re.match(
+        r"trm-sudoku-small: [\d,]+ parameters, 64 pairs, 12 optimiser steps of 8; CPU, \d+ threads, float32",
+        told[0],
+    )
     assert "written every 2 minutes" in told[1]
     assert "stopped at optimiser step 1 of 12" in told[-1]
     train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=100, say=told.append)
@@ -253,7 +342,13 @@ def test_weights_kept_on_the_way_do_not_put_off_checkpoints(tmp_path: Path) -> N
 
 def test_a_run_killed_at_a_validation_stops_early_where_an_undisturbed_one_does(tmp_path: Path) -> None:
     chosen = tiny_recipe(optimiser_steps=100, validate_every=2, patience=3, lr=0.0, muon_lr=0.0)
-    settings: Any = {"seed": 0, "device": CPU, "validation": copy_task(4, seed=1), "report_every": 1, "checkpoint_minutes": 0.0}
+    settings: Any = {
+        "seed": 0,
+        "device": CPU,
+        "validation": copy_task(4, seed=1),
+        "report_every": 1,
+        "checkpoint_minutes": 0.0,
+    }
     with pytest.raises(Killed):
         train(chosen, copy_task(), tmp_path, say=killed_at("optimiser_step 4  validation"), **settings)
     for _ in range(2):  # the second time there is nothing left to do
@@ -262,7 +357,16 @@ def test_a_run_killed_at_a_validation_stops_early_where_an_undisturbed_one_does(
 
 
 def test_lines_of_metrics_that_are_none_are_dropped(tmp_path: Path) -> None:
-    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, max_minutes=0.0, say=lambda _: None)
+    train(
+        tiny_recipe(),
+        copy_task(),
+        tmp_path,
+        seed=0,
+        device=CPU,
+        report_every=1,
+        max_minutes=0.0,
+        say=lambda _: None,
+    )
     path = tmp_path / "metrics.jsonl"
     first = path.read_text()
     path.write_text(f'\n{{"a": 1}}\n[]\n\0\0{first}{first}{{"optimiser_step": 1, "lo')
@@ -270,7 +374,9 @@ def test_lines_of_metrics_that_are_none_are_dropped(tmp_path: Path) -> None:
     assert [json.loads(line)["optimiser_step"] for line in path.read_text().splitlines()] == [1, 12]
 
 
-def test_every_option_of_bench_train_reaches_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_option_of_bench_train_reaches_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     got: dict[str, Any] = {}
 
     def noted(*positional: Any, **named: Any) -> Any:
@@ -280,13 +386,33 @@ def test_every_option_of_bench_train_reaches_the_training(tmp_path: Path, monkey
     monkeypatch.setattr(run_training, "train", noted)
     monkeypatch.chdir(tmp_path)
     line = ["train", "--task", "sudoku", "-T", "size=4", "--solver", "trm", "--recipe", "trm-sudoku-tiny"]
-    options = ["--seed", "3", "--report-every", "7", "--keep-every", "9", "--checkpoint-minutes", "0.5", "--max-minutes", "4"]
-    assert dispatch([*line, *options, "-R", "train_items=20", "-R", "validation_items=0", "--device", "cpu"]) == 0
+    options = [
+        "--seed",
+        "3",
+        "--report-every",
+        "7",
+        "--keep-every",
+        "9",
+        "--checkpoint-minutes",
+        "0.5",
+        "--max-minutes",
+        "4",
+    ]
+    assert (
+        dispatch([*line, *options, "-R", "train_items=20", "-R", "validation_items=0", "--device", "cpu"])
+        == 0
+    )
     assert got["chosen"].train_items == 20
     assert got["folder"] == Path("results/training/trm-sudoku-tiny-sudoku-4x4-3")
     wanted = {"seed": 3, "report_every": 7, "keep_every": 9, "checkpoint_minutes": 0.5, "max_minutes": 4.0}
     assert {name: got[name] for name in wanted} == wanted
-    for wrong in (["--threads", "0"], ["--report-every", "0"], ["--keep-every", "-1"], ["--max-minutes", "-1"], ["--seed", "-1"]):
+    for wrong in (
+        ["--threads", "0"],
+        ["--report-every", "0"],
+        ["--keep-every", "-1"],
+        ["--max-minutes", "-1"],
+        ["--seed", "-1"],
+    ):
         assert dispatch([*line, *wrong]) == 2
     for wrong in (["--threads", "100000"], ["--device", "tpu"], ["-R", "ema=2"]):
         assert dispatch([*line, *wrong]) == 2
@@ -345,11 +471,27 @@ def test_every_net_has_a_recipe_and_the_list_shows_all_of_them(capsys: pytest.Ca
 def test_two_processes_give_the_weights_of_one_on_the_same_global_batch(tmp_path: Path) -> None:
     root = Path(__file__).parent.parent
     script = tmp_path / "job.py"
-    text = SCRIPT.replace("ema=0.9", "optimiser='adamw', ema=0.0")  # Muon works in bfloat16, where summing order shows
+    # Muon works in bfloat16, where summing order shows
+    text = SCRIPT.replace("ema=0.9", "optimiser='adamw', ema=0.0")
     script.write_text(text)
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    subprocess.run([*launch, str(tmp_path / "two"), "8"], check=True, cwd=root, env=environment, capture_output=True, timeout=120)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        str(script),
+    ]
+    subprocess.run(
+        [*launch, str(tmp_path / "two"), "8"],
+        check=True,
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        timeout=120,
+    )
     alone = [sys.executable, str(script), str(tmp_path / "one"), "8"]
     subprocess.run(alone, check=True, cwd=root, env=environment, stdout=subprocess.DEVNULL)
     one, two = (load_file(tmp_path / run / "weights.safetensors") for run in ("one", "two"))
@@ -358,7 +500,16 @@ def test_two_processes_give_the_weights_of_one_on_the_same_global_batch(tmp_path
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None)
+    train(
+        tiny_recipe(),
+        copy_task(),
+        tmp_path,
+        seed=0,
+        device=CPU,
+        max_minutes=0.0,
+        report_every=1,
+        say=lambda _: None,
+    )
     good = (tmp_path / "checkpoint.safetensors").read_bytes()
 
     def poisoned(self: checkpoint.Checkpoint, device: torch.device) -> tuple:
@@ -369,24 +520,49 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
     real = checkpoint.Checkpoint.load
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint.Checkpoint, "load", poisoned)
-        with pytest.raises(UserError, match=r"loss became nan at or before optimiser step 2.*last good checkpoint"):
-            train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=lambda _: None)
+        with pytest.raises(
+            UserError, match=r"loss became nan at or before optimiser step 2.*last good checkpoint"
+        ):
+            train(
+                tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=lambda _: None
+            )
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == good
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
-    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None)
+    train(
+        tiny_recipe(),
+        copy_task(),
+        tmp_path,
+        seed=0,
+        device=CPU,
+        max_minutes=0.0,
+        report_every=1,
+        say=lambda _: None,
+    )
     with pytest.raises(UserError, match=r"another training run \(seed is 0 there, 1 here\).*--fresh"):
         train(tiny_recipe(), copy_task(), tmp_path, seed=1, device=CPU, say=lambda _: None)
     other = dataclasses.replace(tiny_recipe(lr=0.5), config=TINY | {"L_cycles": 7})
-    with pytest.raises(UserError, match=r"recipe\.config\.L_cycles is \d there, 7 here; recipe\.lr is 0\.\d+ there, 0\.5 here\)"):
+    with pytest.raises(
+        UserError,
+        match=r"recipe\.config\.L_cycles is \d there, 7 here; recipe\.lr is 0\.\d+ there, 0\.5 here\)",
+    ):
         train(other, copy_task(), tmp_path, seed=0, device=CPU, say=lambda _: None)
 
 
 def test_a_run_begun_before_the_recipe_had_a_field_goes_on(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(tiny_recipe(), copy_task(), whole, seed=0, device=CPU, say=lambda _: None)
-    train(tiny_recipe(), copy_task(), parts, seed=0, device=CPU, max_minutes=0.0, report_every=1, say=lambda _: None)
+    train(
+        tiny_recipe(),
+        copy_task(),
+        parts,
+        seed=0,
+        device=CPU,
+        max_minutes=0.0,
+        report_every=1,
+        say=lambda _: None,
+    )
     path = parts / "checkpoint.safetensors"
     with safe_open(str(path), "pt") as file:
         metadata = file.metadata()
@@ -401,7 +577,9 @@ def test_a_run_begun_before_the_recipe_had_a_field_goes_on(tmp_path: Path) -> No
 
 def test_training_stops_early_when_validation_stalls(tmp_path: Path) -> None:
     chosen = tiny_recipe(optimiser_steps=100, validate_every=2, patience=3, lr=0.0, muon_lr=0.0)
-    ended = train(chosen, copy_task(), tmp_path, seed=0, device=CPU, validation=copy_task(4, seed=1), say=lambda _: None)
+    ended = train(
+        chosen, copy_task(), tmp_path, seed=0, device=CPU, validation=copy_task(4, seed=1), say=lambda _: None
+    )
     assert ended.finished
     assert ended.optimiser_steps == 8
     assert ended.weights is not None
@@ -414,7 +592,8 @@ def test_the_depth_curriculum_is_followed_and_booked(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [(line["H_cycles"], line["L_cycles"]) for line in lines] == [(1, 1), (2, 2)]
     shallow, both = (line["training_flops"] for line in lines)
-    assert both > 2.5 * shallow  # (1 cycle of 2, all with gradient) against (2 cycles of 3, half with gradient)
+    # (1 cycle of 2, all with gradient) against (2 cycles of 3, half with gradient)
+    assert both > 2.5 * shallow
     assert weights.load(tmp_path / "weights.safetensors").net.config.H_cycles == 2
 
 
@@ -435,7 +614,10 @@ def test_batches_depend_on_seed_and_step_alone_and_visit_every_item_once_a_pass(
     assert torch.equal(seen[2], wanted["tokens"])
     rows = {tuple(row) for row in torch.cat(seen).tolist()}
     assert rows == {tuple(row) for row in data.tokens.tolist()}
-    halves = [Batches(data, chosen, config, seed=5, device=CPU, rank=rank, world=2).get(2)["tokens"] for rank in (0, 1)]
+    halves = [
+        Batches(data, chosen, config, seed=5, device=CPU, rank=rank, world=2).get(2)["tokens"]
+        for rank in (0, 1)
+    ]
     assert torch.equal(torch.cat(halves), wanted["tokens"])
 
 
@@ -443,7 +625,8 @@ def test_augmentation_on_the_device_is_the_symmetry_itself() -> None:
     data, chosen = copy_task(8), tiny_recipe(augment=True)
     config = weights.build("trm", TINY | {"vocab_size": 6, "seq_len": 9}).config
     batch = Batches(data, chosen, config, seed=0, device=CPU, rank=0, world=1).get(0)
-    assert torch.equal(batch["labels"], batch["tokens"] % 4 + 1)  # the rule of the task commutes with its symmetries
+    # the rule of the task commutes with its symmetries
+    assert torch.equal(batch["labels"], batch["tokens"] % 4 + 1)
     assert sorted(map(sorted, batch["tokens"].tolist())) == sorted(map(sorted, data.tokens.tolist()))
     assert batch["tokens"].tolist() != data.tokens.tolist()
 
@@ -464,7 +647,13 @@ def test_the_metrics_are_right_although_a_graph_overwrites_its_result() -> None:
     meter, progress = Meter(1.0, Clock(checkpoint.Progress())), checkpoint.Progress()
     loss, one = torch.tensor(0.0), torch.ones(1)
     result: Any = SimpleNamespace(
-        loss_sum=loss, token_loss=loss, counted=one, correct=one, cell_accuracy=one, steps=one, extra_loss=None
+        loss_sum=loss,
+        token_loss=loss,
+        counted=one,
+        correct=one,
+        cell_accuracy=one,
+        steps=one,
+        extra_loss=None,
     )
     for report in ([100.0, 1.0, 1.0], [3.0, 6.0, 9.0]):
         for value in report:

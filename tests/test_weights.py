@@ -12,13 +12,19 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from harness.errors import UserError
-from solvers.nets import weights
-from solvers.nets.published import import_checkpoint
-from solvers.nets.trm import TrmConfig, TrmNet, TrmSolver
+from solvers.nets.model.trm import TrmConfig, TrmNet, TrmSolver
+from solvers.nets.weights import files as weights
+from solvers.nets.weights.published import import_checkpoint
 
 FIXTURES = Path(__file__).parent / "fixtures" / "nets"
 SMALL = TrmConfig(
-    vocab_size=6, seq_len=16, hidden_size=16, num_heads=2, puzzle_emb_len=2, puzzle_emb_ndim=24, num_puzzle_identifiers=3
+    vocab_size=6,
+    seq_len=16,
+    hidden_size=16,
+    num_heads=2,
+    puzzle_emb_len=2,
+    puzzle_emb_ndim=24,
+    num_puzzle_identifiers=3,
 )
 
 
@@ -26,7 +32,9 @@ SMALL = TrmConfig(
 def saved(tmp_path: Path) -> Path:
     net = TrmNet(SMALL)
     path = tmp_path / "net.safetensors"
-    weights.save(path, net_name="trm", net=net, state=net.state_dict(), record={"seed": 4}, dtype=torch.float32)
+    weights.save(
+        path, net_name="trm", net=net, state=net.state_dict(), record={"seed": 4}, dtype=torch.float32
+    )
     return path
 
 
@@ -119,7 +127,9 @@ def test_a_truncated_file_and_a_foreign_file_are_refused(saved: Path, tmp_path: 
 def test_a_folder_and_a_checkpoint_are_no_weights(saved: Path) -> None:
     with pytest.raises(UserError, match=r"is a folder. It holds net.safetensors. Name the file"):
         weights.load(saved.parent)
-    save_file({"net/x": torch.zeros(1)}, saved.parent / "checkpoint.safetensors", {"run": "{}", "progress": "{}"})
+    save_file(
+        {"net/x": torch.zeros(1)}, saved.parent / "checkpoint.safetensors", {"run": "{}", "progress": "{}"}
+    )
     with pytest.raises(UserError, match=r"checkpoint of a training run, not its weights.*--keep-every"):
         weights.load(saved.parent / "checkpoint.safetensors")
 
@@ -141,8 +151,12 @@ def test_what_is_no_checkpoint_is_not_imported(saved: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["trm_mlp", "trm_att", "hrm"])
-@pytest.mark.parametrize("prefix", ["", "_orig_mod.model.", "module._orig_mod.model.", "ema_model._orig_mod.model."])
-def test_published_checkpoints_are_imported_whatever_wrapped_them(name: str, prefix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "prefix", ["", "_orig_mod.model.", "module._orig_mod.model.", "ema_model._orig_mod.model."]
+)
+def test_published_checkpoints_are_imported_whatever_wrapped_them(
+    name: str, prefix: str, tmp_path: Path
+) -> None:
     state, fields = published_state(name)
     checkpoint, out = tmp_path / "step_100.pt", tmp_path / "out.safetensors"
     torch.save({prefix + key: tensor for key, tensor in state.items()}, checkpoint)
@@ -178,12 +192,18 @@ def test_the_configuration_beside_a_checkpoint_is_read(tmp_path: Path) -> None:
     checkpoint = tmp_path / "step_100"
     torch.save(state, checkpoint)
     (tmp_path / "all_config.yaml").write_text(TRM_FILE)
-    (note,) = import_checkpoint("trm", checkpoint, tmp_path / "beside.safetensors", {"seq_len": "16", "pos_encodings": "rope"})
+    (note,) = import_checkpoint(
+        "trm", checkpoint, tmp_path / "beside.safetensors", {"seq_len": "16", "pos_encodings": "rope"}
+    )
     assert "all_config.yaml" in note
     (tmp_path / "all_config.yaml").rename(tmp_path / "away")
-    notes = import_checkpoint("trm", checkpoint, tmp_path / "given.safetensors", fields | {"pos_encodings": "rope"})
+    notes = import_checkpoint(
+        "trm", checkpoint, tmp_path / "given.safetensors", fields | {"pos_encodings": "rope"}
+    )
     assert not notes
-    beside, given = (weights.load(tmp_path / f"{name}.safetensors").net.config for name in ("beside", "given"))
+    beside, given = (
+        weights.load(tmp_path / f"{name}.safetensors").net.config for name in ("beside", "given")
+    )
     assert beside == given
     assert (beside.L_cycles, beside.puzzle_emb_len, beside.H_layers) == (4, 4, 0)
 
@@ -191,9 +211,15 @@ def test_the_configuration_beside_a_checkpoint_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (TRM_FILE.replace("recursive_reasoning.trm@", "hrm.hrm_act_v1@"), "says the net is 'hrm_act_v1'.*--solver hrm"),
+        (
+            TRM_FILE.replace("recursive_reasoning.trm@", "hrm.hrm_act_v1@"),
+            "says the net is 'hrm_act_v1'.*--solver hrm",
+        ),
         (TRM_FILE.replace("num_heads: 4", "num_heads: four"), "'four' is not a value for .*num_heads"),
-        (TRM_FILE.replace("halt_max_steps", "hidden_size: 32\n  halt_max_steps"), "hidden_size is given as 32.*say 64"),
+        (
+            TRM_FILE.replace("halt_max_steps", "hidden_size: 32\n  halt_max_steps"),
+            "hidden_size is given as 32.*say 64",
+        ),
         (TRM_FILE.replace("num_heads: 4", "num_heads: null"), "'None' is not a value for .*num_heads"),
         (TRM_FILE.replace("H_cycles: 3", "H_cycles: 3.5"), r"'3\.5' is not a value for .*H_cycles"),
         (TRM_FILE.replace("10000.0", "-1"), "rope_theta is -1.0"),
@@ -223,7 +249,9 @@ def test_what_neither_tensors_nor_the_user_tell_is_the_published_default_and_sai
     assert weights.load(out).net.config.puzzle_emb_len == 17  # 97 positions tell it once the length is known
     attention = TrmNet(TrmConfig(vocab_size=11, seq_len=81, hidden_size=64))
     torch.save({name.removeprefix("embedding."): t for name, t in attention.state_dict().items()}, checkpoint)
-    with pytest.raises(UserError, match=r"do not tell the sequence length: they have no positions.*seq_len=81"):
+    with pytest.raises(
+        UserError, match=r"do not tell the sequence length: they have no positions.*seq_len=81"
+    ):
         import_checkpoint("trm", checkpoint, out, {})
     (note,) = import_checkpoint("trm", checkpoint, out, {"seq_len": "81"})
     assert "num_heads=8, pos_encodings=rope, puzzle_emb_len=16" in note
@@ -234,7 +262,10 @@ def test_averaged_weights_in_a_checkpoint_are_taken(tmp_path: Path) -> None:
     name = "inner.lm_head.weight"
     whole = {"model": {f"_orig_mod.model.{k}": t for k, t in state.items()}, "optimizers": [{}], "step": 7}
     checkpoint, out = tmp_path / "step_7", tmp_path / "out.safetensors"
-    for averages in ({f"_orig_mod.model.{name}": state[name] + 1}, {"shadow": {f"model.{name}": state[name] + 1}}):
+    for averages in (
+        {f"_orig_mod.model.{name}": state[name] + 1},
+        {"shadow": {f"model.{name}": state[name] + 1}},
+    ):
         torch.save(whole | {"ema_helper": averages}, checkpoint)
         (note,) = import_checkpoint("trm", checkpoint, out, fields)
         assert "averaged weights" in note
@@ -253,7 +284,11 @@ def test_a_file_of_an_older_version_keeps_its_meaning(tmp_path: Path) -> None:
     weights.save(path, net_name="trm", net=made, state=made.state_dict(), record={}, dtype=torch.float32)
     with safe_open(str(path), "pt") as file:
         metadata = file.metadata()
-    config = {k: v for k, v in json.loads(metadata["config"]).items() if k not in ("inject", "rope_theta", "rms_norm_eps")}
+    config = {
+        k: v
+        for k, v in json.loads(metadata["config"]).items()
+        if k not in ("inject", "rope_theta", "rms_norm_eps")
+    }
     save_file(load_file(path), older, metadata | {"config": json.dumps(config | {"puzzle_emb_ndim": 512})})
     assert weights.load(older).net.config == made.config
 
@@ -265,7 +300,9 @@ def test_a_net_of_another_kind_is_named(tmp_path: Path) -> None:
         torch.save(state, checkpoint)
         with pytest.raises(UserError, match=rf"blocks under L_level.*--solver {right}"):
             import_checkpoint(wrong, checkpoint, out, fields)
-    torch.save({k.replace("L_level", "H_level"): t for k, t in published_state("trm_att")[0].items()}, checkpoint)
+    torch.save(
+        {k.replace("L_level", "H_level"): t for k, t in published_state("trm_att")[0].items()}, checkpoint
+    )
     with pytest.raises(UserError, match=r"0 blocks under L_level and 2 under H_level.*no net here"):
         import_checkpoint("trm", checkpoint, out, fields)
 
@@ -287,7 +324,10 @@ def test_every_field_of_the_published_configuration_can_be_given(tmp_path: Path)
     with safe_open(str(FIXTURES / "trm_att.safetensors"), "pt") as file:
         config = json.loads(file.metadata()["config"])
     torch.save(state, tmp_path / "step_1")
-    options = {name: str(value) for name, value in config.items()} | {"rope_theta": "500.0", "rms_norm_eps": "1e-6"}
+    options = {name: str(value) for name, value in config.items()} | {
+        "rope_theta": "500.0",
+        "rms_norm_eps": "1e-6",
+    }
     assert not import_checkpoint("trm", tmp_path / "step_1", tmp_path / "out.safetensors", options)
     made = weights.load(tmp_path / "out.safetensors").net.config
     assert (made.rope_theta, made.rms_norm_eps) == (500.0, 1e-6)
@@ -325,6 +365,11 @@ def test_a_field_that_contradicts_the_tensors_is_refused(tmp_path: Path) -> None
     with pytest.raises(UserError, match=r"hidden_size is given as 32.*say 64"):
         import_checkpoint("trm", checkpoint, tmp_path / "out.safetensors", fields | {"hidden_size": "32"})
     with pytest.raises(UserError, match=r"do not tell the sequence length.*seq_len=81"):
-        import_checkpoint("trm", checkpoint, tmp_path / "out.safetensors", {k: v for k, v in fields.items() if k != "seq_len"})
+        import_checkpoint(
+            "trm",
+            checkpoint,
+            tmp_path / "out.safetensors",
+            {k: v for k, v in fields.items() if k != "seq_len"},
+        )
     with pytest.raises(UserError, match=r"no field 'heads'"):
         import_checkpoint("trm", checkpoint, tmp_path / "out.safetensors", fields | {"heads": "4"})

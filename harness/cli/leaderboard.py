@@ -28,7 +28,7 @@ def leaderboard(
             raise UserError(f"--solver {solver!r} does not go with --published.", rule="They are of models.")
         results.write_published(task, format)
         return
-    from harness.leaderboards import scan
+    from harness.scores.leaderboard import scan
 
     rows, problems = scan(results_dir, task=task, solver=solver)
     for problem in problems:
@@ -41,13 +41,17 @@ def leaderboard(
 
 
 def _explain(results_dir: Path | None, task: str | None, solver: str | None) -> None:
-    """Say why there is no row: the folder holds no run at all, or none of what was asked for, which is an error."""
-    from harness.leaderboards import scan
-    from harness.plan import results_folder
+    """Say why there is no row: the folder holds no run at all, or none of what was asked for, which is an
+    error.
+    """
+    from harness.running.plan import results_folder
+    from harness.scores.leaderboard import scan
 
     folder = results_folder(results_dir)
     if results_dir is not None and not folder.is_dir():
-        raise UserError(f"The results folder {str(results_dir)!r} does not exist.", next_step="`bench run` makes it.")
+        raise UserError(
+            f"The results folder {str(results_dir)!r} does not exist.", next_step="`bench run` makes it."
+        )
     runs, problems = scan(results_dir)
     among = f"{len(runs):,} run{'s' * (len(runs) > 1)} in {folder}"
     for kind, name in (("task", task), ("solver", solver)):

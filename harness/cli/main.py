@@ -1,7 +1,7 @@
 """`bench`: find the command in the table, import that one file, run it.
 
-To add a command: one file in this folder, one line in `COMMANDS`. The attribute is a function (its typed parameters are the
-options) or a `typer.Typer` (a command with sub-commands).
+To add a command: one file in this folder, one line in `COMMANDS`. The attribute is a function (its typed
+parameters are the options) or a `typer.Typer` (a command with sub-commands).
 """
 
 from __future__ import annotations
@@ -16,16 +16,25 @@ from harness.errors import RunError, UserError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("harness.cli.run:run", "Run a solver on a task, or resume; all is recorded."),
-    "list": ("harness.cli.list:app", "List the tasks, the solvers or the training recipes, plugins included."),
-    "leaderboard": ("harness.cli.leaderboard:leaderboard", "Show all runs side by side, or published numbers."),
+    "list": (
+        "harness.cli.list:app",
+        "List the tasks, the solvers or the training recipes, plugins included.",
+    ),
+    "leaderboard": (
+        "harness.cli.leaderboard:leaderboard",
+        "Show all runs side by side, or published numbers.",
+    ),
     "show": ("harness.cli.show:show", "Show what a run answered, and what is wrong with it."),
     "export": ("harness.cli.export:export", "Write a run on ARC as a file to submit."),
     "score": ("harness.cli.score:score", "Judge the recorded answers again, without running the solver."),
-    "reprice": ("harness.cli.reprice:reprice", "Price recorded runs anew: other days' prices, or a device's."),
-    "cache": ("harness.cli.cache:app", "Look at the kept replies of language models, or delete some."),
+    "reprice": (
+        "harness.cli.reprice:reprice",
+        "Price recorded runs anew: other days' prices, or a device's.",
+    ),
+    "cache": ("solvers.llm.cli.cache:app", "Look at the kept replies of language models, or delete some."),
     "task": ("harness.cli.task:app", "Look at the puzzles of a task."),
-    "train": ("harness.cli.train:train", "Train a net by a recipe, or go on where it stopped."),
-    "weights": ("harness.cli.weights:app", "Look at weights, or import published checkpoints."),
+    "train": ("solvers.nets.cli.train:train", "Train a net by a recipe, or go on where it stopped."),
+    "weights": ("solvers.nets.cli.weights:app", "Look at weights, or import published checkpoints."),
 }
 
 
@@ -40,7 +49,9 @@ def dispatch(argv: list[str]) -> int:
         wanted = next((word for word in argv if not word.startswith("-")), None)
         if wanted is not None and wanted not in COMMANDS and argv[0] == wanted:
             raise UserError(
-                f"Unknown command {wanted!r}.", rule=did_you_mean(wanted, COMMANDS), next_step="`bench --help` shows all."
+                f"Unknown command {wanted!r}.",
+                rule=did_you_mean(wanted, COMMANDS),
+                next_step="`bench --help` shows all.",
             )
         return int(assemble(wanted)(argv or ["--help"], prog_name="bench", standalone_mode=False) or 0)
     except (UserError, RunError) as error:
@@ -62,8 +73,9 @@ def dispatch(argv: list[str]) -> int:
 def assemble(wanted: str | None) -> Any:
     """Return the command line with `wanted` imported and every other command known by name and help only."""
     app = typer.Typer(
-        name="bench", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, callback=_version,
-        invoke_without_command=True, help="Tiny recursive nets, language models and exact solvers on the same puzzles.",
+        name="bench", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+        callback=_version, invoke_without_command=True,
+        help="Tiny recursive nets, language models and exact solvers on the same puzzles.",
     )  # fmt: skip
     for name, (place, summary) in COMMANDS.items():
         found: Any = _nothing

@@ -21,8 +21,17 @@ class Format(StrEnum):
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write the table.")]
 ResultsDir = Annotated[
-    Path | None, typer.Option("--results-dir", help="Where runs are kept.", envvar="DEPTHBENCH_RESULTS", show_default="results")
+    Path | None,
+    typer.Option(
+        "--results-dir", help="Where runs are kept.", envvar="DEPTHBENCH_RESULTS", show_default="results"
+    ),
 ]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of local data copies.", envvar="DEPTHBENCH_DATA")]
-TaskOptions = Annotated[list[str], typer.Option("-T", metavar="KEY=VALUE", help="Option of the task; may be repeated.")]
-SolverOptions = Annotated[list[str], typer.Option("-S", metavar="KEY=VALUE", help="Option of the solver; may be repeated.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of local data copies.", envvar="DEPTHBENCH_DATA")
+]
+TaskOptions = Annotated[
+    list[str], typer.Option("-T", metavar="KEY=VALUE", help="Option of the task; may be repeated.")
+]
+SolverOptions = Annotated[
+    list[str], typer.Option("-S", metavar="KEY=VALUE", help="Option of the solver; may be repeated.")
+]

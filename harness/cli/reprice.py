@@ -1,4 +1,6 @@
-"""`bench reprice`: what recorded runs cost at the prices of another day, or of another device. Changes nothing on disk."""
+"""`bench reprice`: what recorded runs cost at the prices of another day, or of another device. Changes
+nothing on disk.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.books.ledger import device_usd
 from harness.cli import tables
 from harness.cli.options import Format, FormatOption, ResultsDir
-from harness.ledger import device_usd
 
 if TYPE_CHECKING:
-    from harness.prices import Price, PriceTable
-    from harness.records import RunFolder
+    from harness.books.prices import Price, PriceTable
+    from harness.records.folder import RunFolder
 
 COLUMNS = ("run", "task", "solver", "prices", "$ recorded", "$ now", "$/puzzle now", "not priced")
 
 
 def reprice(
-    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all of them if left out.")] = None,
-    prices: Annotated[str | None, typer.Option(metavar="DATE", help="Date of the price table; the newest if left out.")] = None,
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all of them if left out.")
+    ] = None,
+    prices: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Date of the price table; the newest if left out.")
+    ] = None,
     usd_per_device_hour: Annotated[
         float | None, typer.Option(help="Your own price of the device that nets and exact solvers ran on.")
     ] = None,
@@ -28,17 +34,22 @@ def reprice(
     format: FormatOption = Format.TABLE,  # noqa: A002
 ) -> None:
     """Price the recorded tokens and device seconds anew, without running anything."""
-    from harness.leaderboards import find_run
-    from harness.plan import results_folder
-    from harness.prices import table
+    from harness.books.prices import table
+    from harness.running.plan import results_folder
+    from harness.scores.leaderboard import find_run
 
-    names = runs or sorted(str(path.parent) for path in (results_folder(results_dir) / "runs").glob("*/run.json"))
+    names = runs or sorted(
+        str(path.parent) for path in (results_folder(results_dir) / "runs").glob("*/run.json")
+    )
     chosen = table(prices)
     rows = [_row(find_run(name, results_dir), chosen, usd_per_device_hour) for name in names]
     cells = [
         [
             *(row[name] for name in ("run", "task", "solver", "prices")),
-            *("–" if row[name] is None else f"{row[name]:.6g}" for name in ("usd_recorded", "usd", "usd_per_puzzle")),
+            *(
+                "–" if row[name] is None else f"{row[name]:.6g}"
+                for name in ("usd_recorded", "usd", "usd_per_puzzle")
+            ),
             f"{row['attempts_not_priced']:,} of {row['attempts']:,}",
         ]
         for row in rows
@@ -56,7 +67,9 @@ def _row(folder: RunFolder, table: PriceTable, usd_per_device_hour: float | None
     price, hourly = None, None
     if config["card"]["kind"] == "llm":
         price = table.find(
-            options.get("model") or "", provider=options.get("provider") or "openai", base_url=options.get("base_url")
+            options.get("model") or "",
+            provider=options.get("provider") or "openai",
+            base_url=options.get("base_url"),
         )
         source = table.date if price else "none known"
     elif usd_per_device_hour is not None:
@@ -83,7 +96,10 @@ def _row(folder: RunFolder, table: PriceTable, usd_per_device_hour: float | None
 
 
 def _usd(
-    usage: Mapping[str, Any], detail: Mapping[str, Any], price: Price | None, usd_per_device_hour: float | None
+    usage: Mapping[str, Any],
+    detail: Mapping[str, Any],
+    price: Price | None,
+    usd_per_device_hour: float | None,
 ) -> float | None:
     """Price one attempt: by its tokens if the model has a price, else by its device time."""
     if price is None:

@@ -8,10 +8,11 @@ from typing import Any
 from harness.cli import tables
 from harness.cli.options import Format
 from harness.errors import UserError, did_you_mean
-from harness.leaderboards import failures, published
+from harness.scores.leaderboard import failures, published
 
 COLUMNS = (
-    "task", "solver", "kind", "metric", "score", "95 %", "planned", "failures", "core", "stored", "FLOPs/puzzle", "s/puzzle",
+    "task", "solver", "kind", "metric", "score", "95 %", "planned", "failures", "core", "stored",
+    "FLOPs/puzzle", "s/puzzle",
     "tokens/puzzle", "$/puzzle", "run",
 )  # fmt: skip
 
@@ -60,11 +61,15 @@ def _cost(row: Mapping[str, Any], name: str) -> str:
 
 
 def _with_options(name: str, options: Mapping[str, Any]) -> str:
-    return " ".join([name, *(f"{k}={','.join(map(str, v)) if isinstance(v, list) else v}" for k, v in options.items())])
+    return " ".join(
+        [name, *(f"{k}={','.join(map(str, v)) if isinstance(v, list) else v}" for k, v in options.items())]
+    )
 
 
 def write_details(summary: Mapping[str, Any]) -> None:
-    """Write every metric and the depth curve of one run to standard output; nothing if nothing was attempted."""
+    """Write every metric and the depth curve of one run to standard output; nothing if nothing was
+    attempted.
+    """
     if summary["outcomes"]["not_run"] == summary["planned"]:
         return
     scores = [(m["name"], m) for m in summary["metrics"]]

@@ -16,30 +16,42 @@ def run(
     solver_option: SolverOptions = [],  # noqa: B006
     split: Annotated[str | None, typer.Option(help="Split of the task; its first if left out.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many puzzles.")] = None,
-    sample_id: Annotated[str | None, typer.Option(help="Only these puzzles: ids, separated by commas.")] = None,
+    sample_id: Annotated[
+        str | None, typer.Option(help="Only these puzzles: ids, separated by commas.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of generated puzzles and of random choices.")] = 0,
-    max_connections: Annotated[int | None, typer.Option(help="Requests in flight at a time, for language models.")] = None,
-    max_cost: Annotated[float | None, typer.Option(help="Stop before more US dollars than this are spent.")] = None,
+    max_connections: Annotated[
+        int | None, typer.Option(help="Requests in flight at a time, for language models.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="Stop before more US dollars than this are spent.")
+    ] = None,
     fail_on_error: Annotated[
-        float | None, typer.Option(help="Stop when so many attempts failed; below 1, this share of those planned.")
+        float | None,
+        typer.Option(help="Stop when so many attempts failed; below 1, this share of those planned."),
     ] = None,
     retry_on_error: Annotated[
         int | None, typer.Option(help="Try a failed attempt so many times more, recorded failures included.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew beside an earlier run of the same configuration.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew beside an earlier run of the same configuration.")
+    ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what a language model would be asked and might cost; send nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Show what a language model would be asked and might cost; send nothing."
+        ),
     ] = False,
     data_dir: DataDir = None,
     results_dir: ResultsDir = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  named as the option
 ) -> None:
     """Run a solver on a task, or resume that run; every attempt is recorded as it comes."""
-    from harness import runner
     from harness.cli import results
-    from harness.leaderboards import row_of
     from harness.options import parse_pairs
-    from harness.progress import duration, progress
+    from harness.running import runner
+    from harness.running.progress import duration, progress
+    from harness.scores.leaderboard import row_of
 
     shown = progress()
     wanted: dict[str, Any] = {
@@ -57,7 +69,7 @@ def run(
     }
     if dry_run:
         from harness.cli import dry_run as preview
-        from harness.plan import plan_run, results_folder
+        from harness.running.plan import plan_run, results_folder
 
         plan = plan_run(**wanted)
         try:
@@ -80,7 +92,8 @@ def run(
         done = result.summary["planned"] - result.summary["outcomes"]["not_run"]
         results.write([row_of(result.folder, result.config, result.summary)], format)
         typer.echo(
-            f"bench: interrupted with {done:,} of {result.summary['planned']:,} attempts recorded in {result.path};"
+            f"bench: interrupted with {done:,} of {result.summary['planned']:,} attempts recorded in "
+            f"{result.path};"
             " give the same command again to resume.",
             err=True,
         )

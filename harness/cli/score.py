@@ -9,7 +9,10 @@ import typer
 from harness.cli.options import DataDir, Format, FormatOption, ResultsDir
 
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="Folder, folder name, or a part of its name that fits no other, such as its hash.")
+    str,
+    typer.Argument(
+        metavar="RUN", help="Folder, folder name, or a part of its name that fits no other, such as its hash."
+    ),
 ]
 
 
@@ -20,9 +23,9 @@ def score(
     format: FormatOption = Format.TABLE,  # noqa: A002
 ) -> None:
     """Judge the recorded answers again with the task as it is now, without running the solver."""
-    from harness import runner
     from harness.cli import results
-    from harness.leaderboards import find_run, row_of
+    from harness.running import runner
+    from harness.scores.leaderboard import find_run, row_of
 
     folder = find_run(run, results_dir)
     before = [line["outcome"] for line in folder.lines()]

@@ -23,8 +23,8 @@ def show(
 ) -> None:
     """Show what a run answered: a list of its attempts, or one puzzle in colour with what is wrong."""
     from harness.errors import UserError
-    from harness.leaderboards import find_run
-    from harness.summary import last_lines
+    from harness.scores.leaderboard import find_run
+    from harness.scores.summary import last_lines
 
     if limit < 1:
         raise UserError(f"The limit is {limit}.", rule="It must be at least 1.")
@@ -42,23 +42,34 @@ def show(
 
 def _check_outcome(outcome: str) -> None:
     from harness.errors import UserError, did_you_mean
-    from harness.summary import OUTCOMES
+    from harness.scores.summary import OUTCOMES
 
     if outcome not in OUTCOMES:
         raise UserError(f"No outcome {outcome!r}.", rule=did_you_mean(outcome, OUTCOMES))
 
 
 def _list(lines: list[RunLine], limit: int, form: Format) -> None:
+    from harness.books.ledger import seconds
     from harness.cli import tables
     from harness.cli.results import quantity
-    from harness.ledger import seconds
 
     rows = []
     for line in lines[:limit]:
         numbers = ", ".join(f"{k} {v:.3g}" for k, v in line.get("numbers", {}).items() if k != "correct")
-        note = numbers or str(line.get("detail", {}).get("error", "") or line.get("detail", {}).get("reason", ""))
+        note = numbers or str(
+            line.get("detail", {}).get("error", "") or line.get("detail", {}).get("reason", "")
+        )
         took = quantity(seconds(line.get("usage", {})))
-        rows.append([line["puzzle"], str(line["attempt"]), line["outcome"], str(line.get("depth", "–")), took, safe(note)[:80]])
+        rows.append(
+            [
+                line["puzzle"],
+                str(line["attempt"]),
+                line["outcome"],
+                str(line.get("depth", "–")),
+                took,
+                safe(note)[:80],
+            ]
+        )
     tables.write(["puzzle", "attempt", "outcome", "depth", "seconds", "numbers"], rows, lines[:limit], form)
     if len(lines) > limit:
         typer.echo(f"{len(lines) - limit:,} more; --limit shows them.", err=True)
@@ -68,12 +79,13 @@ def _draw(config: RunLine, lines: list[RunLine], sample_id: str, data_dir: Any) 
     from rich.console import Console
 
     from harness.errors import UserError, did_you_mean
-    from harness.loading import SHOWN
-    from harness.plan import items_of, recreate_task
+    from harness.running.loading import SHOWN
+    from harness.running.plan import items_of, recreate_task
 
     if sample_id not in config["puzzles"]["ids"]:
         raise UserError(
-            f"The run has no puzzle {sample_id!r}.", rule=did_you_mean(sample_id, config["puzzles"]["ids"], show=SHOWN)
+            f"The run has no puzzle {sample_id!r}.",
+            rule=did_you_mean(sample_id, config["puzzles"]["ids"], show=SHOWN),
         )
     task = recreate_task(config)
     puzzle, key = next(item for item in items_of(task, config, data_dir) if item[0].id == sample_id)
@@ -84,7 +96,9 @@ def _draw(config: RunLine, lines: list[RunLine], sample_id: str, data_dir: Any) 
         console.print("No attempt is recorded.")
     for line in lines:
         colour = "green" if line["outcome"] == "correct" else "red"
-        console.print(f"Attempt {line['attempt']}: {line['outcome']}", style=f"bold {colour}", highlight=False)
+        console.print(
+            f"Attempt {line['attempt']}: {line['outcome']}", style=f"bold {colour}", highlight=False
+        )
         if "answer" in line:
             console.print(task.render(puzzle, line["answer"], key), markup=False, highlight=False)
             for broken in task.violations(puzzle, line["answer"]) or ():

@@ -17,7 +17,9 @@ Columns = Sequence[str]
 KEYS = 2  # a table too wide for the terminal is continued below, each part with the first columns again
 
 
-def write(columns: Columns, rows: Sequence[Sequence[str]], records: Sequence[Mapping[str, Any]], form: Format) -> None:
+def write(
+    columns: Columns, rows: Sequence[Sequence[str]], records: Sequence[Mapping[str, Any]], form: Format
+) -> None:
     """Write to standard output: `rows` for people, `records` for machines (JSON as it is, CSV flattened)."""
     if form is Format.JSON:
         print(json.dumps(records, indent=2, ensure_ascii=False))
@@ -25,11 +27,24 @@ def write(columns: Columns, rows: Sequence[Sequence[str]], records: Sequence[Map
         _csv(records)
     elif form is Format.MARKDOWN:
         lines = [columns, ["---"] * len(columns), *rows]
-        print("\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines))
+        print(
+            "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        )
     elif form is Format.LATEX:
         body = [" & ".join(map(_tex, line)) + r" \\" for line in [columns, *rows]]
         layout = "l" * len(columns)
-        print("\n".join([rf"\begin{{tabular}}{{{layout}}}", r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule"]))
+        print(
+            "\n".join(
+                [
+                    rf"\begin{{tabular}}{{{layout}}}",
+                    r"\toprule",
+                    body[0],
+                    r"\midrule",
+                    *body[1:],
+                    r"\bottomrule",
+                ]
+            )
+        )
         print(r"\end{tabular}")
     else:
         _terminal(columns, rows)
@@ -47,7 +62,10 @@ def _terminal(columns: Columns, rows: Sequence[Sequence[str]]) -> None:
     rest = list(range(len(columns)))
     while rest:
         shown = [i for i in range(KEYS) if i not in rest]
-        while rest and (len(shown) <= KEYS or wide.measure(_drawn(columns, rows, [*shown, rest[0]])).maximum <= console.width):
+        while rest and (
+            len(shown) <= KEYS
+            or wide.measure(_drawn(columns, rows, [*shown, rest[0]])).maximum <= console.width
+        ):
             shown.append(rest.pop(0))
         console.print(_drawn(columns, rows, shown))
 
@@ -84,6 +102,13 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any
 
 
 def _tex(text: str) -> str:
-    for plain, escaped in (("\\", r"\textbackslash "), ("%", r"\%"), ("_", r"\_"), ("&", r"\&"), ("#", r"\#"), ("$", r"\$")):
+    for plain, escaped in (
+        ("\\", r"\textbackslash "),
+        ("%", r"\%"),
+        ("_", r"\_"),
+        ("&", r"\&"),
+        ("#", r"\#"),
+        ("$", r"\$"),
+    ):
         text = text.replace(plain, escaped)
     return text.replace("–", "--").replace("≥", r"$\geq$").replace("×", r"$\times$")

@@ -29,8 +29,8 @@ def show(
     from rich.console import Console
 
     from harness import registry
-    from harness.loading import load_items
     from harness.options import parse_pairs
+    from harness.running.loading import load_items
 
     found = registry.create("task", name, parse_pairs(task_option, "-T"))
     ids = [sample_id] if sample_id else []
@@ -38,7 +38,9 @@ def show(
     puzzle, key = load_items(found, split=split, seed=seed, limit=1, sample_ids=ids, data_dir=data_dir)[0]
     console = Console()
     difficulty = "" if puzzle.difficulty is None else f", difficulty {puzzle.difficulty:g}"
-    console.print(f"{found.name} {puzzle.id} ({puzzle.split}{difficulty})", style="bold", markup=False, highlight=False)
+    console.print(
+        f"{found.name} {puzzle.id} ({puzzle.split}{difficulty})", style="bold", markup=False, highlight=False
+    )
     console.print(found.render(puzzle), markup=False, highlight=False)
     console.print("Reference answer", style="bold")
     console.print(found.render(puzzle, key.answers[0], key), markup=False, highlight=False)
@@ -49,5 +51,12 @@ def show(
         console.print("This task has no grid codec.")
         return
     rows = found.grid.encode(puzzle).reshape(found.grid.height, found.grid.width)
-    console.print(f"{found.grid.height} × {found.grid.width}, vocabulary {found.grid.vocab_size}", highlight=False)
-    console.print("\n".join(" ".join(str(t) for t in row) for row in rows), markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"{found.grid.height} × {found.grid.width}, vocabulary {found.grid.vocab_size}", highlight=False
+    )
+    console.print(
+        "\n".join(" ".join(str(t) for t in row) for row in rows),
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,7 +1,7 @@
 """Batch APIs at half the price: calls are collected, sent as one batch, and waited for, for hours if need be.
 
-To everything above this is a provider like any other. Which call went into which batch is kept beside the response cache, so
-that a run that was stopped finds its batch again instead of paying for another.
+To everything above this is a provider like any other. Which call went into which batch is kept beside the
+response cache, so that a run that was stopped finds its batch again instead of paying for another.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Protocol
 
-from harness.cache import BatchBook, key_of
 from solvers.llm.protocol import Call, CallError, Reply
+from solvers.llm.reply_cache import BatchBook, key_of
 
 SIZE = 10_000
 """Requests in one batch; openai takes 50,000 and anthropic 100,000, both at most 200 or 256 MB."""
@@ -25,7 +25,9 @@ class BatchProvider(Protocol):
     """A provider with a batch API."""
 
     async def submit(self, calls: Sequence[tuple[str, Call]]) -> str:
-        """Send calls under their names, up to 64 letters each, as one batch; return its id. Raise `CallError` if refused."""
+        """Send calls under their names, up to 64 letters each, as one batch; return its id. Raise
+        `CallError` if refused.
+        """
         ...
 
     async def collect(self, batch: str) -> Results | None:
@@ -36,7 +38,9 @@ class BatchProvider(Protocol):
 
 
 class Batched:
-    """Collects calls until none has come for `LINGER` seconds, submits them, and asks every `POLL` seconds how they stand."""
+    """Collects calls until none has come for `LINGER` seconds, submits them, and asks every `POLL` seconds
+    how they stand.
+    """
 
     LINGER = 1.0
     POLL = 30.0
@@ -76,7 +80,10 @@ class Batched:
             batch = await self._provider.submit([(name, call) for name, (call, _) in taken.items()])
         except Exception as error:
             for _, future in taken.values():
-                _settle(future, error if isinstance(error, CallError) else CallError(f"the batch was not taken: {error}"))
+                _settle(
+                    future,
+                    error if isinstance(error, CallError) else CallError(f"the batch was not taken: {error}"),
+                )
             return
         self._book.add(batch, taken)
         self._watch(batch, {name: future for name, (_, future) in taken.items()})
@@ -98,10 +105,15 @@ class Batched:
             except CallError as error:
                 lost = None if error.retryable else error
             except Exception as error:  # what came cannot be read
-                lost = CallError(f"the results of batch {batch} cannot be read: {type(error).__name__}: {error}")
+                lost = CallError(
+                    f"the results of batch {batch} cannot be read: {type(error).__name__}: {error}"
+                )
         for name, future in self._open.pop(batch).items():
             _settle(
-                future, lost or (results or {}).get(name) or CallError("the batch ended without this request", may_cost=False)
+                future,
+                lost
+                or (results or {}).get(name)
+                or CallError("the batch ended without this request", may_cost=False),
             )
         if lost is None:
             self._book.forget(batch)

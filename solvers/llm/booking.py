@@ -33,7 +33,12 @@ class Tally:
     def received(self, reply: Reply, usd: float | None) -> None:
         self.replies.append(
             Reply(
-                text="", finish=reply.finish, tokens=reply.tokens, model=reply.model, seconds=reply.seconds, cached=reply.cached
+                text="",
+                finish=reply.finish,
+                tokens=reply.tokens,
+                model=reply.model,
+                seconds=reply.seconds,
+                cached=reply.cached,
             )
         )
         if usd is not None:
@@ -50,7 +55,9 @@ class Tally:
         self._live_until = perf_counter()
 
     def usage(self) -> Usage:
-        """Sum what is known. Replies read from the response cache count as what they cost when they were made."""
+        """Sum what is known. Replies read from the response cache count as what they cost when they were
+        made.
+        """
 
         nothing = None if self.replies or self.lost else 0  # requests the server turned down cost nothing
 
@@ -71,14 +78,18 @@ class Tally:
         )
 
     def detail(self) -> dict[str, Any]:
-        """What a reader of the record needs beside the usage: models that answered, cached and uncounted replies."""
+        """What a reader of the record needs beside the usage: models that answered, cached and uncounted
+        replies.
+        """
         models = sorted({r.model for r in self.replies if r.model})
         found: dict[str, Any] = {"model": models[0] if len(models) == 1 else models} if models else {}
         if cached := sum(r.cached for r in self.replies):
             found["cached_replies"] = cached
         if written := sum(r.tokens.cache_write or 0 for r in self.replies):
             found["cache_write_tokens"] = written
-        if uncounted := self.lost + sum(r.tokens.input is None or r.tokens.output is None for r in self.replies):
+        if uncounted := self.lost + sum(
+            r.tokens.input is None or r.tokens.output is None for r in self.replies
+        ):
             found["replies_without_usage"] = uncounted  # their tokens are missing from the usage
         return found
 
@@ -92,7 +103,10 @@ def outcome_of(reply: Reply, answer: Answer | Unparsed) -> Outcome:
 
 def shorten(text: str) -> tuple[str, dict[str, Any]]:
     """Cut a reply to what a record may hold; the detail keeps its length and the SHA-256 of all of it."""
-    detail = {"reply_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), "reply_characters": len(text)}
+    detail = {
+        "reply_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        "reply_characters": len(text),
+    }
     if len(text) <= HEAD + TAIL:
         return text, detail
     return f"{text[:HEAD]}\n[… {len(text) - HEAD - TAIL} characters left out …]\n{text[-TAIL:]}", detail

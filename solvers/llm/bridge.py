@@ -19,14 +19,17 @@ Out = TypeVar("Out")
 
 
 def stream(
-    items: Iterable[In], work: Callable[[In], Awaitable[Out | None]], *, workers: int, set_up: Callable[[], Awaitable[Any]],
+    items: Iterable[In], work: Callable[[In], Awaitable[Out | None]], *, workers: int, set_up: Callable[[],
+    Awaitable[Any]],
     tear_down: Callable[[], Awaitable[Any]],
 ) -> Generator[Out, None, None]:  # fmt: skip
-    """Yield `await work(item)` for every item, at most `workers` at a time, in the order they finish; None is left out.
+    """Yield `await work(item)` for every item, at most `workers` at a time, in the order they finish; None is
+    left out.
 
-    The event loop lives in a thread of its own, so this works inside a notebook. At most `2 * workers` results wait for the
-    consumer. The first Ctrl-C lets what is in flight finish, the second cancels it; closing the generator cancels it too.
-    A `DepthbenchError` of `work` is raised here once what is in flight has finished; any other exception at once.
+    The event loop lives in a thread of its own, so this works inside a notebook. At most `2 * workers`
+    results wait for the consumer. The first Ctrl-C lets what is in flight finish, the second cancels it;
+    closing the generator cancels it too. A `DepthbenchError` of `work` is raised here once what is in flight
+    has finished; any other exception at once.
     """
     results: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     pending = iter(items)
@@ -84,9 +87,16 @@ def stream(
         if interrupted:
             raise KeyboardInterrupt
         interrupted = state["draining"] = True
-        print("\nFinishing the requests in flight; press Ctrl-C again to drop them.", file=sys.stderr, flush=True)
+        print(
+            "\nFinishing the requests in flight; press Ctrl-C again to drop them.",
+            file=sys.stderr,
+            flush=True,
+        )
 
-    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
     if ours:
         signal.signal(signal.SIGINT, on_interrupt)
     thread.start()

@@ -1,4 +1,6 @@
-"""Ask a model reliably: cache, concurrency limit, circuit breaker, deadline and retries around any provider."""
+"""Ask a model reliably: cache, concurrency limit, circuit breaker, deadline and retries around any
+provider.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,15 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from harness.cache import ReplyCache
+from harness.books.prices import Price
 from harness.contracts import Outcome
 from harness.errors import UserError
-from harness.prices import Price
 from solvers.llm.booking import Tally
 from solvers.llm.keys import redact
 from solvers.llm.limits import AdaptiveLimit, Breaker
 from solvers.llm.protocol import Call, CallError, Provider, Reply, Tokens
 from solvers.llm.purse import Purse
+from solvers.llm.reply_cache import ReplyCache
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -55,7 +57,8 @@ class Client:
             error = state.outcome.exception() if state.outcome else None
             if not isinstance(error, CallError) or error.retry_after is None:
                 return backoff(state)
-            return 0.0 if error.rate_limited else error.retry_after  # a rate-limited request has waited already
+            # a rate-limited request has waited already
+            return 0.0 if error.rate_limited else error.retry_after
 
         self._retrying = AsyncRetrying(
             stop=stop_after_attempt(max_retries + 1),
@@ -84,7 +87,10 @@ class Client:
                 raise UserError(
                     f"{self._where} refused the request: {error}.",
                     rule="Every other request would fare the same, so the run stops; what is recorded stays.",
-                    next_step="Check the key (-S api_key_env=NAME names its variable), the model's name and the credit.",
+                    next_step=(
+                        "Check the key (-S api_key_env=NAME names its variable), the model's name "
+                        "and the credit."
+                    ),
                 ) from None
             raise
         usd = self._cost(reply)
@@ -112,7 +118,8 @@ class Client:
                 if error.rate_limited:
                     self._limit.rate_limited(generation)
                     if error.retry_after is not None and error.retryable:
-                        await asyncio.sleep(error.retry_after)  # in its slot: that too slows down what the server finds too fast
+                        # in its slot: that too slows down what the server finds too fast
+                        await asyncio.sleep(error.retry_after)
                 raise
             self._breaker.succeeded()
             self._limit.succeeded()

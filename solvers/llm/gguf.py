@@ -1,4 +1,6 @@
-"""Read the parameter ledger of a local model from its GGUF file (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md)."""
+"""Read the parameter ledger of a local model from its GGUF file
+(https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def parameters(path: Path) -> Parameters:
             raise UserError(f"{path} is not a GGUF file.", next_step="Name a model file for llama.cpp.")
         (version,) = _read(file, "<I")
         if version not in (2, 3):
-            raise UserError(f"{path} is a GGUF file of version {version}.", rule="Versions 2 and 3 can be read.")
+            raise UserError(
+                f"{path} is a GGUF file of version {version}.", rule="Versions 2 and 3 can be read."
+            )
         tensors, entries = _read(file, "<QQ")
         for _ in range(entries):
             _string(file)

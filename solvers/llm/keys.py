@@ -1,4 +1,6 @@
-"""API keys: from the environment or the operating system's keyring, sent only where they belong, never shown."""
+"""API keys: from the environment or the operating system's keyring, sent only where they belong, never
+shown.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from harness.errors import UserError
 def find_key(variable: str | None, default_variable: str | None, base_url: str | None) -> str | None:
     """Return the key to send, or None for none.
 
-    A `variable` the user named must hold a key. The provider's own variable is read only for the provider's own address, so
-    that a base URL, mistyped or foreign, never receives it.
+    A `variable` the user named must hold a key. The provider's own variable is read only for the provider's
+    own address, so that a base URL, mistyped or foreign, never receives it.
     """
     if variable is None and base_url is not None:
         return None
@@ -24,21 +26,30 @@ def find_key(variable: str | None, default_variable: str | None, base_url: str |
     if not key:
         raise UserError(
             f"No API key in {name}.",
-            rule=f"Keys come from the environment or the system's keyring (service depthbench, user {name}), never from options.",
-            next_step=f"export {name}=…, or name another variable with -S api_key_env=NAME, or a server with -S base_url=URL.",
+            rule=(
+                "Keys come from the environment or the system's keyring (service depthbench, user "
+                f"{name}), never from options."
+            ),
+            next_step=(
+                f"export {name}=…, or name another variable with -S api_key_env=NAME, or a server "
+                "with -S base_url=URL."
+            ),
         )
     return key
 
 
 def check_base_url(base_url: str | None) -> None:
-    """Refuse an address that is malformed or that would carry a secret into the records, or a key in the clear."""
+    """Refuse an address that is malformed or that would carry a secret into the records, or a key in the
+    clear.
+    """
     if base_url is None:
         return
     parts = urlsplit(base_url)
     shown = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UserError(
-            f"base_url {shown!r} is not a web address.", next_step="For example -S base_url=http://127.0.0.1:8080/v1."
+            f"base_url {shown!r} is not a web address.",
+            next_step="For example -S base_url=http://127.0.0.1:8080/v1.",
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UserError(

@@ -1,4 +1,6 @@
-"""How hard a provider is pressed: a concurrency limit that adapts, and a circuit breaker that waits an outage out."""
+"""How hard a provider is pressed: a concurrency limit that adapts, and a circuit breaker that waits an
+outage out.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ class OutageError(RunError):
 
 
 class AdaptiveLimit:
-    """Bound the requests in flight: additive increase, multiplicative decrease, as TCP does (Chiu & Jain 1989).
+    """Bound the requests in flight: additive increase, multiplicative decrease, as TCP does (Chiu & Jain
+    1989).
 
-    A rate-limited reply halves the limit, once for all requests sent before the last halving; each full round of successes
-    raises it by one, up to `ceiling`.
+    A rate-limited reply halves the limit, once for all requests sent before the last halving; each full round
+    of successes raises it by one, up to `ceiling`.
     """
 
     def __init__(self, ceiling: int) -> None:
@@ -69,9 +72,10 @@ class AdaptiveLimit:
 class Breaker:
     """Stop sending when a server is down: requests then wait, and one at a time tries again.
 
-    The circuit opens when as many requests as may be in flight, and at least `LEAST`, found the server down at their first
-    try, with no success between. The pause before a try doubles from `PAUSE` seconds; a success closes the circuit. An
-    outage longer than `PATIENCE` seconds raises `OutageError`: what is left then stays not run instead of being failed.
+    The circuit opens when as many requests as may be in flight, and at least `LEAST`, found the server down
+    at their first try, with no success between. The pause before a try doubles from `PAUSE` seconds; a
+    success closes the circuit. An outage longer than `PATIENCE` seconds raises `OutageError`: what is left
+    then stays not run instead of being failed.
     """
 
     LEAST = 10
@@ -96,7 +100,8 @@ class Breaker:
             if seconds is not None:  # else the probe before us went through
                 if seconds > self.PATIENCE:
                     raise OutageError(
-                        f"The server has been failing for {seconds / 60:.0f} minutes, last with: {self._last_words}."
+                        f"The server has been failing for {seconds / 60:.0f} minutes, last with: "
+                        f"{self._last_words}."
                     )
                 await asyncio.sleep(min(self.PAUSE * 2**self._probes, 60.0))
                 self._probes += 1

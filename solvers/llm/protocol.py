@@ -1,4 +1,6 @@
-"""What the parts of the LLM solver say to one another: a `Call` goes to a `Provider`, a `Reply` or a `CallError` comes back."""
+"""What the parts of the LLM solver say to one another: a `Call` goes to a `Provider`, a `Reply` or a
+`CallError` comes back.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class Tokens:
     cached: int | None = None
     output: int | None = None  # reasoning included
     reasoning: int | None = None
-    cache_write: int | None = None  # of input, those written to the provider's prompt cache at a price of their own
+    # of input, those written to the provider's prompt cache at a price of their own
+    cache_write: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +58,9 @@ class Reply:
 class CallError(ProviderError):
     """One request failed.
 
-    fatal: every other request would fail too (a wrong key, no such model, no credit). may_cost: the model may have worked,
-    and been charged for, before the reply was lost; an HTTP error status says that it has not. outage: the server is down
-    or overloaded, whatever it is asked.
+    fatal: every other request would fail too (a wrong key, no such model, no credit). may_cost: the model may
+    have worked, and been charged for, before the reply was lost; an HTTP error status says that it has not.
+    outage: the server is down or overloaded, whatever it is asked.
     """
 
     def __init__(
@@ -88,7 +91,9 @@ class Endpoint:
 
 
 class Provider(Protocol):
-    """A way to reach models. Implementations import their SDK in `__init__`, which runs inside the event loop."""
+    """A way to reach models. Implementations import their SDK in `__init__`, which runs inside the event
+    loop.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None: ...
 

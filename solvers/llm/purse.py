@@ -10,8 +10,8 @@ from harness.errors import RunError
 class Purse:
     """Counts the dollars of one run. Without a cap it only counts.
 
-    The forecast for an attempt is the mean of those that finished. Until one has, attempts go one at a time; when the
-    next might not fit beside those under way, it waits for one of them to finish.
+    The forecast for an attempt is the mean of those that finished. Until one has, attempts go one at a time;
+    when the next might not fit beside those under way, it waits for one of them to finish.
     """
 
     def __init__(self, cap_usd: float | None, spent_usd: float) -> None:
@@ -56,7 +56,9 @@ class Purse:
             self._blind = True
 
     def lose(self) -> None:
-        """Reckon a reply that was lost on the way at the mean of the attempts so far: it may have been charged."""
+        """Reckon a reply that was lost on the way at the mean of the attempts so far: it may have been
+        charged.
+        """
         if self._finished:
             self.spent += self._finished_usd / self._finished
 
@@ -72,6 +74,13 @@ class Purse:
 
     def _why(self) -> str:
         if self._blind:
-            return f"The server did not report a reply's tokens, so the cost cap of ${self.cap:g} cannot be kept."
-        mean = f", and an attempt costs about ${self._finished_usd / self._finished:.4g}" if self._finished else ""
+            return (
+                f"The server did not report a reply's tokens, so the cost cap of ${self.cap:g} cannot "
+                "be kept."
+            )
+        mean = (
+            f", and an attempt costs about ${self._finished_usd / self._finished:.4g}"
+            if self._finished
+            else ""
+        )
         return f"The cost cap of ${self.cap:g} is reached: ${self.spent:.6g} spent{mean}."

@@ -1,8 +1,9 @@
-"""Run a program nobody has read: no network, no files but its own folder, no processes, bounded CPU, memory, output and time.
+"""Run a program nobody has read: no network, no files but its own folder, no processes, bounded CPU, memory,
+output and time.
 
-The walls are bubblewrap's (https://github.com/containers/bubblewrap): new user, network, process, IPC and UTS namespaces, the
-system's libraries read-only, one folder in memory to write to, a seccomp filter. The limits are the kernel's (setrlimit).
-Linux only.
+The walls are bubblewrap's (https://github.com/containers/bubblewrap): new user, network, process, IPC and UTS
+namespaces, the system's libraries read-only, one folder in memory to write to, a seccomp filter. The limits
+are the kernel's (setrlimit). Linux only.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ SYSTEM_CALLS = {"x86_64": (0xC000003E, 56, (57, 58)), "aarch64": (0xC00000B7, 22
 """Audit name of the architecture, its clone, and its calls that only fork (linux/audit.h, asm/unistd.h)."""
 
 KILLED = (137, 152, -signal.SIGKILL, -signal.SIGXCPU)
-"""Statuses of a program that the kernel ended for its limits, as bubblewrap passes them on and as we see them without."""
+"""Statuses of a program that the kernel ended for its limits, as bubblewrap passes them on and as we see
+them without.
+"""
 
 LIMITS = """
 import os, resource, sys
@@ -69,10 +72,15 @@ def require_sandbox() -> str:
         raise UserError(
             "The strategy 'code' runs programs that a model wrote, and there is no sandbox for them here.",
             rule="Without one they could read and change your files.",
-            next_step="Install bubblewrap (apt install bubblewrap), or give -S sandbox=off in a disposable container.",
+            next_step=(
+                "Install bubblewrap (apt install bubblewrap), or give -S sandbox=off in a disposable "
+                "container."
+            ),
         )
     python = str(Path(sys.executable).resolve())
-    trial = subprocess.run([found, *_walls(python), python, "-I", "-S", "-c", ""], capture_output=True, text=True)
+    trial = subprocess.run(
+        [found, *_walls(python), python, "-I", "-S", "-c", ""], capture_output=True, text=True
+    )
     if trial.returncode:  # a container or a system that forbids user namespaces
         raise UserError(
             f"bubblewrap does not work here: {trial.stderr.strip().splitlines()[-1:] or trial.returncode}.",
@@ -82,7 +90,9 @@ def require_sandbox() -> str:
 
 
 async def run_program(source: str, *, seconds: float, walls: bool) -> Finished:
-    """Run Python source without input. `walls=False` leaves bubblewrap out: the limits remain, files and network are open."""
+    """Run Python source without input. `walls=False` leaves bubblewrap out: the limits remain, files and
+    network are open.
+    """
     python = str(Path(sys.executable).resolve())
     limited = [python, "-I", "-S", "-c", LIMITS, str(math.ceil(seconds)), str(MEMORY_BYTES)]
     async with _places(), _no_forks() as filter_file:
@@ -108,7 +118,8 @@ async def run_program(source: str, *, seconds: float, walls: bool) -> Finished:
             trouble = f"it ran longer than {seconds:g} s"
         finally:
             if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)  # inside the walls everything dies with the first process
+                # inside the walls everything dies with the first process
+                os.killpg(process.pid, signal.SIGKILL)
                 await _drain(process)
     if trouble is None and process.returncode in KILLED:
         trouble = f"it was killed for using more than {seconds:g} s of CPU, or too much memory"
@@ -141,17 +152,26 @@ async def _read(process: asyncio.subprocess.Process, output: bytearray) -> str |
 async def _no_forks() -> AsyncIterator[IO[bytes]]:
     """Give a file with a seccomp filter (classic BPF) that lets a program start threads but no process.
 
-    A limit on processes would not do: the kernel does not hold a superuser to it, and a fork bomb outruns whoever counts.
+    A limit on processes would not do: the kernel does not hold a superuser to it, and a fork bomb outruns
+    whoever counts.
     """
     audit, clone, forks = SYSTEM_CALLS[platform.machine()]
     load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
     allow, kill, fails, missing = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
     code = [(load, 0, 0, 4), (equal, 1, 0, audit), (give, 0, 0, kill), (load, 0, 0, 0)]
-    code += [(at_least, 0, 1, 0x40000000), (give, 0, 0, kill)]  # the x32 numbers are another way to say the same calls
+    # the x32 numbers are another way to say the same calls
+    code += [(at_least, 0, 1, 0x40000000), (give, 0, 0, kill)]
     for number in forks:
         code += [(equal, 0, 1, number), (give, 0, 0, fails)]
-    code += [(equal, 0, 1, CLONE3), (give, 0, 0, missing)]  # its flags are out of a filter's sight; callers fall back on clone
-    code += [(equal, 0, 3, clone), (load, 0, 0, 16), (any_bit, 1, 0, CLONE_THREAD), (give, 0, 0, fails), (give, 0, 0, allow)]
+    # its flags are out of a filter's sight; callers fall back on clone
+    code += [(equal, 0, 1, CLONE3), (give, 0, 0, missing)]
+    code += [
+        (equal, 0, 3, clone),
+        (load, 0, 0, 16),
+        (any_bit, 1, 0, CLONE_THREAD),
+        (give, 0, 0, fails),
+        (give, 0, 0, allow),
+    ]
     with tempfile.TemporaryFile() as file:
         file.write(b"".join(struct.pack("=HBBI", *instruction) for instruction in code))
         file.seek(0)
@@ -170,7 +190,9 @@ _PLACES: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
 
 
 def _walls(python: str) -> list[str]:
-    """Return bubblewrap's arguments: read-only system and interpreter, an empty folder in memory, nothing else."""
+    """Return bubblewrap's arguments: read-only system and interpreter, an empty folder in memory, nothing
+    else.
+    """
     system = [path for path in ("/usr", "/bin", "/lib", "/lib64") if Path(path).exists()]
     interpreter = {str(Path(python).parent.parent), sysconfig.get_paths()["stdlib"]}
     shown = [*system, *sorted(path for path in interpreter if not path.startswith("/usr/"))]

@@ -1,7 +1,7 @@
 """Language models as solvers: concurrent requests to any provider, every reply and every failure booked.
 
-Data flow of one attempt: style writes the messages -> client asks (cache, limits, retries, deadline) -> style reads the reply
--> search picks a candidate -> the attempt is yielded with all its calls in the books.
+Data flow of one attempt: style writes the messages -> client asks (cache, limits, retries, deadline) -> style
+reads the reply -> search picks a candidate -> the attempt is yielded with all its calls in the books.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import prices
-from harness.cache import ReplyCache, key_of
+from harness.books import prices
+from harness.books.prices import Price
 from harness.contracts import Attempt, Budget, Outcome, Puzzle, SolverCard, TaskView, Unparsed
 from harness.errors import RunError, UserError, did_you_mean
-from harness.prices import Price
 from harness.randomness import seed_of
-from harness.records import collector_paused
+from harness.records.folder import collector_paused
 from solvers.llm import strategies
 from solvers.llm.batch import SIZE, Batched
 from solvers.llm.booking import Tally, shorten
@@ -30,6 +29,7 @@ from solvers.llm.prompts import VERSION
 from solvers.llm.protocol import Call, CallError, Endpoint, Message, Reply
 from solvers.llm.providers import PROVIDERS
 from solvers.llm.purse import Purse
+from solvers.llm.reply_cache import ReplyCache, key_of
 
 DEFAULT_CONNECTIONS = 32
 BATCH_SECONDS = 26 * 3600.0  # providers promise 24 hours
@@ -43,7 +43,8 @@ class LlmSolver:
     model: str
     provider: str | None = None  # None: "local" for models named local/…, else "openai"
     base_url: str | None = None
-    api_key_env: str | None = field(default=None, compare=False)  # name of the environment variable that holds the key
+    # name of the environment variable that holds the key
+    api_key_env: str | None = field(default=None, compare=False)
     strategy: str = "cot"  # a style, a search, or STYLE+SEARCH: see solvers/llm/strategies
     samples: int | None = None  # replies per attempt, of self-consistency and best-of-n
     rounds: int | None = None  # replies per attempt, of refine
@@ -54,7 +55,8 @@ class LlmSolver:
     max_tokens: int | None = None
     reasoning_effort: str | None = None
     thinking_tokens: int | None = None
-    prompt_caching: bool | None = None  # ask the provider to keep the prompt for the next call, where it must be asked
+    # ask the provider to keep the prompt for the next call, where it must be asked
+    prompt_caching: bool | None = None
     seed: int | None = None  # sent to the server, varied per attempt and sample; None sends none
     timeout: float = 600.0  # seconds per request
     puzzle_timeout: float | None = None  # seconds per attempt, all requests and retries together
@@ -66,17 +68,24 @@ class LlmSolver:
 
     def __post_init__(self) -> None:
         if self.provider_name not in PROVIDERS:
-            raise UserError(f"Unknown provider {self.provider!r}.", rule=did_you_mean(self.provider_name, PROVIDERS))
+            raise UserError(
+                f"Unknown provider {self.provider!r}.", rule=did_you_mean(self.provider_name, PROVIDERS)
+            )
         check_base_url(self.base_url)
         strategies.build(self.strategy, vars(self))
         for name in ("timeout", "puzzle_timeout"):
             if (seconds := getattr(self, name)) is not None and not seconds > 0:
-                raise UserError(f"{name}={seconds} is not a time in seconds.", rule="It must be greater than 0.")
+                raise UserError(
+                    f"{name}={seconds} is not a time in seconds.", rule="It must be greater than 0."
+                )
         for name in ("max_tokens", "thinking_tokens"):
             if (tokens := getattr(self, name)) is not None and tokens < 1:
                 raise UserError(f"{name}={tokens} leaves nothing to say.", rule="It must be at least 1.")
         if (self.usd_per_million_input is None) != (self.usd_per_million_output is None):
-            raise UserError("One of usd_per_million_input and usd_per_million_output is missing.", rule="Give both or neither.")
+            raise UserError(
+                "One of usd_per_million_input and usd_per_million_output is missing.",
+                rule="Give both or neither.",
+            )
         if self.max_retries < 0:
             raise UserError(f"max_retries={self.max_retries} is negative.", rule="It must be at least 0.")
 
@@ -93,7 +102,12 @@ class LlmSolver:
         from solvers.llm.providers.local import model_file
 
         weights = model_file(self.model)
-        return replace(card, parameters=gguf.parameters(weights), weights_sha256=gguf.weights_sha256(weights), device="cpu")
+        return replace(
+            card,
+            parameters=gguf.parameters(weights),
+            weights_sha256=gguf.weights_sha256(weights),
+            device="cpu",
+        )
 
     @property
     def price(self) -> Price | None:
@@ -111,20 +125,29 @@ class LlmSolver:
     def preview(self, task: TaskView, puzzle: Puzzle) -> str:
         """Return the text of the first request for a puzzle, sending nothing."""
         style, _ = strategies.build(self.strategy, vars(self))
-        return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in style.messages(task, puzzle))
+        return "\n\n".join(
+            f"[{message['role']}]\n{message['content']}" for message in style.messages(task, puzzle)
+        )
 
     def solve(self, task: TaskView, puzzles: Sequence[Puzzle], budget: Budget) -> Iterator[Attempt]:
-        """Yield attempts as replies come. Raises RunError, leaving the rest not run, at the cost cap or in a long outage."""
+        """Yield attempts as replies come. Raises RunError, leaving the rest not run, at the cost cap or in
+        a long outage.
+        """
         if budget.max_connections is not None and budget.max_connections < 1:
-            raise UserError(f"{budget.max_connections} connections cannot carry a request.", next_step="Give at least 1.")
+            raise UserError(
+                f"{budget.max_connections} connections cannot carry a request.", next_step="Give at least 1."
+            )
         if budget.max_cost_usd is not None and self.price is None:
             raise UserError(
-                f"A cost cap of ${budget.max_cost_usd:g} needs a price, and none is known for {self.model!r}.",
+                f"A cost cap of ${budget.max_cost_usd:g} needs a price, and none is known for "
+                f"{self.model!r}.",
                 next_step="Give -S usd_per_million_input=… -S usd_per_million_output=….",
             )
         if budget.max_cost_usd is not None and self.batch:
             raise UserError(
-                "A cost cap cannot be kept with -S batch=true.", rule="A batch is charged as a whole.", next_step="Use --limit."
+                "A cost cap cannot be kept with -S batch=true.",
+                rule="A batch is charged as a whole.",
+                next_step="Use --limit.",
             )
         run = _Run(self, task, budget)
         return run.attempts([(puzzle, k) for puzzle in puzzles for k in budget.wanted(puzzle.id)])
@@ -153,9 +176,15 @@ class _Run:
                 )
         for option in getattr(self._module, "NEEDED", ()):
             if getattr(self.solver, option) is None:
-                raise UserError(f"The provider {self.solver.provider_name!r} needs {option}.", next_step=f"Give -S {option}=….")
+                raise UserError(
+                    f"The provider {self.solver.provider_name!r} needs {option}.",
+                    next_step=f"Give -S {option}=….",
+                )
         if self.solver.batch and not hasattr(getattr(self._module, self._provider_name), "submit"):
-            raise UserError(f"The provider {self.solver.provider_name!r} has no batch API.", next_step="Leave -S batch out.")
+            raise UserError(
+                f"The provider {self.solver.provider_name!r} has no batch API.",
+                next_step="Leave -S batch out.",
+            )
         self._key = find_key(self.solver.api_key_env, self._module.KEY, self.solver.base_url)
 
         self.identity = {
@@ -170,7 +199,11 @@ class _Run:
     def attempts(self, pairs: Sequence[tuple[Puzzle, int]]) -> Iterator[Attempt]:
         done = 0
         results = stream(
-            pairs, self.attempt, workers=min(self.connections, len(pairs)) or 1, set_up=self.open, tear_down=self.close
+            pairs,
+            self.attempt,
+            workers=min(self.connections, len(pairs)) or 1,
+            set_up=self.open,
+            tear_down=self.close,
         )
         try:
             for attempt in results:
@@ -180,14 +213,18 @@ class _Run:
             raise RunError(
                 str(error),
                 rule=f"Of {len(pairs)} attempts {done} were made, and {len(pairs) - done} are left, not run.",
-                next_step="The same command, with a higher --max-cost if that was the reason, goes on from here.",
+                next_step=(
+                    "The same command, with a higher --max-cost if that was the reason, goes on from here."
+                ),
             ) from None
         finally:
             results.close()
 
     async def open(self) -> None:
         s = self.solver
-        endpoint = Endpoint(base_url=s.base_url, key=self._key, max_connections=self.connections, timeout=s.timeout)
+        endpoint = Endpoint(
+            base_url=s.base_url, key=self._key, max_connections=self.connections, timeout=s.timeout
+        )
         with collector_paused():  # thousands of classes are made when an SDK is imported
             provider = getattr(self._module, self._provider_name)(endpoint)
         if s.batch:
@@ -213,7 +250,9 @@ class _Run:
             await self.client.close()
 
     async def attempt(self, pair: tuple[Puzzle, int]) -> Attempt:
-        """Make one attempt; transient failures are tried again as often as the budget's `retry_on_error` says."""
+        """Make one attempt; transient failures are tried again as often as the budget's `retry_on_error`
+        says.
+        """
         puzzle, k = pair
         tally = Tally()
         await self.purse.start()
@@ -227,7 +266,12 @@ class _Run:
         return replace(
             done,
             usage=tally.usage(),
-            detail={**done.detail, **tally.detail(), "prompt_version": VERSION, **({"batch": True} if self.solver.batch else {})},
+            detail={
+                **done.detail,
+                **tally.detail(),
+                "prompt_version": VERSION,
+                **({"batch": True} if self.solver.batch else {}),
+            },
         )
 
     async def _once(self, puzzle: Puzzle, k: int, tally: Tally) -> Attempt:
@@ -238,7 +282,9 @@ class _Run:
                 found = await self.search.run(self.task, puzzle, self.style, self._asker(puzzle, k, tally))
         except TimeoutError:
             tally.failed(may_cost=True)
-            return replace(blank, outcome=Outcome.TIMED_OUT, detail={"error": f"no answer within {limit:g} s"})
+            return replace(
+                blank, outcome=Outcome.TIMED_OUT, detail={"error": f"no answer within {limit:g} s"}
+            )
         except CallError as error:
             return replace(blank, outcome=error.outcome, detail={"error": str(error)})
         reply, detail = shorten(found.reply)
@@ -261,7 +307,11 @@ class _Run:
 
         async def ask(messages: Sequence[Message], sample: int) -> Reply:
             assert self.client is not None  # `open` ran first
-            seed = None if s.seed is None else seed_of("llm", s.seed, self.budget.seed, puzzle.id, k, sample) % 2**31
+            seed = (
+                None
+                if s.seed is None
+                else seed_of("llm", s.seed, self.budget.seed, puzzle.id, k, sample) % 2**31
+            )
             call = Call(
                 model=s.model,
                 messages=tuple(messages),

@@ -1,7 +1,9 @@
-"""What the openai and anthropic SDKs share: aiohttp below them, a size limit on replies, and their errors turned into ours.
+"""What the openai and anthropic SDKs share: aiohttp below them, a size limit on replies, and their errors
+turned into ours.
 
-httpx alone spends about 3 ms of CPU on a request at 100 connections; with aiohttp below it and the SDK's `post` in place of
-its typed methods it is about 0.7 ms. Reading the JSON ourselves also lets odd servers through that the typed models reject.
+httpx alone spends about 3 ms of CPU on a request at 100 connections; with aiohttp below it and the SDK's
+`post` in place of its typed methods it is about 0.7 ms. Reading the JSON ourselves also lets odd servers
+through that the typed models reject.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ def http_client(sdk: Any, max_connections: int) -> Any:
     stream_class = type("LimitedStream", (_Limited, httpx.AsyncByteStream), {})
 
     async def limit(response: Any) -> None:
-        results = response.request.url.path.endswith(("/content", "/results"))  # of a batch, at openai and at anthropic
+        # of a batch, at openai and at anthropic
+        results = response.request.url.path.endswith(("/content", "/results"))
         response.stream = stream_class(response.stream, MAX_BATCH_BYTES if results else MAX_BYTES)
 
     return sdk.DefaultAioHttpClient(
@@ -71,7 +74,9 @@ def http_client(sdk: Any, max_connections: int) -> Any:
 
 
 def failure(error: Exception) -> CallError | None:
-    """Turn an exception of an SDK, of its transport, or of reading the body into a `CallError`; None if it is a bug."""
+    """Turn an exception of an SDK, of its transport, or of reading the body into a `CallError`; None if it
+    is a bug.
+    """
     chain = [error]
     while cause := (chain[-1].__cause__ or chain[-1].__context__):
         if not isinstance(cause, Exception) or cause in chain:
@@ -80,7 +85,10 @@ def failure(error: Exception) -> CallError | None:
     for link in chain:
         if isinstance(link, CallError):
             return link
-    if not isinstance(error, OSError | EOFError) and type(error).__module__.partition(".")[0] not in LIBRARIES:
+    if (
+        not isinstance(error, OSError | EOFError)
+        and type(error).__module__.partition(".")[0] not in LIBRARIES
+    ):
         return None
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
@@ -96,7 +104,9 @@ def failure(error: Exception) -> CallError | None:
 def status_failure(status: int, body: Any, headers: Mapping[str, str], fallback: str = "") -> CallError:
     """Turn an HTTP error status, or an error object sent with status 200, into a `CallError`."""
     error = member(body, "error") if member(body, "error") is not None else body
-    words = member(error, "message") or (error if isinstance(error, str) else None) or fallback or "no message"
+    words = (
+        member(error, "message") or (error if isinstance(error, str) else None) or fallback or "no message"
+    )
     kind = member(error, "code") or member(error, "type")
     if kind in ("content_filter", "content_policy_violation"):
         return CallError(f"HTTP {status}: {str(words)[:500]}", outcome=Outcome.REFUSED, may_cost=False)
@@ -113,7 +123,9 @@ def status_failure(status: int, body: Any, headers: Mapping[str, str], fallback:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After in seconds (RFC 9110 §10.2.3: a number or a date), or the `retry-after-ms` some servers send."""
+    """Read Retry-After in seconds (RFC 9110 §10.2.3: a number or a date), or the `retry-after-ms` some
+    servers send.
+    """
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         text = headers.get(name)
         if not text:

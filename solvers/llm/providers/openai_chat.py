@@ -1,4 +1,6 @@
-"""Chat completions through the openai package: OpenAI itself, and every server that speaks the protocol (`base_url`)."""
+"""Chat completions through the openai package: OpenAI itself, and every server that speaks the protocol
+(`base_url`).
+"""
 
 from __future__ import annotations
 
@@ -42,14 +44,17 @@ class OpenAIChat:
             raise failed from error
 
     def body(self, call: Call) -> dict[str, Any]:
-        limit = "max_completion_tokens" if self._is_openai else "max_tokens"  # other servers know the older name only
+        # other servers know the older name only
+        limit = "max_completion_tokens" if self._is_openai else "max_tokens"
         options = {
             limit: call.max_tokens,
             "temperature": call.temperature,
             "seed": call.seed,
             "reasoning_effort": call.reasoning_effort,
         }
-        return {"model": call.model, "messages": list(call.messages)} | {k: v for k, v in options.items() if v is not None}
+        return {"model": call.model, "messages": list(call.messages)} | {
+            k: v for k, v in options.items() if v is not None
+        }
 
     def read(self, body: dict[str, Any]) -> Reply:
         return read_completion(body)
@@ -57,11 +62,18 @@ class OpenAIChat:
     async def submit(self, calls: Sequence[tuple[str, Call]]) -> str:
         """Upload the calls as a file and make a batch of it: https://platform.openai.com/docs/guides/batch"""
         url = f"/v1{self.path}"
-        lines = [json.dumps({"custom_id": n, "method": "POST", "url": url, "body": self.body(call)}) for n, call in calls]
+        lines = [
+            json.dumps({"custom_id": n, "method": "POST", "url": url, "body": self.body(call)})
+            for n, call in calls
+        ]
         try:
-            file = await self._client.files.create(file=("batch.jsonl", "\n".join(lines).encode()), purpose="batch")
+            file = await self._client.files.create(
+                file=("batch.jsonl", "\n".join(lines).encode()), purpose="batch"
+            )
             wanted = {"input_file_id": file.id, "endpoint": url, "completion_window": "24h"}
-            return str(json_body(await self._client.post("/batches", body=wanted, cast_to=self._response))["id"])
+            return str(
+                json_body(await self._client.post("/batches", body=wanted, cast_to=self._response))["id"]
+            )
         except Exception as error:
             raise failure(error) or error from error
 
@@ -102,7 +114,8 @@ def read_completion(body: dict[str, Any]) -> Reply:
     if not isinstance(message, dict):
         raise CallError("the reply holds no message", retryable=True)
     reason = member(choice, "finish_reason")
-    refusal = message.get("refusal") or member(message, "provider_specific_fields", "refusal")  # the second is litellm's place
+    # the second is litellm's place
+    refusal = message.get("refusal") or member(message, "provider_specific_fields", "refusal")
     refused = reason == "content_filter" or isinstance(refusal, str)
     return Reply(
         text=text_of(message.get("content")) or (refusal or "" if refused else ""),

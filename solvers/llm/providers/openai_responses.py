@@ -30,7 +30,12 @@ class OpenAIResponses(OpenAIChat):
         output = body.get("output")
         if not isinstance(output, list) or body.get("status") not in ("completed", "incomplete"):
             raise CallError(f"the response is {body.get('status')!r} and holds no output", retryable=True)
-        parts = [part for item in output if member(item, "type") == "message" for part in member(item, "content") or []]
+        parts = [
+            part
+            for item in output
+            if member(item, "type") == "message"
+            for part in member(item, "content") or []
+        ]
         refusals = [text for part in parts if isinstance(text := member(part, "refusal"), str)]
         reason = member(body.get("incomplete_details"), "reason")
         refused = bool(refusals) or reason == "content_filter"

@@ -1,7 +1,9 @@
-"""Replies from a file: a recorded run, or JSON. Costs nothing, so that parsers and prompts can be tried on real replies.
+"""Replies from a file: a recorded run, or JSON. Costs nothing, so that parsers and prompts can be tried on
+real replies.
 
-`-S model=results/runs/…` replays a run folder: outcomes and token counts too, one reply for each attempt. `-S model=x.json`
-holds {"puzzle id": "reply"} or, for several attempts or several samples, {"puzzle id": ["reply", …]}.
+`-S model=results/runs/…` replays a run folder: outcomes and token counts too, one reply for each attempt. `-S
+model=x.json` holds {"puzzle id": "reply"} or, for several attempts or several samples, {"puzzle id":
+["reply", …]}.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ class Replay:
         found = self._replies.get(call.puzzle_id, [])
         number = call.attempt + call.sample
         if number >= len(found) or found[number] is None:
-            raise CallError(f"no reply {number} for {call.puzzle_id} is recorded in {call.model}", may_cost=False)
+            raise CallError(
+                f"no reply {number} for {call.puzzle_id} is recorded in {call.model}", may_cost=False
+            )
         reply = found[number]
         if isinstance(reply, CallError):
             raise reply
@@ -45,19 +49,29 @@ class Replay:
 
 
 def read_replies(path: Path) -> dict[str, list[Any]]:
-    """Return {puzzle id: replies in order}, each a `Reply`, a `CallError`, or None where none was recorded."""
+    """Return {puzzle id: replies in order}, each a `Reply`, a `CallError`, or None where none was
+    recorded.
+    """
     if (path / "attempts.jsonl").is_file():
         return _read_run(path / "attempts.jsonl")
     try:
         body = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(
-            f"No replies can be read from {str(path)!r}: {error}.", next_step="Name a run folder or a JSON file."
+            f"No replies can be read from {str(path)!r}: {error}.",
+            next_step="Name a run folder or a JSON file.",
         ) from error
-    lists = {name: [value] if isinstance(value, str) else value for name, value in body.items()} if isinstance(body, dict) else {}
-    if not lists or not all(isinstance(v, list) and all(isinstance(text, str) for text in v) for v in lists.values()):
+    lists = (
+        {name: [value] if isinstance(value, str) else value for name, value in body.items()}
+        if isinstance(body, dict)
+        else {}
+    )
+    if not lists or not all(
+        isinstance(v, list) and all(isinstance(text, str) for text in v) for v in lists.values()
+    ):
         raise UserError(
-            f"{path} is not a file of replies.", rule='Its form is {"puzzle id": "reply"} or {"puzzle id": ["reply", …]}.'
+            f"{path} is not a file of replies.",
+            rule='Its form is {"puzzle id": "reply"} or {"puzzle id": ["reply", …]}.',
         )
     return {name: [Reply(text=text) for text in texts] for name, texts in lists.items()}
 
@@ -78,8 +92,14 @@ def _read_run(path: Path) -> dict[str, list[Any]]:
 def _recorded(record: dict[str, Any]) -> Any:
     outcome, detail, usage = Outcome(record["outcome"]), record.get("detail", {}), record.get("usage", {})
     if outcome in (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT) or "reply" not in record:
-        kept = outcome if outcome in (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT, Outcome.REFUSED) else Outcome.PROVIDER_ERROR
-        return CallError(detail.get("error", "nothing is recorded of the reply"), outcome=kept, may_cost=False)
+        kept = (
+            outcome
+            if outcome in (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT, Outcome.REFUSED)
+            else Outcome.PROVIDER_ERROR
+        )
+        return CallError(
+            detail.get("error", "nothing is recorded of the reply"), outcome=kept, may_cost=False
+        )
     tokens = {name: count(usage.get(f"{name}_tokens")) for name in ("input", "cached", "output", "reasoning")}
     return Reply(
         text=record["reply"],

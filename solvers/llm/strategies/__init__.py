@@ -1,4 +1,5 @@
-"""Ways to spend calls on a puzzle, joined with "+": how to put the question (a *style*), then how to search with it.
+"""Ways to spend calls on a puzzle, joined with "+": how to put the question (a *style*), then how to search
+with it.
 
 `cot` is one call that thinks aloud; `direct+self-consistency` votes over samples that do not.
 """
@@ -27,7 +28,9 @@ SEARCHES = {
 
 
 OPTIONS = ("samples", "rounds", "examples", "program_seconds", "sandbox")
-"""Options that belong to some of them; each names those it needs in `uses`, and those it can do without in `may_use`."""
+"""Options that belong to some of them; each names those it needs in `uses`, and those it can do without in
+`may_use`.
+"""
 
 
 def load(name: str) -> Any:
@@ -37,7 +40,9 @@ def load(name: str) -> Any:
 
 
 def build(strategy: str, options: Mapping[str, Any]) -> tuple[Style, Search]:
-    """Build the style and the search of a strategy. Raise UserError for an option that is missing, or that has no effect."""
+    """Build the style and the search of a strategy. Raise UserError for an option that is missing, or that
+    has no effect.
+    """
     classes = [load(name) for name in split(strategy)]
     used = {name for found in classes for name in found.uses}
     known = used | {name for found in classes for name in getattr(found, "may_use", ())}
@@ -45,15 +50,22 @@ def build(strategy: str, options: Mapping[str, Any]) -> tuple[Style, Search]:
         if name in used and options[name] is None:
             raise UserError(f"The strategy {strategy!r} needs {name}.", next_step=f"Give -S {name}=….")
         if name not in known and options[name] is not None:
-            raise UserError(f"The strategy {strategy!r} has no {name}.", rule="An option that would have no effect is refused.")
+            raise UserError(
+                f"The strategy {strategy!r} has no {name}.",
+                rule="An option that would have no effect is refused.",
+            )
         if isinstance(options[name], int | float) and not options[name] > 0:
             raise UserError(f"{name}={options[name]} asks for nothing.", rule="It must be greater than 0.")
-    style, search = (found(**{n: options[n] for n in (*found.uses, *getattr(found, "may_use", ()))}) for found in classes)
+    style, search = (
+        found(**{n: options[n] for n in (*found.uses, *getattr(found, "may_use", ()))}) for found in classes
+    )
     return style, search
 
 
 def split(strategy: str) -> tuple[str, str]:
-    """Read "cot", "self-consistency" or "direct+self-consistency" as (style, search); left out they are cot and single."""
+    """Read "cot", "self-consistency" or "direct+self-consistency" as (style, search); left out they are
+    cot and single.
+    """
     style = search = None
     for part in (p.strip() for p in strategy.split("+")):
         if part in STYLES and style is None and search is None:
@@ -61,7 +73,12 @@ def split(strategy: str) -> tuple[str, str]:
         elif part in SEARCHES and search is None:
             search = part
         elif part in STYLES or part in SEARCHES:
-            raise UserError(f"strategy {strategy!r} cannot be read.", rule="It is one style, or one search, or STYLE+SEARCH.")
+            raise UserError(
+                f"strategy {strategy!r} cannot be read.",
+                rule="It is one style, or one search, or STYLE+SEARCH.",
+            )
         else:
-            raise UserError(f"strategy {strategy!r} has no part {part!r}.", rule=did_you_mean(part, STYLES | SEARCHES))
+            raise UserError(
+                f"strategy {strategy!r} has no part {part!r}.", rule=did_you_mean(part, STYLES | SEARCHES)
+            )
     return style or "cot", search or "single"

@@ -13,7 +13,9 @@ from solvers.llm.booking import outcome_of
 from solvers.llm.protocol import CallError, Message, Reply
 
 Ask = Callable[[Sequence[Message], int], Awaitable[Reply]]
-"""`await ask(messages, sample)` sends one request and books it; samples of one attempt differ by their number."""
+"""`await ask(messages, sample)` sends one request and books it; samples of one attempt differ by their
+number.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,9 @@ class Candidate:
 
 
 class Style(Protocol):
-    """How a puzzle is put to a model and how its reply is read. `uses` names the solver's options it is built from."""
+    """How a puzzle is put to a model and how its reply is read. `uses` names the solver's options it is
+    built from.
+    """
 
     uses: tuple[str, ...]
 
@@ -45,7 +49,9 @@ class Style(Protocol):
 
 
 class Search(Protocol):
-    """How many replies are asked for, and which becomes the answer. `uses` names the solver's options it is built from."""
+    """How many replies are asked for, and which becomes the answer. `uses` names the solver's options it
+    is built from.
+    """
 
     uses: tuple[str, ...]
 
@@ -60,8 +66,12 @@ async def read(task: TaskView, puzzle: Puzzle, style: Style, reply: Reply) -> Ca
     return Candidate(answer=answer, outcome=outcome_of(reply, answer), reply=reply.text)
 
 
-async def gather(task: TaskView, puzzle: Puzzle, style: Style, ask: Ask, samples: Iterable[int]) -> list[Candidate]:
-    """Ask the same question once per sample, side by side; a failed call becomes a candidate without an answer."""
+async def gather(
+    task: TaskView, puzzle: Puzzle, style: Style, ask: Ask, samples: Iterable[int]
+) -> list[Candidate]:
+    """Ask the same question once per sample, side by side; a failed call becomes a candidate without an
+    answer.
+    """
 
     async def one(sample: int) -> Candidate:
         try:

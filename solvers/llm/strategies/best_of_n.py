@@ -32,7 +32,9 @@ class BestOfN:
         if not ranked:
             return worst(candidates)
         broken_rules, sample = min(ranked)
-        return candidates[sample].chosen_from(len(candidates), {"violations": broken_rules, "valid_samples": len(ranked)})
+        return candidates[sample].chosen_from(
+            len(candidates), {"violations": broken_rules, "valid_samples": len(ranked)}
+        )
 
 
 def violations(task: TaskView, puzzle: Puzzle, candidate: Candidate) -> list[str]:

@@ -1,4 +1,6 @@
-"""Program of thoughts (Chen et al., arXiv 2211.12588): the model writes a program, and what the program prints is the answer."""
+"""Program of thoughts (Chen et al., arXiv 2211.12588): the model writes a program, and what the program
+prints is the answer.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Code:
             require_sandbox()
 
     def messages(self, task: TaskView, puzzle: Puzzle) -> list[Message]:
-        return [{"role": "user", "content": f"{task.prompt(puzzle)}\n\n{PROGRAM.format(seconds=self._seconds)}"}]
+        return [
+            {"role": "user", "content": f"{task.prompt(puzzle)}\n\n{PROGRAM.format(seconds=self._seconds)}"}
+        ]
 
     async def read(self, task: TaskView, puzzle: Puzzle, reply: str) -> Answer | Unparsed:
         blocks = BLOCK.findall(reply)

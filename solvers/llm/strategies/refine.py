@@ -1,7 +1,7 @@
 """Refine: what the rules find wrong with an answer goes back to the model, which tries again.
 
-With the same number of calls as best-of-n this measures the gap between generating and mending (Self-Refine, Madaan et al.,
-arXiv 2303.17651, with the task's rules in place of the model's own critique).
+With the same number of calls as best-of-n this measures the gap between generating and mending (Self-Refine,
+Madaan et al., arXiv 2303.17651, with the task's rules in place of the model's own critique).
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ MOST_COMPLAINTS = 10
 
 
 class Refine:
-    """At most `rounds` replies; the last well-formed answer counts. `depth` of the attempt is the number of replies."""
+    """At most `rounds` replies; the last well-formed answer counts. `depth` of the attempt is the number
+    of replies.
+    """
 
     uses = ("rounds",)
 
@@ -38,7 +40,9 @@ class Refine:
                 best, broken = candidate, violations(task, puzzle, candidate)
                 if not broken:
                     break
-                complaint = COMPLAINT.format(complaints="\n".join(f"- {rule}" for rule in broken[:MOST_COMPLAINTS]))
+                complaint = COMPLAINT.format(
+                    complaints="\n".join(f"- {rule}" for rule in broken[:MOST_COMPLAINTS])
+                )
             messages = [
                 *messages,
                 {"role": "assistant", "content": candidate.reply or "(nothing)"},

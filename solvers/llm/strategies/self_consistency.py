@@ -1,4 +1,6 @@
-"""Self-consistency (Wang et al., arXiv 2203.11171): sample several replies and take the answer most of them agree on."""
+"""Self-consistency (Wang et al., arXiv 2203.11171): sample several replies and take the answer most of
+them agree on.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from solvers.llm.strategies.base import Ask, Candidate, Style, gather, worst
 
 
 class SelfConsistency:
-    """Votes over `samples` replies; a tie goes to the answer seen first. Needs a temperature above 0 to mean anything."""
+    """Votes over `samples` replies; a tie goes to the answer seen first. Needs a temperature above 0 to
+    mean anything.
+    """
 
     uses = ("samples",)
 

@@ -1,0 +1,211 @@
+"""A task in six members: what most tasks answer alike, so that a new one says only what is its own.
+
+`BaseTask` asks for name, load, prompt, parse, judge and methods. `GeneratedTask` asks for `draw` in place of
+`load`: it seeds every item by itself and keeps splits and neighbouring seeds apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.contracts import Answer, GridCodec, Item, Key, Method, Metric, Puzzle
+from harness.errors import UserError, did_you_mean
+from harness.randomness import generator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.console import RenderableType
+
+    from harness.codecs import Symmetries
+
+SHARES = ("test", "validation", "train", "train")
+"""Which split an identity belongs to, by its hash: a quarter, a quarter, half."""
+MOST_DRAWS = 20_000  # rejected draws after which the dials are called impossible
+
+Belongs = Callable[[str | bytes], bool]
+"""Says whether a puzzle of this identity may stand in the split and under the seed that are being made."""
+
+
+class BaseTask:
+    """Defaults for a `Task`. Subclasses are frozen dataclasses; their fields are the `-T` options."""
+
+    name: str
+    version = "1"
+    splits: tuple[str, ...] = ("test",)
+    attempts = 1
+    metrics: tuple[Metric, ...] = (Metric(name="solved"),)
+    chance = 0.0
+    data_revision = "generated"
+
+    @property
+    def family(self) -> str:
+        """What weights are trained for: by default the name alone."""
+        return self.name
+
+    @property
+    def summary(self) -> str:
+        """The first line of the class's docstring."""
+        return (type(self).__doc__ or self.name).strip().partition("\n")[0]
+
+    @property
+    def grid(self) -> GridCodec | None:
+        """No grid codec: nets cannot play, everything else can."""
+        return None
+
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """The methods named `random_answer`, `greedy` and `search`, as far as they are there."""
+        return _usual_methods(self)
+
+    def violations(self, puzzle: Puzzle, answer: Answer) -> list[str] | None:
+        """The rules alone cannot tell."""
+        return None
+
+    def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
+        """Draw the payload, or the answer, as JSON; with a key green if it is the reference, else red."""
+        from rich.text import Text
+
+        shown: Any = dict(puzzle.payload) if answer is None else answer
+        text = json.dumps(shown, ensure_ascii=False, default=str)
+        if key is None or answer is None:
+            return Text(text)
+        if answer in key.answers:
+            return Text(text, style="green")
+        return Text(f"{text} (expected {json.dumps(key.answers[0], ensure_ascii=False)})", style="red")
+
+    def check_split(self, split: str) -> None:
+        """Raise UserError for a split that the task does not have."""
+        if split not in self.splits:
+            raise UserError(f"{self.name} has no split {split!r}.", rule=did_you_mean(split, self.splits))
+
+
+def methods_of(task: Any) -> Mapping[str, Method]:
+    """Return the methods of any task, also of one older than `Task.methods`."""
+    found: Mapping[str, Method] = task.methods if hasattr(task, "methods") else _usual_methods(task)
+    return found
+
+
+def _usual_methods(task: Any) -> dict[str, Method]:
+    found: dict[str, Method] = {}
+    if draw := getattr(task, "random_answer", None):
+        found["random"] = draw
+    for name in ("greedy", "search"):
+        if play := getattr(task, name, None):
+            found[name] = _ignoring_the_generator(play)
+    return found
+
+
+def _ignoring_the_generator(play: Callable[[Puzzle], Answer | None]) -> Method:
+    def method(puzzle: Puzzle, rng: np.random.Generator) -> Answer | None:  # noqa: ARG001
+        return play(puzzle)
+
+    return method
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A puzzle as drawn, before it has a name.
+
+    identity: what all copies of the puzzle share that a reader would call the same one (its canonical form):
+    it decides the split. answers: the reference answers, the first is the label.
+    """
+
+    identity: str | bytes
+    payload: Mapping[str, Any]
+    answers: tuple[Answer, ...]
+    optimum: float | None = None
+    difficulty: float | None = None
+
+
+class GeneratedTask(BaseTask):
+    """A task whose items are made from (dials, split, seed, index), each by itself.
+
+    Splits share no identity, and neither do two neighbouring seeds, by construction: a hash of the identity
+    says which of both it belongs to. Dials at their default do not enter the seed, so a new one changes no
+    puzzle; those named in `shown_by` change how a puzzle is presented and never enter it.
+    """
+
+    splits = ("test", "train", "validation")
+    count: ClassVar[int] = 1000  # items of a split where no limit is given
+    shown_by: ClassVar[frozenset[str]] = frozenset()
+
+    def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:
+        """Draw one puzzle; None to draw again. Ask `belongs(identity)` before any long work."""
+        raise NotImplementedError
+
+    def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
+        """Generate the first `limit` (`count` if None) items of a split."""
+        self.check_split(split)
+        return [self.item(split, seed, index) for index in range(self.count if limit is None else limit)]
+
+    def item(self, split: str, seed: int, index: int) -> Item:
+        """Generate one item. Raises UserError where the dials leave (almost) nothing to draw."""
+        rng = generator(self.name, self.version, self.dials(), split, seed, index)
+
+        def belongs(identity: str | bytes) -> bool:
+            return owner(identity) == (split, seed % 2)
+
+        for _ in range(MOST_DRAWS):
+            drawn = self.draw(rng, split, belongs)
+            if drawn is not None and belongs(drawn.identity):
+                name = f"{split}-{seed}-{index}"
+                puzzle = Puzzle(
+                    id=name, group=name, split=split, payload=drawn.payload, difficulty=drawn.difficulty
+                )
+                return puzzle, Key(answers=drawn.answers, optimum=drawn.optimum)
+        raise UserError(
+            f"{MOST_DRAWS:,} puzzles of {self.name} were drawn; none fits {self.dials() or 'its defaults'}.",
+            rule="A puzzle must fit its dials, its split and its seed.",
+            next_step="Choose other values with -T.",
+        )
+
+    def dials(self) -> str:
+        """Return the dials that are not at their default as text, in alphabetical order: part of the seed."""
+        fields = getattr(self, "__dataclass_fields__", {})
+        changed = {
+            name: getattr(self, name)
+            for name, f in fields.items()
+            if f.init and name not in self.shown_by and getattr(self, name) != f.default
+        }
+        return ",".join(f"{name}={json.dumps(changed[name], default=str)}" for name in sorted(changed))
+
+
+def owner(identity: str | bytes) -> tuple[str, int]:
+    """Return which split an identity belongs to, and whether even (0) or odd (1) seeds may use it."""
+    data = identity.encode() if isinstance(identity, str) else identity
+    number = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+    return SHARES[number % len(SHARES)], number // len(SHARES) % 2
+
+
+class BaseGrid:
+    """Defaults for a `GridCodec`: no symmetries, one training pair an item."""
+
+    vocab_size: int
+    height: int
+    width: int
+
+    @property
+    def length(self) -> int:
+        return self.height * self.width
+
+    def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
+        """Return the input tokens, (L,), values in [0, vocab_size)."""
+        raise NotImplementedError
+
+    def encode_answer(self, puzzle: Puzzle, answer: Answer) -> NDArray[np.int64]:
+        """Return the label tokens, (L,); -100 where a cell is not scored."""
+        raise NotImplementedError
+
+    def symmetries(self, rng: np.random.Generator, n: int) -> Symmetries | None:
+        """None to offer."""
+        return None
+
+    def variants(self, puzzle: Puzzle, key: Key) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Return the puzzle itself with its label."""
+        return [(self.encode(puzzle), self.encode_answer(puzzle, key.answers[0]))]

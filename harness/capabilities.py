@@ -1,0 +1,131 @@
+"""What a task or a solver may be able to do beside its contract; whoever uses it asks by `isinstance`.
+
+A capability is a protocol, so a plug-in has it by having its members: nothing is registered or inherited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from harness.contracts import Answer, GridCodec, Puzzle, Solver, Task, TaskView
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Pair = tuple[Answer, Answer]
+"""An input and its output, as the task writes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingGroup:
+    """Pairs that follow one rule. `demonstrations` are what every puzzle of the group shows; `further` are
+    for training alone.
+    """
+
+    name: str  # the `group` of its puzzles
+    demonstrations: tuple[Pair, ...]
+    further: tuple[Pair, ...] = ()
+
+
+@runtime_checkable
+class GroupedTask(Protocol):
+    """Optional, beside `Task`: every group has a rule of its own, which a net learns under an id from the
+    group's own pairs.
+
+    Its codec is an `AugmentedCodec`; `exposure` says for the card what such a net has seen of the evaluation
+    data.
+    """
+
+    @property
+    def exposure(self) -> str: ...
+
+    def training_groups(self, *, data_dir: Path | None) -> list[TrainingGroup]:
+        """Return the groups of all splits; of evaluation groups the demonstrations alone."""
+        ...
+
+
+@runtime_checkable
+class AugmentedCodec(GridCodec, Protocol):
+    """A codec that makes augmented copies of groups. A copy is a row of numbers in the codec's own coding;
+    row 0 changes nothing.
+
+    A net has one id for each copy of each group, so the copies must be told from the arguments alone, at any
+    time again.
+    """
+
+    def demonstrations(self, puzzle: Puzzle) -> tuple[Pair, ...]:
+        """Return the demonstrations a puzzle shows: those of its `TrainingGroup`."""
+        ...
+
+    def copies(self, demonstrations: Sequence[Pair], *, name: str, seed: int, n: int) -> NDArray[np.uint8]:
+        """Draw the plain copy and at most n others, fewer where no more can be told apart by the
+        demonstrations; (m, K).
+        """
+        ...
+
+    def encode_pair(
+        self, pair: Pair, copy: NDArray[np.uint8], shift: tuple[float, float]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the input and label tokens, (L,) each, of a copy, shifted by a share in [0, 1) of the
+        room down and right.
+        """
+        ...
+
+    def encode_copy(self, puzzle: Puzzle, copy: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the input tokens, (L,), of a copy of a puzzle, not shifted."""
+        ...
+
+    def undo(self, answer: Answer, copy: NDArray[np.uint8]) -> Answer:
+        """Map an answer to a copy of a puzzle back to the puzzle. Total: whatever `decode` may return."""
+        ...
+
+
+@runtime_checkable
+class DecidedByTask(Protocol):
+    """A solver that is decided by the task, such as one whose weights are chosen by the task's family."""
+
+    def for_task(self, task: TaskView) -> Solver:
+        """Return the solver that will really run, whose card says so."""
+        ...
+
+
+@runtime_checkable
+class SlowToImport(Protocol):
+    """A solver whose packages take long to import: that can be done while another process makes puzzles."""
+
+    @property
+    def slow_imports(self) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A solver class whose weights `bench train` makes."""
+
+    def train(
+        self, task: Task, *, device: str, threads: int | None, say: Callable[[str], None], **options: Any
+    ) -> Path | None:
+        """Train on a task's training split; return the weights, or None if the session ended before."""
+        ...
+
+    def recipes(self) -> list[dict[str, Any]]:
+        """Return what `bench list recipes` shows: solver, recipe, optimiser_steps, batch_size, summary."""
+        ...
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """A solver class with weights in files."""
+
+    def describe_weights(self, file: Path) -> dict[str, Any]:
+        """Return what a weights file says, flat: parameter ledger, configuration, training record."""
+        ...
+
+    def import_weights(
+        self, checkpoint: Path, out: Path, options: Mapping[str, str], identifiers: Path | None = None
+    ) -> list[str]:
+        """Convert a published checkpoint; return what to tell of it."""
+        ...

@@ -1,0 +1,381 @@
+"""The training loop: deep supervision with carried state, read from top to bottom.
+
+    bench train --task sudoku --solver trm --recipe trm-sudoku-small
+    torchrun --nproc-per-node 2 -m harness.cli.main train …        the same on several processes
+
+A run is a folder: `checkpoint.safetensors` (everything needed to go on), `metrics.jsonl` (one line a report;
+TensorBoard's events beside it if that is installed), and at the end `weights.safetensors`. The same command
+resumes; a run that was killed and resumed gives the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from harness.errors import UserError
+from harness.randomness import seed_of
+from harness.scores.statistics import wilson
+from solvers.nets.fast import switch as fast
+from solvers.nets.fast.cuda_graph import Graphed, Step, obstacle
+from solvers.nets.flops import measured_peak, training_flops
+from solvers.nets.infer import engine
+from solvers.nets.model.layers import PuzzleTable
+from solvers.nets.model.trm import TrmConfig, TrmNet
+from solvers.nets.recipes import Recipe
+from solvers.nets.train.checkpoint import Checkpoint, Progress
+from solvers.nets.train.data import Batches, TrainingSet
+from solvers.nets.train.metrics import Clock, Log, Meter
+from solvers.nets.train.optim import MovingAverage, learning_rate_scale, optimisers, sign_sgd
+from solvers.nets.train.processes import any_process, held_back_signals, on_every_process, processes
+from solvers.nets.train.supervision import Carry, StepResult, fresh_carry, supervise
+from solvers.nets.weights import files as weights
+
+SILENCE = 10.0
+"""Seconds after which a run says how far it is, between two lines of metrics."""
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class Supervised(nn.Module):
+    """A net with its losses as one module, so that DistributedDataParallel sees a forward call."""
+
+    def __init__(self, net: TrmNet, recipe: Recipe, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.net, self.recipe, self.dtype = net, recipe, dtype
+
+    def forward(self, carry: Carry, batch: dict[str, Tensor]) -> tuple[Carry, StepResult]:
+        r = self.recipe
+        with fast.faster():
+            return supervise(
+                self.net,
+                carry,
+                batch,
+                dtype=self.dtype,
+                loss=r.loss,
+                label_smoothing=r.label_smoothing,
+                halt_weight=r.halt_weight,
+            )
+
+
+def averaged_over_processes(model: nn.Module) -> DistributedDataParallel:
+    """Return the model with gradients averaged over processes; buffers are not sent about at every step,
+    they never differ.
+    """
+    # torch 2.13 and later
+    renamed = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+    options: dict[str, Any] = {"forward_sync_buffers" if renamed else "broadcast_buffers": False}
+    return DistributedDataParallel(model, **options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a call of `train` ended."""
+
+    finished: bool  # False: stopped by the time limit; the same call goes on
+    optimiser_steps: int
+    seconds: float
+    validation: float | None  # exact accuracy of the last validation
+    weights: Path | None
+
+
+def train(
+    recipe: Recipe,
+    data: TrainingSet,
+    folder: Path,
+    *,
+    seed: int,
+    device: torch.device,
+    validation: TrainingSet | None = None,
+    about: dict[str, Any] | None = None,
+    start_from: weights.Loaded | None = None,
+    max_minutes: float | None = None,
+    report_every: int = 50,
+    keep_every: int = 0,
+    checkpoint_minutes: float = 2.0,
+    say: Callable[[str], None] = print,
+) -> Ended:
+    """Train a net by `recipe` on `data` in `folder`, resuming what is there.
+
+    about: facts for the record in the weights (task, version, data hash, regime). start_from: weights to
+    begin with instead of random ones; their training counts in the FLOPs and seconds of the record.
+    keep_every: optimiser steps between weights kept as `weights-<step>.safetensors`, 0 for none. Ctrl-C and
+    SIGTERM let the optimiser step under way end, write the checkpoint, and go on as KeyboardInterrupt and
+    SystemExit. Raises UserError if the folder cannot be written, if it holds a run of another recipe, seed or
+    data, and if the loss stops being a number (the last good checkpoint is kept).
+    """
+    rank, world = processes()
+    if recipe.batch_size % (world * recipe.accumulate):
+        raise UserError(
+            f"Batch size {recipe.batch_size} does not split over {world} processes and {recipe.accumulate} "
+            "accumulations.",
+            rule="It must be a multiple of their product.",
+        )
+    dtype = resolve_dtype(recipe, device)
+    torch.manual_seed(seed_of("init", seed) % 2**63)
+    fields = recipe.config | {"vocab_size": data.codec.vocab_size, "seq_len": data.codec.length}
+    if data.puzzle_ids > 1:
+        fields["num_puzzle_identifiers"] = data.puzzle_ids
+    net = weights.build(recipe.net, fields)
+    if start_from is not None:
+        about = weights.begin_with(start_from, recipe.net, net, about or {})
+    net = net.to(device).train()
+    full = net.config
+    stages = recipe.depth_curriculum or ((0.0, full.H_cycles, full.L_cycles),)
+    flops_at = {stage: training_flops(full.at_cycles(*stage[1:])) for stage in stages}
+    average = MovingAverage(net, recipe.ema) if recipe.ema else None
+    optims = optimisers(net, recipe)
+    tables = [m for m in net.modules() if isinstance(m, PuzzleTable)]
+    batches = Batches(data, recipe, full, seed=seed, device=device, rank=rank, world=world)
+
+    run = {
+        "recipe": dataclasses.asdict(recipe),
+        "seed": seed,
+        "about": about or {},
+        "items": len(data.tokens),
+        "processes": world,
+    }
+    name = "checkpoint.safetensors" if world == 1 else f"checkpoint-{rank}.safetensors"
+    checkpoint = Checkpoint(folder / name, run, net, average, optims)
+    progress, carries = Progress(), list[Carry]()
+    resumed = checkpoint.path.exists()
+    if resumed:
+        progress, carries = checkpoint.load(device)
+    least, most = on_every_process(progress.step if resumed else -1, device)
+    if least < most:
+        raise UserError(
+            f"The checkpoints of the processes in {folder} are not of the same optimiser step.",
+            rule=f"They are of {'none' if least < 0 else least} to {most}, and all must go on from one.",
+            next_step="Give --fresh to start anew, or another --out.",
+        )
+    if not resumed:
+        checkpoint.save(progress, carries)  # from now on the folder is this run's
+    if recipe.compile and device.type == "cuda":
+        net.compile_levels(dynamic=False)
+    model: nn.Module = Supervised(net, recipe, dtype)
+    if world > 1:
+        model = averaged_over_processes(model)
+
+    share = recipe.batch_size // world  # sequences of this process
+    micro = share // recipe.accumulate
+
+    def eager(carry: Carry, piece: dict[str, Tensor]) -> tuple[Carry, StepResult]:
+        carry, result = model(carry, piece)
+        (result.loss_sum / share).backward()  # DistributedDataParallel averages over processes
+        return carry, result.detached()
+
+    step: Step = eager
+    if recipe.cuda_graph and device.type == "cuda":
+        if reason := obstacle(recipe, net, world):
+            say(f"no CUDA graph: {reason}")
+        else:
+            step = Graphed(eager, list(net.parameters()))
+    log = Log(folder, say, rank, progress.step)
+    last = recipe.optimiser_steps
+    log.tell(
+        f"{recipe.name}: {sum(p.numel() for p in net.parameters()):,} parameters, {len(data.tokens):,} "
+        "pairs, "
+        f"{last:,} optimiser steps of {recipe.batch_size}; {_device_name(device)}, "
+        f"{str(dtype).removeprefix('torch.')}"
+    )
+    where = f"{checkpoint.path}, written every {checkpoint_minutes:g} minutes and when the run is stopped"
+    log.tell(
+        f"resuming at optimiser step {progress.step:,} of {where}" if resumed else f"checkpoint: {where}"
+    )
+    clock = Clock(progress)
+    meter = Meter(measured_peak(device.type, dtype), clock)
+    accuracy: float | None = None
+    items = 0 if validation is None else len(validation.tokens)
+    stalled, out_of_time, stopped = 0 < recipe.patience <= progress.since_best, False, False
+    good = progress.step  # of the last checkpoint
+    last_stage: tuple[float, int, int] | None = None
+    with held_back_signals() as signals:
+        while progress.step < last and not (stalled or out_of_time or stopped):
+            stage = max(s for s in stages if progress.step >= s[0] * recipe.optimiser_steps)
+            if isinstance(step, Graphed) and stage != last_stage:
+                step.reset()
+            last_stage = stage
+            net.config = full.at_cycles(*stage[1:])
+            scale = learning_rate_scale(progress.step, recipe)
+            for group in (group for optimiser in optims for group in optimiser.param_groups):
+                group["lr"] = group["peak_lr"] * scale
+            torch.manual_seed(seed_of("step", seed, progress.step, rank) % 2**63)  # for nets that draw noise
+
+            batch = batches.get(progress.step)
+            for part in range(recipe.accumulate):
+                piece = {key: rows[part * micro : (part + 1) * micro] for key, rows in batch.items()}
+                if len(carries) <= part:
+                    stagger = batches.stagger()[part * micro : (part + 1) * micro] if recipe.stagger else None
+                    carries.append(fresh_carry(net, piece, dtype, stagger))
+                carries[part], result = step(carries[part], piece)
+                meter.add(result)
+            if recipe.gradient_clip:
+                nn.utils.clip_grad_norm_(net.parameters(), recipe.gradient_clip)
+            for optimiser in optims:
+                optimiser.step()
+                if not isinstance(step, Graphed):
+                    optimiser.zero_grad(set_to_none=True)
+            sign_sgd(tables, recipe.table_lr * scale, recipe.table_weight_decay)
+            if average is not None:
+                average.update()
+            progress.step += 1
+            progress.flops += flops_at[stage] * recipe.batch_size
+
+            done = progress.step == last
+            asked = [
+                max_minutes is not None and clock.session() > max_minutes * 60,
+                bool(signals),
+                clock.since_checkpoint() > checkpoint_minutes * 60,
+            ]
+            out_of_time, stopped, due = any_process(asked, device)
+            report = progress.step % report_every == 0 or done or out_of_time
+            if report or stopped or due:
+                line = meter.line(progress) | {"lr_scale": scale, "H_cycles": stage[1], "L_cycles": stage[2]}
+                if not math.isfinite(line["loss"]):
+                    batches.close()
+                    log.close()
+                    raise UserError(
+                        f"The loss became {line['loss']} at or before optimiser step {progress.step}.",
+                        rule=f"The last good checkpoint is {checkpoint.path}, of step {good}.",
+                        next_step="Lower the learning rate (-R muon_lr=…, -R lr=…) and start with --fresh.",
+                    )
+                log.write(line)
+            elif log.silent_for() > SILENCE:
+                log.tell(
+                    f"optimiser step {progress.step:,} of {last:,}, {clock.left(progress.step, last)} left"
+                )
+            if validation is not None and (
+                done or (recipe.validate_every and progress.step % recipe.validate_every == 0)
+            ):
+                accuracy = exact_accuracy(
+                    full, net.state_dict() if average is None else average.shadow, validation, dtype, device
+                )
+                low, high = wilson(accuracy, items)
+                interval = {"validation_low": low, "validation_high": high, "validation_items": items}
+                log.write({"optimiser_step": progress.step, "validation_exact": accuracy, **interval})
+                stalled = progress.stalled(accuracy, recipe.patience)
+            kept = keep_every and progress.step % keep_every == 0
+            if rank == 0 and (kept or done or stalled):
+                progress.seconds = clock.total()
+                path = folder / (
+                    f"weights-{progress.step}.safetensors" if kept and not done else "weights.safetensors"
+                )
+                net.config = full
+                record = _record(recipe, progress, accuracy, items, about or {}, seed, device, world)
+                state = net.state_dict() if average is None else average.shadow
+                weights.save(
+                    path,
+                    net_name=recipe.net,
+                    net=net,
+                    state=state,
+                    record=record,
+                    dtype=DTYPES[recipe.weights_dtype],
+                )
+            if due and not done:
+                clock.checkpointed(progress)
+                checkpoint.save(progress, carries)
+                good = progress.step
+    batches.close()
+    finished = stalled or progress.step == last
+    clock.checkpointed(progress)
+    checkpoint.save(progress, carries)
+    if not finished:
+        log.tell(
+            f"stopped at optimiser step {progress.step:,} of {last:,}; the same command goes on. "
+            "Weights come at the end, or on the way by --keep-every"
+        )
+    log.close()
+    if stopped and not finished:
+        raise KeyboardInterrupt if signal.SIGINT in signals else SystemExit(128 + signal.SIGTERM)
+    return Ended(
+        finished=finished,
+        optimiser_steps=progress.step,
+        seconds=progress.seconds,
+        validation=accuracy,
+        weights=folder / "weights.safetensors" if finished else None,
+    )
+
+
+def exact_accuracy(
+    config: TrmConfig,
+    state: dict[str, Tensor],
+    data: TrainingSet,
+    dtype: torch.dtype,
+    device: torch.device,
+    batch: int = 512,
+) -> float:
+    """Return the share of sequences with every scored cell right after the full depth, one rollout each."""
+    net = config.build()
+    net.load_state_dict(state)
+    jobs = engine.run(
+        net,
+        data.tokens,
+        depths=[config.halt_max_steps],
+        halt="never",
+        batch_size=batch,
+        dtype=dtype,
+        device=device,
+        noise_seeds=range(1, len(data.tokens) + 1) if net.stochastic else None,
+    )
+    right = 0
+    for job in jobs:
+        labels = data.labels[job.job]
+        right += bool(np.all((job.tokens_at[job.depth] == labels) | (labels < 0)))
+    return right / len(data.tokens)
+
+
+def _device_name(device: torch.device) -> str:
+    return (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads"
+    )
+
+
+def resolve_dtype(recipe: Recipe, device: torch.device) -> torch.dtype:
+    """Return the dtype of activations: a recipe's "auto" is bfloat16 on a GPU and float32 on a CPU."""
+    name = recipe.dtype
+    if name == "auto":
+        name = "bfloat16" if device.type == "cuda" else "float32"
+    return DTYPES[name]
+
+
+def _record(
+    recipe: Recipe,
+    progress: Progress,
+    accuracy: float | None,
+    validation_items: int,
+    about: dict[str, Any],
+    seed: int,
+    device: torch.device,
+    world: int,
+) -> dict[str, Any]:
+    cost: dict[str, float | None] = {"training_flops": progress.flops, "seconds": round(progress.seconds, 1)}
+    if "started_from" in about:  # what an imported checkpoint cost is not known, and so neither is the sum
+        earlier = about["started_from"]["training"]
+        cost = {
+            name: None if own is None or earlier.get(name) is None else earlier[name] + own
+            for name, own in cost.items()
+        }
+    return about | {
+        "recipe": dataclasses.asdict(recipe),
+        "seed": seed,
+        "optimiser_steps": progress.step,
+        **cost,
+        "device": _device_name(device),
+        "processes": world,
+        "torch": torch.__version__,
+        "validation_exact": accuracy,
+        "validation_items": 0 if accuracy is None else validation_items,
+    }

@@ -1,0 +1,177 @@
+"""From a task and a recipe to a training run: which items, which pairs, what goes on record."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.capabilities import AugmentedCodec, GroupedTask
+from harness.contracts import GridCodec, Task
+from harness.errors import UserError, did_you_mean
+from harness.options import read
+from solvers.nets.recipes import Recipe, recipe
+from solvers.nets.train.data import TrainingSet
+from solvers.nets.train.groups import GroupedSet
+from solvers.nets.train.loop import train
+from solvers.nets.weights.files import config_of, load
+
+
+def run(
+    net: str,
+    task: Task,
+    *,
+    recipe_name: str,
+    recipe_options: Mapping[str, str],
+    out: Path | None,
+    seed: int,
+    data_seed: int,
+    device: str,
+    threads: int | None,
+    max_minutes: float | None,
+    report_every: int,
+    keep_every: int,
+    checkpoint_minutes: float = 2.0,
+    fresh: bool,
+    data_dir: Path | None,
+    say: Callable[[str], None],
+    start_from: Path | None = None,
+) -> Path | None:
+    """Train and return the path of the weights, or None when `max_minutes` ended the session first."""
+    chosen = changed(recipe(recipe_name), recipe_options)
+    if chosen.net != net:
+        raise UserError(
+            f"Recipe {recipe_name!r} trains {chosen.net!r}, not {net!r}.",
+            next_step=f"Give --solver {chosen.net}.",
+        )
+    if task.grid is None:
+        raise UserError(f"Task {task.name!r} has no grid codec.", rule="Nets need one.")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    data: TrainingSet
+    if isinstance(task, GroupedTask):
+        data, facts = _grouped(task, task.grid, chosen, data_seed, data_dir)
+        validation = None
+    else:
+        data, validation, facts = _plain(task, task.grid, chosen, data_seed, data_dir)
+    about: dict[str, Any] = {
+        "task": task.name,
+        "task_version": task.version,
+        "family": task.family,
+        "task_options": {f.name: getattr(task, f.name) for f in dataclasses.fields(task)},  # type: ignore[arg-type]
+        "data_revision": task.data_revision,
+        "data_sha256": hashlib.sha256(data.tokens.tobytes() + data.labels.tobytes()).hexdigest(),
+        "data_seed": data_seed,
+        **facts,
+    }
+    folder = out or Path("results/training") / f"{chosen.name}-{task.family}-{seed}"
+    if fresh:
+        for old in [
+            *folder.glob("checkpoint*.safetensors"),
+            *folder.glob("metrics.jsonl"),
+            *folder.glob("tensorboard/events*"),
+        ]:
+            old.unlink()
+    ended = train(
+        chosen,
+        data,
+        folder,
+        seed=seed,
+        device=torch.device(device),
+        validation=validation,
+        about=about,
+        start_from=None if start_from is None else load(start_from),
+        max_minutes=max_minutes,
+        report_every=report_every,
+        keep_every=keep_every,
+        checkpoint_minutes=checkpoint_minutes,
+        say=say,
+    )
+    return ended.weights if ended.finished else None
+
+
+def _plain(
+    task: Task, codec: GridCodec, chosen: Recipe, data_seed: int, data_dir: Path | None
+) -> tuple[TrainingSet, TrainingSet | None, dict[str, Any]]:
+    """Return the pairs of the train split, those of the validation split if asked for, and what to say of
+    them.
+    """
+    if "train" not in task.splits:
+        raise UserError(
+            f"Task {task.name!r} has no split 'train'.", rule=f"Its splits: {', '.join(task.splits)}."
+        )
+    items = task.load(split="train", seed=data_seed, limit=chosen.train_items, data_dir=data_dir)
+    data = TrainingSet.from_items(items, codec, variants=chosen.augment)
+    validation = None
+    if chosen.validation_items:
+        held = task.load(split="validation", seed=data_seed, limit=chosen.validation_items, data_dir=data_dir)
+        seen = {row.tobytes() for row in data.tokens}
+        validation = TrainingSet.from_items(held, codec, variants=False)
+        overlap = sum(row.tobytes() in seen for row in validation.tokens)
+        if overlap:
+            raise UserError(
+                f"{overlap} validation puzzles of {task.name!r} are in its training split.",
+                rule="They must differ.",
+            )
+    regime = f"{len(items):,} puzzles of the train split" + (
+        ", symmetries drawn on the fly" if chosen.augment else ""
+    )
+    return data, validation, {"items": len(items), "regime": regime}
+
+
+def _grouped(
+    task: GroupedTask, codec: GridCodec, chosen: Recipe, data_seed: int, data_dir: Path | None
+) -> tuple[GroupedSet, dict[str, Any]]:
+    """Return the pairs of all groups with their ids, and what to say of them."""
+    if not isinstance(codec, AugmentedCodec):
+        raise UserError(
+            f"The codec of {type(task).__name__} makes no copies.",
+            rule="A task in groups needs an AugmentedCodec.",
+        )
+    for name in ("train_items", "validation_items"):
+        if getattr(chosen, name):
+            raise UserError(
+                f"{name} is {getattr(chosen, name)} in recipe {chosen.name!r}.",
+                rule="This task is trained on the demonstrations of all its puzzles, and none are held back.",
+                next_step="Choose a recipe made for it, trm-arc-tiny for example.",
+            )
+    groups = task.training_groups(data_dir=data_dir)
+    data = GroupedSet.of(
+        groups, codec, augmentations=chosen.augmentations, seed=data_seed, shifted=chosen.augment
+    )
+    regime = (
+        f"{len(data.tokens):,} pairs of {len(groups):,} groups, {data.table.size - 1:,} copies with an id "
+        "each" + (", shifted on the canvas" if chosen.augment else "")
+    )
+    return data, {
+        "items": len(groups),
+        "regime": regime,
+        "exposure": task.exposure,
+        "puzzle_ids": data.table.record(),
+    }
+
+
+def changed(chosen: Recipe, options: Mapping[str, str]) -> Recipe:
+    """Return the recipe with fields replaced from text; `config.NAME` replaces a field of the net's
+    configuration.
+    """
+    net_hints = typing.get_type_hints(config_of(chosen.net)[1])
+    whole = ("name", "net", "config", "depth_curriculum", "betas")
+    hints = {name: hint for name, hint in typing.get_type_hints(Recipe).items() if name not in whole}
+    values: dict[str, Any] = {}
+    config = dict(chosen.config)
+    for name, text in options.items():
+        inner = name.removeprefix("config.")
+        if name != inner and inner in net_hints:
+            config[inner] = read(text, net_hints[inner], f"-R {name}")
+        elif name in hints:
+            values[name] = read(text, hints[name], f"-R {name}")
+        else:
+            known = [*hints, *(f"config.{n}" for n in net_hints)]
+            raise UserError(f"Recipe {chosen.name!r} has no field {name!r}.", rule=did_you_mean(name, known))
+    return dataclasses.replace(chosen, config=config, **values)

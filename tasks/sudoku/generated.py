@@ -1,0 +1,70 @@
+"""Generated Sudoku in 4×4, 6×6 and 9×9: any number of puzzles, each proved to have exactly one solution.
+
+The splits share no puzzle, nor any symmetric copy of one, by construction: a number that all symmetric copies
+share (`sudoku_search.invariant`) says which split a puzzle belongs to, whatever the seed, the index and the
+difficulty. They do share solution grids up to symmetry: there are only 2 of them in 4×4 and 49 in 6×6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.contracts import Item, Key, Puzzle
+from harness.errors import UserError, did_you_mean
+from harness.randomness import generator
+from tasks.sudoku.rules import BOXES, SudokuRules
+
+DEFAULT_COUNT = 1000
+SHARES = ("test", "validation", "train", "train")  # of puzzle classes: a quarter, a quarter, half
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sudoku(SudokuRules):
+    """Generated Sudoku.
+
+    difficulty: easy, half of the cells are clues and naked and hidden singles solve it; medium, singles still
+    solve it but would not with any clue fewer; hard, minimal: with any clue fewer there is a second solution.
+    A puzzle's own `difficulty` is the number of guesses the exact search makes after all singles, 0 where
+    singles suffice.
+    """
+
+    size: Literal[4, 6, 9] = 6
+    difficulty: Literal["easy", "medium", "hard"] = "hard"
+
+    name = "sudoku"
+    version = "1"
+    summary = "Sudoku 4×4, 6×6 or 9×9, generated, one solution each"
+    splits = ("test", "train", "validation")
+    data_revision = "generated"
+
+    def __post_init__(self) -> None:
+        if self.size not in BOXES:
+            raise UserError(f"No Sudoku of size {self.size}.", rule="Sizes are 4, 6 and 9.")
+        if self.difficulty not in ("easy", "medium", "hard"):
+            raise UserError(
+                f"No difficulty {self.difficulty!r}.",
+                rule=did_you_mean(self.difficulty, ["easy", "medium", "hard"]),
+            )
+
+    def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
+        """Generate the first `limit` (1000 if None) puzzles of a split."""
+        if split not in self.splits:
+            raise UserError(f"sudoku has no split {split!r}.", rule=did_you_mean(split, self.splits))
+        return [self._item(split, seed, index) for index in range(DEFAULT_COUNT if limit is None else limit)]
+
+    def _item(self, split: str, seed: int, index: int) -> Item:
+        from tasks.sudoku.search import draw, invariant
+
+        size = self.size
+        rng = generator(self.name, self.version, size, self.difficulty, split, seed, index)
+        clues = size * size // 2 if self.difficulty == "easy" else 0
+        while True:
+            board, solution, guesses = draw(size, clues, self.difficulty != "hard", rng)
+            if SHARES[invariant(board, size) % len(SHARES)] == split:
+                break
+        name = f"{split}-{seed}-{index}"
+        payload = {"grid": board.reshape(size, size).tolist()}
+        puzzle = Puzzle(id=name, group=name, split=split, payload=payload, difficulty=float(guesses))
+        return puzzle, Key(answers=(solution.reshape(size, size).tolist(),))

@@ -1,0 +1,182 @@
+"""What all Sudoku tasks share: the rules, the text codec, the verdict, the drawing."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness.base import BaseTask
+from harness.contracts import Answer, GridCodec, Key, Metric, Puzzle, Unparsed, Verdict
+from tasks.shared.text_answers import AnswerForm, lines_pattern, parse_reply
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.console import RenderableType
+
+BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
+"""Rows and columns of a box, by size."""
+
+Rows = list[list[int]]
+
+
+class SudokuRules(BaseTask):
+    """A Sudoku task. The payload is {"grid": rows of digits, 0 for a blank}; an answer is rows of digits,
+    none blank.
+
+    Verdict numbers: `cells`, the share of blanks filled with the reference digit; `clues_kept`, 1 if no clue
+    was changed. A grid is solved if every clue is kept and every row, column and box holds every digit once,
+    whatever the reference.
+    """
+
+    attempts = 1
+    metrics = (Metric(name="solved"), Metric(name="cells", number="cells"))
+    chance = 0.0
+
+    @property
+    def size(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def family(self) -> str:
+        return f"sudoku-{self.size}x{self.size}"
+
+    @cached_property
+    def grid(self) -> GridCodec:
+        from tasks.sudoku.grid import SudokuGrid
+
+        return SudokuGrid(self.size)
+
+    def prompt(self, puzzle: Puzzle) -> str:
+        size, (box_height, box_width) = self.size, BOXES[self.size]
+        return (
+            f"Solve this {size}×{size} Sudoku. Fill every blank (a dot) with a digit from 1 to {size} so "
+            "that every row, every "
+            f"column and every box of {box_height} rows by {box_width} columns holds each digit exactly "
+            "once. Keep the given "
+            f"digits. There is exactly one solution.\n\n{draw_rows(puzzle.payload['grid'])}\n\n"
+            f"Give the solved grid as {size} lines of {size} digits, without spaces, inside a fenced block "
+            "marked answer:\n"
+            f"```answer\n({size} lines of {size} digits)\n```"
+        )
+
+    def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
+        """Read rows of digits (with or without blanks between the digits), or all cells on one line."""
+        return parse_reply(reply, self._answer_form)
+
+    @cached_property
+    def _answer_form(self) -> AnswerForm:
+        size = self.size
+
+        def read(candidate: str) -> Rows | None:
+            if candidate.count("\n") not in (0, size - 1):
+                return None
+            digits = [int(c) for c in candidate if c.isdigit()]
+            return (
+                [digits[i : i + size] for i in range(0, size * size, size)]
+                if len(digits) == size * size
+                else None
+            )
+
+        def digits(count: int) -> str:
+            return rf"[1-{size}](?:[ \t]*+[1-{size}]){{{count - 1}}}+"
+
+        return AnswerForm(
+            words=f"grid of {size} lines of {size} digits",
+            pattern=rf"(?:{digits(size * size)}|{lines_pattern(digits(size))})",
+            whole_lines=True,
+            read=read,
+        )
+
+    def violations(self, puzzle: Puzzle, answer: Answer) -> list[str]:
+        rows = read_rows(answer, self.size)
+        if rows is None:
+            return [f"not {self.size} rows of {self.size} digits from 1 to {self.size}"]
+        size, (box_height, box_width) = self.size, BOXES[self.size]
+        found = [
+            f"the clue {clue} in row {r + 1}, column {c + 1} was changed to {rows[r][c]}"
+            for r, clues in enumerate(puzzle.payload["grid"])
+            for c, clue in enumerate(clues)
+            if clue and clue != rows[r][c]
+        ]
+        for i in range(size):
+            top, left = i // box_height * box_height, i % box_height * box_width
+            box = [rows[top + k // box_width][left + k % box_width] for k in range(size)]
+            for house, cells in (("row", rows[i]), ("column", [row[i] for row in rows]), ("box", box)):
+                found += [
+                    f"{house} {i + 1} holds {d} more than once"
+                    for d in sorted(set(cells))
+                    if cells.count(d) > 1
+                ]
+        return found
+
+    def judge(self, puzzle: Puzzle, key: Key, answer: Answer) -> Verdict:
+        rows = read_rows(answer, self.size, lowest=0)
+        if rows is None:
+            return Verdict(correct=False, numbers={"cells": 0.0, "clues_kept": 0.0})
+        triples = [
+            (clue, filled, right)
+            for clues, filled_row, right_row in zip(puzzle.payload["grid"], rows, key.answers[0], strict=True)
+            for clue, filled, right in zip(clues, filled_row, right_row, strict=True)
+        ]
+        blanks = [filled == right for clue, filled, right in triples if not clue]
+        numbers = {
+            "cells": sum(blanks) / len(blanks) if blanks else 1.0,
+            "clues_kept": float(all(clue == filled for clue, filled, _ in triples if clue)),
+        }
+        return Verdict(correct=not self.violations(puzzle, answer), numbers=numbers)
+
+    def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
+        """Keep the clues and fill every blank with a random digit."""
+        drawn = rng.integers(1, self.size + 1, (self.size, self.size)).tolist()
+        pairs = zip(puzzle.payload["grid"], drawn, strict=True)
+        return [[clue or digit for clue, digit in zip(clues, row, strict=True)] for clues, row in pairs]
+
+    def search(self, puzzle: Puzzle) -> Answer | None:
+        import numpy as np
+
+        from tasks.sudoku.search import search
+
+        found = search(np.array(puzzle.payload["grid"]).ravel(), self.size)
+        return found.board.reshape(self.size, self.size).tolist() if found.solutions else None
+
+    def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
+        """Draw the board: clues bold, filled cells blue, with a key right ones green and wrong ones red."""
+        from rich.text import Text
+
+        size, (box_height, box_width) = self.size, BOXES[self.size]
+        if answer is not None and read_rows(answer, size, lowest=0) is None:
+            return Text(f"not a Sudoku grid: {str(answer)[:200]}", style="red")
+        shown = answer if answer is not None else puzzle.payload["grid"]
+        rule = "┼".join("─" * (2 * box_width + 1) for _ in range(size // box_width)) + "\n"
+        text = Text()
+        for r, clues in enumerate(puzzle.payload["grid"]):
+            if r and r % box_height == 0:
+                text.append(rule, style="dim")
+            for c, clue in enumerate(clues):
+                if c and c % box_width == 0:
+                    text.append(" │", style="dim")
+                style = "bold" if clue else "blue"
+                if key is not None and answer is not None and (not clue or shown[r][c] != clue):
+                    style = "green" if shown[r][c] == key.answers[0][r][c] else "bold red"
+                text.append(f" {shown[r][c] or '·'}", style=style)
+            text.append("\n")
+        return text
+
+
+def draw_rows(rows: Rows) -> str:
+    """Return one line per row, a dot for a blank."""
+    return "\n".join("".join(str(d) if d else "." for d in row) for row in rows)
+
+
+def read_rows(answer: Answer, size: int, *, lowest: int = 1) -> Rows | None:
+    """Return the answer if it is `size` lists of `size` whole numbers from `lowest` to `size`, else None."""
+    if not isinstance(answer, list) or len(answer) != size:
+        return None
+    for row in answer:
+        if (
+            not isinstance(row, list)
+            or len(row) != size
+            or any(type(d) is not int or not lowest <= d <= size for d in row)
+        ):
+            return None
+    return answer
