@@ -14,7 +14,7 @@ import pytest
 
 from harness.contracts import Attempt, Budget, Outcome
 from harness.errors import UserError
-from solvers.llm import sandbox
+from solvers.llm import sandbox, seccomp
 from solvers.llm.sandbox import Finished, run_program
 from solvers.llm.solver import LlmSolver
 from tests.llm_server import Behaviour, LlmServer
@@ -68,7 +68,7 @@ def _line(process: Path) -> bytes:
         ("open('/outside', 'w')", "Read-only file system"),
         ("open('/dev/shm/outside', 'w')", "status 1"),
         ("f = open('inside', 'wb')\nwhile True: f.write(bytes(10**6))", "No space left"),
-        ("import socket\nsocket.create_connection(('1.1.1.1', 53), 1)", "Network is unreachable"),
+        ("import socket\nsocket.create_connection(('1.1.1.1', 53), 1)", "Operation not permitted"),
         ("import time\ntime.sleep(1000)", "ran longer than 2 s"),
         ("while True: pass", "2 s"),
         ("while True: print('x' * 10**6)", "printed more than 1048576 bytes"),
@@ -88,6 +88,116 @@ def test_a_program_that_misbehaves_is_contained_in_time_and_leaves_nothing(sourc
             return
         time.sleep(0.1)
     raise AssertionError(f"still alive: {descendants()}")
+
+
+INSIDE = """
+import ctypes, json, mmap, os, resource, socket
+libc = ctypes.CDLL(None, use_errno=True)
+opened = []
+
+def attempt(name, call):
+    try:
+        found = call()
+    except (OSError, MemoryError, AttributeError, ValueError, ImportError):
+        return
+    if found is not False and not (isinstance(found, int) and not isinstance(found, bool) and found < 0):
+        opened.append(name)
+
+def for_writing(path):
+    os.close(os.open(path, os.O_WRONLY))
+    return True
+
+for top, folders, files in os.walk("/proc/sys"):
+    for file in files:
+        attempt(f"write {top}/{file}", lambda: for_writing(f"{top}/{file}"))
+for path in ("/proc/sysrq-trigger", "/proc/1/mem", "/proc/1/environ", "/proc/self/oom_score_adj",
+             "/usr/bin/env", "/proc/self/uid_map", "/proc/self/setgroups", "/dev/kmsg", "/dev/mem"):
+    attempt(f"write {path}", lambda: for_writing(path))
+for path in ("/proc/1/root/etc/passwd", "/etc/passwd", "/root/.bashrc", "/proc/kcore"):
+    attempt(f"read {path}", lambda: bool(open(path, "rb").read(1)))
+names = lambda: {v.split(b"=")[0] for v in open("/proc/1/environ", "rb").read().split(b"\\0")}
+attempt("environment", lambda: bool(names() - {b"PATH", b"LANG", b"PWD", b""}))
+attempt("memfd", lambda: os.memfd_create("x"))
+attempt("memfd_secret", lambda: libc.syscall(447, 0))
+attempt("shmget", lambda: libc.shmget(0, 4096, 0o1600))
+attempt("msgget", lambda: libc.msgget(0, 0o1600))
+attempt("io_uring", lambda: libc.syscall(425, 8, 0))
+attempt("keyring", lambda: libc.syscall(250 if os.uname().machine == "x86_64" else 219, 0, -3, 1))
+attempt("shared memory", lambda: __import__("multiprocessing.shared_memory").shared_memory.SharedMemory(
+    create=True, size=2**30))
+attempt("a gigabyte", lambda: bool(bytearray(2**30)))
+attempt("a mapped gigabyte", lambda: bool(mmap.mmap(-1, 2**30)))
+attempt("a large file", lambda: os.posix_fallocate(os.open("f", os.O_CREAT | os.O_RDWR), 0, 2**26) is None)
+for flag in (0x10000000, 0x20000, 0x40000000, 0x20000000, 0x4000000, 0x8000000):
+    attempt(f"unshare {flag:#x}", lambda: libc.unshare(flag))
+attempt("setns", lambda: libc.setns(os.open("/proc/self/ns/user", os.O_RDONLY), 0))
+attempt("fork", os.fork)
+attempt("posix_spawn", lambda: os.posix_spawn("/usr/bin/true", ["true"], {}))
+for family in (1, 2, 10, 16, 17, 38, 40):
+    attempt(f"socket {family}", lambda: bool(socket.socket(family, socket.SOCK_DGRAM)))
+attempt("superuser", lambda: os.getuid() == 0 or os.getgid() == 0)
+attempt("setuid", lambda: os.setuid(0) is None)
+attempt("setgroups", lambda: os.setgroups([0]) is None)
+attempt("priority", lambda: bool(os.nice(-1)) or True)
+attempt("more cpu", lambda: resource.setrlimit(resource.RLIMIT_CPU, (10**6, 10**6)) is None)
+attempt("more memory", lambda: resource.setrlimit(resource.RLIMIT_AS, (2**40, 2**40)) is None)
+attempt("mount", lambda: libc.mount(b"none", b"/box", b"tmpfs", 0, 0))
+attempt("chroot", lambda: os.chroot("/usr") is None)
+attempt("device", lambda: os.mknod("d", 0o60600, os.makedev(8, 0)) is None)
+attempt("host name", lambda: socket.sethostname("x") is None)
+attempt("ptrace", lambda: libc.ptrace(16, 1, 0, 0))
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+attempt("capabilities", lambda: any(int(status[f"Cap{kind}"], 16) for kind in ("Eff", "Prm", "Inh", "Bnd")))
+attempt("new privileges", lambda: int(status["NoNewPrivs"]) != 1)
+attempt("groups", lambda: bool(set(status["Groups"].split()) - {"65534"}))
+attempt("other processes", lambda: sum(n.isdigit() for n in os.listdir("/proc")) > 3)
+print(json.dumps(opened))
+"""
+
+
+@needs_walls
+def test_no_hole_is_open_from_the_inside() -> None:
+    done = asyncio.run(run_program(INSIDE, seconds=20, walls=True))
+    assert done == Finished(output="[]\n", trouble=None)
+
+
+@needs_walls
+@pytest.mark.parametrize(
+    ("wall", "hole"),
+    [
+        (["--remount-ro", "/proc"], "/proc can be written"),
+        (["--unshare-pid"], "it sees other processes"),
+        (["--size", str(sandbox.FOLDER_BYTES)], "the folder has no limit"),
+    ],
+)
+def test_where_a_wall_is_missing_no_program_is_run(
+    wall: list[str], hole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sandbox._walls
+
+    def without(*arguments: str) -> list[str]:
+        words = whole(*arguments)
+        at = next(i for i in range(len(words)) if words[i : i + len(wall)] == wall)
+        return words[:at] + words[at + len(wall) :]
+
+    monkeypatch.setattr(sandbox, "_walls", without)
+    sandbox.require_sandbox.cache_clear()
+    try:
+        with pytest.raises(UserError, match=f"does not work here: .*{hole}.*every wall was seen to hold"):
+            sandbox.require_sandbox()
+    finally:
+        sandbox.require_sandbox.cache_clear()
+
+
+@needs_walls
+def test_without_the_filter_of_system_calls_no_program_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seccomp, "FORBIDDEN", {"fork": (57, None)})
+    sandbox.require_sandbox.cache_clear()
+    try:
+        with pytest.raises(UserError, match=r"memory outside the limit.*namespaces.*sockets"):
+            sandbox.require_sandbox()
+    finally:
+        sandbox.require_sandbox.cache_clear()
 
 
 @needs_walls

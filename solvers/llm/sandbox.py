@@ -1,25 +1,25 @@
 """Run a program nobody has read: no network, no files but its own folder, no processes, bounded CPU, memory,
-output and time.
+output and time, and no privilege whoever started it.
 
 The walls are bubblewrap's (https://github.com/containers/bubblewrap): new user, network, process, IPC and UTS
-namespaces, the system's libraries read-only, one folder in memory to write to, a seccomp filter. The limits
-are the kernel's (setrlimit). Linux only.
+namespaces, the system's libraries and /proc read-only, one folder in memory to write to, a seccomp filter
+(`seccomp.py`). A superuser's program becomes another user, since files such as those of /proc/sys ask who one
+is outside. The limits are the kernel's (setrlimit). Linux only.
+
+Before the first program a probe looks for each hole from the inside, by opening, never by writing; where it
+finds one, no program is run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import math
 import os
-import platform
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -29,16 +29,14 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import UserError
+from solvers.llm import seccomp
 
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+NOBODY = 65534  # the user and group without privileges, by convention
 MEMORY_BYTES = 512 * 2**20
 FOLDER_BYTES = 16 * 2**20
 OUTPUT_BYTES = 2**20
 
-
-CLONE_THREAD = 0x10000
-CLONE3 = 435
-SYSTEM_CALLS = {"x86_64": (0xC000003E, 56, (57, 58)), "aarch64": (0xC00000B7, 220, ())}
-"""Audit name of the architecture, its clone, and its calls that only fork (linux/audit.h, asm/unistd.h)."""
 
 KILLED = (137, 152, -signal.SIGKILL, -signal.SIGXCPU)
 """Statuses of a program that the kernel ended for its limits, as bubblewrap passes them on and as we see
@@ -47,13 +45,60 @@ them without.
 
 LIMITS = """
 import os, resource, sys
-seconds, memory = (int(word) for word in sys.argv[1:3])
-resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-os.execv(sys.argv[3], sys.argv[3:])
+seconds, memory, user = (int(word) for word in sys.argv[1:4])
+limits = {"CPU": seconds, "AS": memory, "NOFILE": 64, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0}
+for name, limit in limits.items():
+    kind = getattr(resource, f"RLIMIT_{name}", None)
+    if kind is not None:
+        resource.setrlimit(kind, (limit, limit))
+if user and os.getuid() == 0:
+    import ctypes, struct
+    libc = ctypes.CDLL(None)
+    for capability in range(64):
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    libc.capset(struct.pack("II", 0x20080522, 0), bytes(24))  # the inheritable ones too
+os.execv(sys.argv[4], sys.argv[4:])
 """
-"""Sets the limits of each process and becomes the program."""
+"""Sets the limits of each process, gives up a superuser's rights, and becomes the program. Few open files:
+pipes hold memory that no other limit counts.
+"""
+
+PROBE = """
+import ctypes, os, sys
+shown, way = set(os.listdir("/")), sys.base_prefix.split("/")
+same_users = open("/proc/self/uid_map").read().split()[:2] == ["0", "0"]  # no namespace that renames root
+def refused(call, *words):
+    try: call(*words)
+    except (OSError, AttributeError, MemoryError): return True
+    return False
+def fails(name, *words):
+    return getattr(ctypes.CDLL(None, use_errno=True), name)(*words) < 0
+facts = {
+    "it is the superuser": os.getuid() != 0 and (not root or same_users),
+    "/proc can be written": bool(os.statvfs("/proc").f_flag & os.ST_RDONLY),
+    "/ can be written": bool(os.statvfs("/").f_flag & os.ST_RDONLY),
+    "/dev can be written": bool(os.statvfs("/dev").f_flag & os.ST_RDONLY),
+    "/usr can be written": bool(os.statvfs("/usr").f_flag & os.ST_RDONLY),
+    "kernel settings can be opened for writing": all(
+        refused(os.open, f"/proc/{name}", os.O_WRONLY) for name in
+        ("sys/kernel/hostname", "sys/kernel/core_pattern", "sys/vm/drop_caches", "sysrq-trigger")),
+    "memory outside the limit can be had":
+        refused(os.memfd_create, "probe") and fails("shmget", 0, 4096, 0o1600),
+    "it can make namespaces": fails("unshare", 0x10000000) and fails("unshare", 0x00020000),
+    "it can start processes": refused(os.fork),
+    "it has sockets": fails("socket", 2, 1, 0) and fails("socket", 16, 3, 0) and fails("socket", 40, 1, 0),
+    "the memory limit does not hold": refused(bytearray, 2 ** 31),
+    "the folder has no limit": os.statvfs(".").f_blocks * os.statvfs(".").f_frsize <= 2 ** 25,
+    "it sees other processes": all(int(n) < 10 for n in os.listdir("/proc") if n.isdigit()),
+    "it sees files of ours": shown <= {"usr", "bin", "lib", "lib64", "proc", "dev", "box", way[1]}
+        and (way[1] == "usr" or all(len(os.listdir("/".join(way[:n]))) == 1 for n in range(2, len(way)))),
+}
+print("; ".join(hole for hole, closed in facts.items() if not closed) or "none")
+"""
+"""Prints the holes it finds, or "none"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +111,9 @@ class Finished:
 
 @cache
 def require_sandbox() -> str:
-    """Return the path of a bubblewrap that works here; raise `UserError` if there is none."""
+    """Return the path of a bubblewrap whose walls hold here; raise `UserError` if there is none."""
     found = shutil.which("bwrap")
-    if platform.machine() not in SYSTEM_CALLS or found is None:
+    if not seccomp.known() or found is None:
         raise UserError(
             "The strategy 'code' runs programs that a model wrote, and there is no sandbox for them here.",
             rule="Without one they could read and change your files.",
@@ -77,37 +122,64 @@ def require_sandbox() -> str:
                 "container."
             ),
         )
-    python = str(Path(sys.executable).resolve())
-    trial = subprocess.run(
-        [found, *_walls(python), python, "-I", "-S", "-c", ""], capture_output=True, text=True
-    )
-    if trial.returncode:  # a container or a system that forbids user namespaces
+    why = _hole(found)
+    if why is not None:
         raise UserError(
-            f"bubblewrap does not work here: {trial.stderr.strip().splitlines()[-1:] or trial.returncode}.",
-            next_step="Allow unprivileged user namespaces, or give -S sandbox=off in a disposable container.",
+            f"bubblewrap does not work here: {why}.",
+            rule="A program is run only where every wall was seen to hold.",
+            next_step=(
+                "Allow unprivileged user namespaces and keep Python where every user can read it, or give "
+                "-S sandbox=off in a disposable container."
+            ),
         )
     return found
+
+
+def _hole(bwrap: str) -> str | None:
+    """Run the probe; return what it found open, or why it did not run; None if all holds."""
+    with seccomp.filter_file() as rules:
+        try:
+            trial = subprocess.run(
+                _command(f"root = {os.geteuid() == 0}{PROBE}", seconds=10, bwrap=bwrap, rules=rules),
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                pass_fds=(rules.fileno(),), cwd="/", env=ENVIRONMENT,
+            )  # fmt: skip
+        except OSError as error:
+            return str(error)
+    said = trial.stdout.strip()
+    if trial.returncode == 0 and said == "none":
+        return None
+    # a container or a system that forbids user namespaces, or a hole
+    return said or (trial.stderr.strip().splitlines() or [f"status {trial.returncode}"])[-1]
+
+
+def _command(source: str, *, seconds: float, bwrap: str | None, rules: IO[bytes] | None) -> list[str]:
+    """Return what runs a program under the limits, and behind the walls unless `bwrap` is None."""
+    python = str(Path(sys.executable).resolve())
+    limits = [str(math.ceil(seconds)), str(MEMORY_BYTES), str(NOBODY if bwrap else 0)]
+    limited = [python, "-I", "-S", "-c", LIMITS, *limits, python, "-I", "-S", "-c", source]
+    if bwrap is None or rules is None:
+        return limited
+    return [bwrap, *_walls(bwrap, python), "--seccomp", str(rules.fileno()), *limited]
 
 
 async def run_program(source: str, *, seconds: float, walls: bool) -> Finished:
     """Run Python source without input. `walls=False` leaves bubblewrap out: the limits remain, files and
     network are open.
     """
-    python = str(Path(sys.executable).resolve())
-    limited = [python, "-I", "-S", "-c", LIMITS, str(math.ceil(seconds)), str(MEMORY_BYTES)]
-    async with _places(), _no_forks() as filter_file:
-        process = await asyncio.create_subprocess_exec(
-            *([require_sandbox(), *_walls(python), "--seccomp", str(filter_file.fileno())] if walls else []),
-            *limited,
-            *[python, "-I", "-S", "-c", source],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-            start_new_session=True,
-            cwd="/",
-            pass_fds=(filter_file.fileno(),) if walls else (),
-        )
+    bwrap = require_sandbox() if walls else None
+    async with _places():
+        with seccomp.filter_file() as rules:
+            process = await asyncio.create_subprocess_exec(
+                *_command(source, seconds=seconds, bwrap=bwrap, rules=rules),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=ENVIRONMENT,
+                start_new_session=True,
+                cwd="/",
+                pass_fds=(rules.fileno(),),
+            )
         output, trouble = bytearray(), None
         try:
             async with asyncio.timeout(seconds + 1.0):  # of wall time; one more than of CPU, for starting up
@@ -149,36 +221,6 @@ async def _read(process: asyncio.subprocess.Process, output: bytearray) -> str |
 
 
 @asynccontextmanager
-async def _no_forks() -> AsyncIterator[IO[bytes]]:
-    """Give a file with a seccomp filter (classic BPF) that lets a program start threads but no process.
-
-    A limit on processes would not do: the kernel does not hold a superuser to it, and a fork bomb outruns
-    whoever counts.
-    """
-    audit, clone, forks = SYSTEM_CALLS[platform.machine()]
-    load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
-    allow, kill, fails, missing = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
-    code = [(load, 0, 0, 4), (equal, 1, 0, audit), (give, 0, 0, kill), (load, 0, 0, 0)]
-    # the x32 numbers are another way to say the same calls
-    code += [(at_least, 0, 1, 0x40000000), (give, 0, 0, kill)]
-    for number in forks:
-        code += [(equal, 0, 1, number), (give, 0, 0, fails)]
-    # its flags are out of a filter's sight; callers fall back on clone
-    code += [(equal, 0, 1, CLONE3), (give, 0, 0, missing)]
-    code += [
-        (equal, 0, 3, clone),
-        (load, 0, 0, 16),
-        (any_bit, 1, 0, CLONE_THREAD),
-        (give, 0, 0, fails),
-        (give, 0, 0, allow),
-    ]
-    with tempfile.TemporaryFile() as file:
-        file.write(b"".join(struct.pack("=HBBI", *instruction) for instruction in code))
-        file.seek(0)
-        yield file
-
-
-@asynccontextmanager
 async def _places() -> AsyncIterator[None]:
     """Let as many programs run side by side as there are processors, so that one's time limit is its own."""
     loop = asyncio.get_running_loop()
@@ -189,16 +231,36 @@ async def _places() -> AsyncIterator[None]:
 _PLACES: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
 
 
-def _walls(python: str) -> list[str]:
+@cache
+def _can_disable_userns(bwrap: str) -> bool:
+    """Say whether this bubblewrap (0.8 or later) can forbid user namespaces inside its own."""
+    asked = subprocess.run([bwrap, "--help"], capture_output=True, text=True, errors="replace")
+    return "--disable-userns" in asked.stdout + asked.stderr
+
+
+def _walls(bwrap: str, python: str) -> list[str]:
     """Return bubblewrap's arguments: read-only system and interpreter, an empty folder in memory, nothing
     else.
     """
     system = [path for path in ("/usr", "/bin", "/lib", "/lib64") if Path(path).exists()]
     interpreter = {str(Path(python).parent.parent), sysconfig.get_paths()["stdlib"]}
     shown = [*system, *sorted(path for path in interpreter if not path.startswith("/usr/"))]
+    # folders on the way to an interpreter, one in a home among them, that the program may go through
+    parents = sorted({str(p) for path in shown for p in Path(path).parents} - {"/", *shown, "/usr"})
+    if os.geteuid() == 0:
+        # the superuser's own namespace, left as another user: in a user namespace of its making a program
+        # would still be root to the files outside
+        user = ["--cap-drop", "ALL"]
+        user += [w for name in ("SETUID", "SETGID", "SETPCAP") for w in ("--cap-add", f"CAP_{name}")]
+    else:
+        user = ["--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY), "--cap-drop", "ALL"]
+        user += ["--disable-userns"] if _can_disable_userns(bwrap) else []
     return [
-        "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
+        "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try", *user,
+        "--die-with-parent", "--new-session",
+        *(word for path in parents for word in ("--perms", "0755", "--dir", path)),
         *(word for path in shown for word in ("--ro-bind", path, path)),
-        "--proc", "/proc", "--dev", "/dev", "--size", str(FOLDER_BYTES), "--tmpfs", "/box", "--chdir", "/box",
-        "--remount-ro", "/dev", "--remount-ro", "/",
+        "--proc", "/proc", "--dev", "/dev",
+        "--perms", "1777", "--size", str(FOLDER_BYTES), "--tmpfs", "/box", "--chdir", "/box",
+        "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/",
     ]  # fmt: skip
