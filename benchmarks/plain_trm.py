@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 
 def norm(x: Tensor) -> Tensor:
-    x32 = x.to(torch.float32)
+    x32 = x.to(torch.promote_types(x.dtype, torch.float32))
     return (x32 * torch.rsqrt(x32.pow(2).mean(-1, keepdim=True) + 1e-5)).to(x.dtype)
 
 
@@ -91,7 +91,7 @@ class PlainTrm(nn.Module):
             z = self.level(z, y + x)
         y = self.level(y, z)
         logits = F.linear(y, self.lm_head.weight.to(dtype))[:, self.prefix :]
-        return y.detach(), z.detach(), logits, self.q_head(y[:, 0].float())
+        return y.detach(), z.detach(), logits, self.q_head(y[:, 0].to(self.q_head.weight.dtype))
 
     def start(self, batch: int, positions: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         return (

@@ -291,7 +291,7 @@ def published_files(trained: Path, folder: Path) -> tuple[Path, list[str]]:
 
 
 def test_an_imported_checkpoint_with_its_identifiers_votes_as_our_own_weights(
-    trained: Path, tmp_path: Path
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint, names = published_files(trained, tmp_path)
     (tmp_path / "identifiers.json").write_text(json.dumps(names))
@@ -299,7 +299,11 @@ def test_an_imported_checkpoint_with_its_identifiers_votes_as_our_own_weights(
     untold = ("seq_len", "num_heads", "H_cycles", "L_cycles", "halt_max_steps", "pos_encodings", "expansion")
     fields = [part for name in untold for part in ("-C", f"{name}={getattr(config, name)}")]
     command = ["weights", "import", str(checkpoint), str(tmp_path / "net.safetensors"), *fields]
-    assert dispatch([*command, "--identifiers", str(tmp_path / "identifiers.json")]) == 0
+    command += ["--identifiers", str(tmp_path / "identifiers.json")]
+    assert dispatch(command) == 2  # 1 prefix position or 16 as published: two nets, and no tensor tells which
+    assert "do not tell the number of prefix positions" in capsys.readouterr().err
+    assert dispatch([*command, "-C", f"puzzle_emb_len={config.puzzle_emb_len}"]) == 0
+    assert weights.load(tmp_path / "net.safetensors").net.config == config
     imported, own = (
         solved(path, augment=True, samples=4)[1] for path in (tmp_path / "net.safetensors", trained)
     )
@@ -325,7 +329,7 @@ def test_identifiers_that_do_not_fit_are_refused(
 ) -> None:
     checkpoint, names = published_files(trained, tmp_path)
     (tmp_path / "identifiers.json").write_text(json.dumps(spoil(names)))
-    options = {"seq_len": "64", "num_heads": "2", "expansion": "1"}
+    options = {"seq_len": "64", "num_heads": "2", "expansion": "1", "puzzle_emb_len": "1"}
     with pytest.raises(UserError, match=message):
         import_checkpoint(
             "trm", checkpoint, tmp_path / "net.safetensors", options, tmp_path / "identifiers.json"

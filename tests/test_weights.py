@@ -247,7 +247,7 @@ def test_what_neither_tensors_nor_the_user_tell_is_the_published_default_and_sai
         "trm", checkpoint, out, {"seq_len": "80", "H_cycles": "2", "L_cycles": "2", "halt_max_steps": "8"}
     )
     assert weights.load(out).net.config.puzzle_emb_len == 17  # 97 positions tell it once the length is known
-    attention = TrmNet(TrmConfig(vocab_size=11, seq_len=81, hidden_size=64))
+    attention = TrmNet(TrmConfig(vocab_size=11, seq_len=81, L_layers=1))
     torch.save({name.removeprefix("embedding."): t for name, t in attention.state_dict().items()}, checkpoint)
     with pytest.raises(
         UserError, match=r"do not tell the sequence length: they have no positions.*seq_len=81"
@@ -255,6 +255,10 @@ def test_what_neither_tensors_nor_the_user_tell_is_the_published_default_and_sai
         import_checkpoint("trm", checkpoint, out, {})
     (note,) = import_checkpoint("trm", checkpoint, out, {"seq_len": "81"})
     assert "num_heads=8, pos_encodings=rope, puzzle_emb_len=16" in note
+    narrow = TrmNet(TrmConfig(vocab_size=11, seq_len=81, hidden_size=64, puzzle_emb_len=1))
+    torch.save({name.removeprefix("embedding."): t for name, t in narrow.state_dict().items()}, checkpoint)
+    with pytest.raises(UserError, match=r"number of prefix positions.*fills 1.*-C puzzle_emb_len=1"):
+        import_checkpoint("trm", checkpoint, out, {"seq_len": "81"})
 
 
 def test_averaged_weights_in_a_checkpoint_are_taken(tmp_path: Path) -> None:

@@ -40,12 +40,12 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import UserError
-from solvers.nets.model.layers import IGNORE, Embedding, SwiGLU
+from solvers.nets.model.layers import IGNORE, Embedding, SwiGLU, at_least_float32
 from solvers.nets.model.trm import State, TrainStep, TrmConfig, TrmNet
 from solvers.nets.solver import NetSolver
 
 Gaussian = tuple[Tensor, Tensor]
-"""Mean and log standard deviation, float32, (B, S, D) each."""
+"""Mean and log standard deviation, float32 or better, (B, S, D) each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class Guidance(nn.Module):
             self.spread.down_proj.weight.zero_()
 
     def forward(self, u: Tensor) -> Gaussian:
-        return self.mean(u).float(), 3 * torch.tanh(self.spread(u).float()) - 2
+        return at_least_float32(self.mean(u)), 3 * torch.tanh(at_least_float32(self.spread(u))) - 2
 
 
 class Posterior(Guidance):
@@ -184,7 +184,7 @@ class GramNet(TrmNet):
         with torch.no_grad():
             forward = self._levels(x, cut) if training else networks
         y = None if labels_BL is None else self.posterior.embed(labels_BL, self.prefix, x.dtype)
-        kl, cycle = x.new_zeros(x.shape, dtype=torch.float32), 0
+        kl, cycle = torch.zeros_like(at_least_float32(x)), 0
         for index, update in enumerate(applications):
             with torch.set_grad_enabled(training and index >= cut):
                 z = self._recur([update], z, x, networks if index >= cut else forward)

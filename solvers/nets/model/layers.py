@@ -36,9 +36,16 @@ def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
         return nn.init.trunc_normal_(tensor, std=std / kept_std, a=-2 * std / kept_std, b=2 * std / kept_std)
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """Return x in float32, as the published code computes norms, angles and halting logits; float64 stays, so
+    that a net in float64 is the measure of how far float32 strays.
+    """
+    return x if x.dtype == torch.float64 else x.float()
+
+
 def rms_norm(x: Tensor, dim: int = -1, eps: float = NORM_EPS) -> Tensor:
-    """Divide by the root mean square over `dim`, in float32, without a learned gain."""
-    x32 = x.float()
+    """Divide by the root mean square over `dim`, in float32 or better, without a learned gain."""
+    x32 = at_least_float32(x)
     return (x32 * torch.rsqrt(x32.square().mean(dim, keepdim=True) + eps)).to(x.dtype)
 
 
@@ -142,7 +149,7 @@ class Rope(nn.Module):
         self.register_buffer("sin", angle.sin(), persistent=False)
 
     def forward(self, x_BSNK: Tensor) -> Tensor:
-        x = x_BSNK.float()
+        x = at_least_float32(x_BSNK)
         first, second = x.chunk(2, dim=-1)
         turned = torch.cat((-second, first), dim=-1)
         return (x * self.cos[:, None] + turned * self.sin[:, None]).to(x_BSNK.dtype)
@@ -272,9 +279,9 @@ def stablemax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def softmax_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Return the usual cross-entropy per cell in float32, 0 where ignored."""
+    """Return the usual cross-entropy per cell in float32 or better, 0 where ignored."""
     return F.cross_entropy(
-        logits.float().transpose(1, -1),
+        at_least_float32(logits).transpose(1, -1),
         labels.long(),
         ignore_index=IGNORE,
         reduction="none",

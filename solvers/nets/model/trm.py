@@ -19,7 +19,16 @@ from torch import Tensor, nn
 from harness.errors import UserError
 from solvers.nets.fast import fused, packed
 from solvers.nets.fast import switch as fast
-from solvers.nets.model.layers import Block, InputEmbedding, Level, Linear, Positions, Rope, truncated_normal_
+from solvers.nets.model.layers import (
+    Block,
+    InputEmbedding,
+    Level,
+    Linear,
+    Positions,
+    Rope,
+    at_least_float32,
+    truncated_normal_,
+)
 from solvers.nets.solver import NetSolver
 
 State = tuple[Tensor, ...]
@@ -245,9 +254,9 @@ class TrmNet(nn.Module):
         return z_H, z_L
 
     def read(self, z: State) -> tuple[Tensor, Tensor]:
-        """Return logits (B, L, V) and float32 halting logits (B, 2): halt, continue."""
+        """Return logits (B, L, V) and halting logits (B, 2), float32 or better: halt, continue."""
         logits = self.lm_head(z[0][:, self.prefix :])
-        return logits, self.q_head(z[0][:, 0]).float()
+        return logits, at_least_float32(self.q_head(z[0][:, 0]))
 
     @property
     def passes_per_step(self) -> int:

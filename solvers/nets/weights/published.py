@@ -44,6 +44,9 @@ name.
 EMBEDDINGS = ("embed_tokens.", "embed_pos.", "puzzle_emb.")
 
 
+PUBLISHED_WIDTH = 512
+"""Of the published nets: what their defaults are known to hold for."""
+
 SEPARATOR = "|||"
 """Between the parts of a published identifier: task|||t3|||0241356789 (symmetry, what the colours 0, 1, 2,
 … become).
@@ -275,7 +278,14 @@ def _fields(
             given["puzzle_emb_len"] = 0
         elif positions is not None and "seq_len" in given:
             given["puzzle_emb_len"] = positions - given["seq_len"]
-        else:
+        elif positions is None and width != PUBLISHED_WIDTH:
+            fills = -(-given["puzzle_emb_ndim"] // width)
+            raise UserError(
+                f"The tensors of {source} do not tell the number of prefix positions.",
+                rule=f"A puzzle's vector fills {fills}; published nets, of width {PUBLISHED_WIDTH}, have 16.",
+                next_step=f"Give -C puzzle_emb_len={fills}, or what the net was trained with.",
+            )
+        else:  # with positions a wrong guess shows: no task has the length that would be left for the cells
             open_questions.append("puzzle_emb_len")
     defaults = dataclasses.asdict(weights.config_of(net)[0](vocab_size=1, seq_len=1))
     assumed = {name: defaults[name] for name in open_questions if name not in given}
