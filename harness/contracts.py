@@ -220,10 +220,16 @@ class Budget:
 class GridCodec(Protocol):
     """Puzzles as fixed-length token sequences, for nets. Token 0 is padding and never scored."""
 
-    vocab_size: int
-    length: int
-    height: int  # the canvas: length == height * width
-    width: int
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def length(self) -> int:
+        """The canvas: height times width."""
+        ...
 
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
         """Return the input tokens, (L,), values in [0, vocab_size)."""
