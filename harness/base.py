@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.contracts import Answer, GridCodec, Item, Key, Method, Metric, Puzzle
 from harness.errors import UserError, did_you_mean
+from harness.options import first_paragraph
 from harness.randomness import generator
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class BaseTask:
 
     @property
     def summary(self) -> str:
-        """The first line of the class's docstring."""
-        return (type(self).__doc__ or self.name).strip().partition("\n")[0]
+        """The first paragraph of the class's docstring."""
+        return first_paragraph(type(self).__doc__) or self.name
 
     @property
     def grid(self) -> GridCodec | None:

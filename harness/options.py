@@ -39,6 +39,11 @@ def build(factory: Any, options: dict[str, Any], *, owner: str) -> Any:
     return factory(**values)
 
 
+def first_paragraph(doc: str | None) -> str:
+    """Return the first paragraph of a docstring in one line."""
+    return " ".join((doc or "").strip().partition("\n\n")[0].split())
+
+
 def parse_pairs(pairs: list[str], flag: str) -> dict[str, str]:
     """Turn ["size=6", …] into {"size": "6", …}."""
     options = {}

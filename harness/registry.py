@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from harness.errors import UserError, did_you_mean
-from harness.options import build
+from harness.options import build, first_paragraph
 
 Kind = Literal["task", "solver"]
 FROM_FILE = "depthbench_plugin_"  # modules of plug-ins named by a file
@@ -73,6 +73,7 @@ class Entry:
     name: str
     summary: str
     origin: str  # "depthbench", or the distribution of the plugin
+    room: str  # the folder it stands in
 
 
 def names(kind: Kind) -> dict[str, str]:
@@ -118,17 +119,26 @@ def catalogue(kind: Kind) -> list[Entry]:
     as such.
     """
     entries = [
-        Entry(name=name, summary=summary, origin="depthbench") for name, (_, summary) in OURS[kind].items()
+        Entry(name=name, summary=summary, origin="depthbench", room=_room(place))
+        for name, (place, summary) in OURS[kind].items()
     ]
     for point in _plugins(kind):
         try:
             found = find(kind, point.name)
             text = getattr(found, "summary", None)
-            summary = text if isinstance(text, str) else (found.__doc__ or "").strip().partition("\n")[0]
+            summary = text if isinstance(text, str) else first_paragraph(found.__doc__)
         except UserError as error:
             summary = f"BROKEN: {error.what}"
-        entries.append(Entry(name=point.name, summary=summary, origin=_distribution(point)))
+        entries.append(
+            Entry(name=point.name, summary=summary, origin=_distribution(point), room=_room(point.value))
+        )
     return sorted(entries, key=lambda entry: entry.name)
+
+
+def _room(place: str) -> str:
+    """Return the folder of "tasks.sudoku.rules:Class": sudoku; of a module that stands alone its own name."""
+    parts = place.partition(":")[0].split(".")
+    return parts[1] if len(parts) > 2 else parts[-1]
 
 
 def create(kind: Kind, name: str, options: dict[str, Any] | None = None) -> Any:

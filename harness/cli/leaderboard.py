@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Format, FormatOption, ResultsDir
+from harness.cli.options import ColumnsOption, Format, FormatOption, ResultsDir, WideOption
 from harness.errors import UserError, did_you_mean
 
 
@@ -15,27 +15,31 @@ def leaderboard(
     task: Annotated[str | None, typer.Option(help="Only runs of this task.")] = None,
     solver: Annotated[str | None, typer.Option(help="Only runs of this solver.")] = None,
     published: Annotated[
-        bool, typer.Option("--published", help="Show numbers from the literature instead, with source.")
+        bool, typer.Option("--published", help="Beside the numbers others have published, with source.")
     ] = False,
     results_dir: ResultsDir = None,
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
     format: FormatOption = Format.TABLE,  # noqa: A002
 ) -> None:
-    """Show all runs side by side, best first within each task; or the numbers others have published."""
+    """Show all runs side by side, best first within each task; or beside the numbers others published."""
     from harness.cli import results
+    from harness.cli.tables import Layout
 
-    if published:
-        if solver is not None:
-            raise UserError(f"--solver {solver!r} does not go with --published.", rule="They are of models.")
-        results.write_published(task, format)
-        return
+    layout = Layout(wide=wide, columns=columns)
+    if published and solver is not None:
+        raise UserError(f"--solver {solver!r} does not go with --published.", rule="They are of models.")
     from harness.scores.leaderboard import scan
 
     rows, problems = scan(results_dir, task=task, solver=solver)
     for problem in problems:
         typer.echo(f"bench: {problem}", err=True)
-    if not rows:
-        _explain(results_dir, task, solver)
-    results.write(rows, format)
+    if published:
+        results.write_joined(rows, task, format, layout)
+    else:
+        if not rows:
+            _explain(results_dir, task, solver)
+        results.write(rows, format, layout)
     if problems:
         raise typer.Exit(1)
 

@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from harness.cli import tables
-from harness.cli.options import Format, FormatOption
+from harness.cli.options import ColumnsOption, Format, FormatOption, WideOption
+from harness.cli.tables import Column, Layout
+
+if TYPE_CHECKING:
+    from harness.registry import Kind
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
-def tasks(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
-    """List every task, ours and those of plugins."""
-    _list("task", format)
+def tasks(
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
+) -> None:
+    """List every task by its room, ours and those of plugins."""
+    _list("task", format, Layout(wide=wide, columns=columns))
 
 
 @app.command()
-def solvers(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
+def solvers(
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
+) -> None:
     """List every solver, ours and those of plugins."""
-    _list("solver", format)
+    _list("solver", format, Layout(wide=wide, columns=columns))
 
 
 @app.command()
-def recipes(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
+def recipes(
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
+) -> None:
     """List what `bench train --recipe` takes, net by net."""
     from harness.errors import UserError
     from harness.registry import catalogue, find
@@ -35,13 +51,28 @@ def recipes(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
     for entry in catalogue("solver"):
         with suppress(UserError):  # a broken plugin: `bench list solvers` says what is wrong with it
             records += getattr(find("solver", entry.name), "recipes", list)()
-    columns = ["solver", "recipe", "optimiser_steps", "batch_size", "summary"]
-    tables.write(columns, [[str(record[name]) for name in columns] for record in records], records, format)
+    shown = (
+        Column("solver", 0),
+        Column("recipe", 0),
+        Column("optimiser_steps", 2, right=True),
+        Column("batch_size", 3, right=True),
+        Column("summary", 0, wraps=True, least=40),
+    )
+    rows = [[str(record[column.name]) for column in shown] for record in records]
+    tables.write(shown, rows, records, format, Layout(wide=wide, columns=columns))
 
 
-def _list(kind: str, form: Format) -> None:
+def _list(kind: Kind, form: Format, layout: Layout) -> None:
     from harness.registry import catalogue
 
-    entries = catalogue("task" if kind == "task" else "solver")
-    records = [{"name": e.name, "summary": e.summary, "from": e.origin} for e in entries]
-    tables.write(["name", "summary", "from"], [list(r.values()) for r in records], records, form)
+    entries = catalogue(kind)
+    records = [{"name": e.name, "room": e.room, "summary": e.summary, "from": e.origin} for e in entries]
+    if kind == "task":
+        records.sort(key=lambda record: record["room"])
+    columns = (
+        Column("name", 0),
+        Column("room", 2),
+        Column("summary", 0, wraps=True, least=30),
+        Column("from", 1, wraps=True, least=10),
+    )
+    tables.write(columns, [list(record.values()) for record in records], records, form, layout)

@@ -20,6 +20,10 @@ class Format(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write the table.")]
+WideOption = Annotated[bool, typer.Option("--wide", help="Show all columns, in parts where they do not fit.")]
+ColumnsOption = Annotated[
+    str | None, typer.Option("--columns", metavar="NAME,…", help="Show these columns, in this order.")
+]
 ResultsDir = Annotated[
     Path | None,
     typer.Option(

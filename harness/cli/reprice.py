@@ -10,14 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.books.ledger import device_usd
-from harness.cli import tables
-from harness.cli.options import Format, FormatOption, ResultsDir
+from harness.cli import tables, units
+from harness.cli.options import ColumnsOption, Format, FormatOption, ResultsDir, WideOption
+from harness.cli.tables import Column, Layout
 
 if TYPE_CHECKING:
     from harness.books.prices import Price, PriceTable
     from harness.records.folder import RunFolder
 
-COLUMNS = ("run", "task", "solver", "prices", "$ recorded", "$ now", "$/puzzle now", "not priced")
+COLUMNS = (
+    Column("run", 0, wraps=True, least=24),
+    Column("task", 4),
+    Column("solver", 5),
+    Column("prices", 3, "date of the table, or the device's price"),
+    Column("$ recorded", 0, right=True),
+    Column("$ now", 0, right=True),
+    Column("$/puzzle now", 1, right=True),
+    Column("not priced", 2, "attempts", right=True),
+)
 
 
 def reprice(
@@ -32,6 +42,8 @@ def reprice(
     ] = None,
     results_dir: ResultsDir = None,
     format: FormatOption = Format.TABLE,  # noqa: A002
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
 ) -> None:
     """Price the recorded tokens and device seconds anew, without running anything."""
     from harness.books.prices import table
@@ -46,15 +58,12 @@ def reprice(
     cells = [
         [
             *(row[name] for name in ("run", "task", "solver", "prices")),
-            *(
-                "–" if row[name] is None else f"{row[name]:.6g}"
-                for name in ("usd_recorded", "usd", "usd_per_puzzle")
-            ),
+            *(units.usd(row[name]) for name in ("usd_recorded", "usd", "usd_per_puzzle")),
             f"{row['attempts_not_priced']:,} of {row['attempts']:,}",
         ]
         for row in rows
     ]
-    tables.write(COLUMNS, cells, rows, format)
+    tables.write(COLUMNS, cells, rows, format, Layout(wide=wide, columns=columns))
     typer.echo(f"prices of {chosen.date}: {chosen.source}", err=True)
 
 

@@ -1,63 +1,102 @@
-"""How a leaderboard row reads: the columns of `bench leaderboard` and of the table after `bench run`."""
+"""Write leaderboard rows as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
-from harness.cli import tables
+from harness.cli import tables, units
 from harness.cli.options import Format
+from harness.cli.tables import Column, Layout
 from harness.errors import UserError, did_you_mean
 from harness.scores.leaderboard import failures, published
 
+TASK = Column("task", 0, wraps=True, least=10)
+SOLVER = Column("solver", 0, wraps=True, least=24)
+SCORE = Column("score", 0, right=True)
+INTERVAL = Column("95 %", 0, "interval of the score in per cent", right=True)
 COLUMNS = (
-    "task", "solver", "kind", "metric", "score", "95 %", "planned", "failures", "core", "stored",
-    "FLOPs/puzzle", "s/puzzle",
-    "tokens/puzzle", "$/puzzle", "run",
-)  # fmt: skip
+    TASK,
+    SOLVER,
+    Column("kind", 7),
+    Column("metric", 6, "which score, the task's headline"),
+    SCORE,
+    INTERVAL,
+    Column("planned", 2, "attempts, the score's denominator", right=True),
+    Column("failed", 2, "attempts without an answer", right=True),
+    Column("failures", 11, "their kinds", wraps=True, least=14),
+    Column("core", 5, "parameters that every pass uses", right=True),
+    Column("stored", 10, "parameters in the file", right=True),
+    Column("FLOPs/puzzle", 8, right=True),
+    Column("time/puzzle", 3, "on the device where known, else until the answer", right=True),
+    Column("tokens/puzzle", 9, right=True),
+    Column("$/puzzle", 4, right=True),
+    Column("run", 1, "its name for `bench show`"),
+)
+JOINED = (
+    TASK,
+    SOLVER,
+    Column("rank", 0, "among your runs on the same puzzles; published numbers stand apart and have none"),
+    SCORE,
+    INTERVAL,
+    Column("metric", 1),
+    Column("evidence", 2),
+    Column("regime", 3, wraps=True, least=24),
+    Column("source", 4, wraps=True, least=28),
+    Column("core", 5, "parameters that every pass uses", wraps=True, least=16),
+)
+EVIDENCE = (
+    "evidence: P, read in the paper; R, in a repository, model card or page of its authors;"
+    " S, second-hand, in a text that quotes the source"
+)
 
 
-def write(rows: Sequence[Mapping[str, Any]], form: Format) -> None:
+def write(rows: Sequence[Mapping[str, Any]], form: Format, layout: Layout | None = None) -> None:
     """Write leaderboard rows to standard output."""
-    tables.write(COLUMNS, [cells(row) for row in rows], rows, form)
+    tables.write(COLUMNS, [cells(row) for row in rows], rows, form, layout)
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:
     """Return the row as text; unknown is –, a lower bound is ≥."""
     return [
-        _with_options(row["task"], row["task_options"])
-        + ("" if row["split"] == row["default_split"] else f" {row['split']}")
-        + (f" seed={row['seed']}" if row["seed"] else ""),
+        _task(row),
         _with_options(row["solver"], row["solver_options"]),
         row["kind"],
         row["metric"],
-        *(_score(row) if row["outcomes"]["not_run"] < row["planned"] else ("not run", "–")),
+        *_score_of(row),
         f"{row['planned']:,}",
+        f"{sum(n for kind, n in row['outcomes'].items() if kind not in ('correct', 'wrong')) or '–'}",
         failures(row["outcomes"]),
-        quantity(row["core_parameters"]),
-        quantity(row["stored_parameters"]),
-        *(_cost(row, name) for name in ("flops", "seconds", "tokens", "usd")),
+        units.quantity(row["core_parameters"]),
+        units.quantity(row["stored_parameters"]),
+        _cost(row, "flops", units.quantity),
+        _cost(row, "seconds", units.seconds),
+        _cost(row, "tokens", units.quantity),
+        _cost(row, "usd", units.usd),
         row["run"].rpartition("_")[2],  # enough for `bench show`
     ]
 
 
+def _task(row: Mapping[str, Any]) -> str:
+    return (
+        _with_options(row["task"], row["task_options"])
+        + ("" if row["split"] == row["default_split"] else f" {row['split']}")
+        + (f" seed={row['seed']}" if row["seed"] else "")
+    )
+
+
+def _score_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    return _score(row) if row["outcomes"]["not_run"] < row["planned"] else ("not run", "–")
+
+
 def _score(found: Mapping[str, Any]) -> tuple[str, str]:
-    return f"{100 * found['score']:.1f} %", f"{100 * found['low']:.1f}–{100 * found['high']:.1f}"
+    return units.share(found["score"]), units.span(found["low"], found["high"])
 
 
-def quantity(value: float | None) -> str:
-    """Write a number in three digits with k, M, G, T, P; – for unknown."""
-    if value is None:
-        return "–"
-    for factor, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= factor:
-            return f"{value / factor:.3g}{letter}"
-    return f"{value:.3g}"
-
-
-def _cost(row: Mapping[str, Any], name: str) -> str:
+def _cost(row: Mapping[str, Any], name: str, written: Any) -> str:
     known, least = row[f"{name}_per_puzzle"], row[f"{name}_per_puzzle_at_least"]
-    return quantity(known) if known is not None or least is None else "≥" + quantity(least)
+    return str(written(known) if known is not None or least is None else "≥" + written(least))
 
 
 def _with_options(name: str, options: Mapping[str, Any]) -> str:
@@ -76,20 +115,39 @@ def write_details(summary: Mapping[str, Any]) -> None:
     for first, found in (("metric", scores), ("depth", list((summary["depth_scores"] or {}).items()))):
         if found:
             rows = [[name, *_score(s), f"{s['n']:,}"] for name, s in found]
-            tables.write([first, "score", "95 %", "of"], rows, (), Format.TABLE)
+            columns = (Column(first, 0), SCORE, Column("95 %", 0, right=True), Column("of", 0, right=True))
+            print()
+            tables.write(columns, rows, (), Format.TABLE)
 
 
-def write_published(task: str | None, form: Format) -> None:
-    """Write the numbers of `published.csv`: others' claims, never mixed with runs."""
-    rows = published(task)
-    if task and not rows:
+def write_joined(
+    rows: Sequence[Mapping[str, Any]], task: str | None, form: Format, layout: Layout | None = None
+) -> None:
+    """Write runs and the numbers of `published.csv` in one table: side by side, never in one ranking."""
+    claims = published(task)
+    if not rows and not claims:
         known = {row["task"] for row in published()}
-        raise UserError(f"No published number is of the task {task!r}.", rule=did_you_mean(task, known))
-    columns = list(rows[0])
-    cells = [[f"{row[c]} %" if c == "score" else row[c] for c in columns] for row in rows]
-    tables.write(columns, cells, rows, form)
+        raise UserError(f"No published number is of the task {task!r}.", rule=did_you_mean(str(task), known))
+    lines, records = [], []
+    for name in sorted({row["task"] for row in rows} | {claim["task"] for claim in claims}):
+        own = [row for row in rows if row["task"] == name]
+        theirs = sorted((c for c in claims if c["task"] == name), key=lambda c: -float(c["score"]))
+        lines += [*_ranked(own), *map(_claim, theirs)]
+        records += [{"origin": "run", **row} for row in own] + [{"origin": "published", **c} for c in theirs]
+    tables.write(JOINED, lines, records, form, layout)
     if form is Format.TABLE:
-        print(
-            "evidence: P, read in the paper; R, in a repository, model card or page of its authors;"
-            " S, second-hand, in a text that quotes the source"
-        )
+        tables.note(EVIDENCE)
+
+
+def _ranked(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """Yield runs with their rank among those of the same puzzles."""
+    for _, same in groupby(rows, key=_task):
+        for place, row in enumerate(same, start=1):
+            who = _with_options(row["solver"], row["solver_options"])
+            core, source = units.quantity(row["core_parameters"]), f"run {row['run'].rpartition('_')[2]}"
+            yield [_task(row), who, str(place), *_score_of(row), row["metric"], "–", "–", source, core]
+
+
+def _claim(row: Mapping[str, str]) -> list[str]:
+    known = (row["metric"], row["evidence"], row["regime"], row["source"], row["core_parameters"])
+    return [row["task"], row["model"], "–", f"{row['score']} %", "–", *known]

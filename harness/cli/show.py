@@ -6,10 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import DataDir, Format, FormatOption, ResultsDir
+from harness.cli import tables
+from harness.cli.options import ColumnsOption, DataDir, Format, FormatOption, ResultsDir, WideOption
 from harness.cli.score import RunArgument
+from harness.cli.tables import Column, Layout
 
 RunLine = dict[str, Any]
+COLUMNS = (
+    Column("puzzle", 0, wraps=True, least=16),
+    Column("attempt", 1, right=True),
+    Column("outcome", 0),
+    Column("depth", 3, "supervision steps", right=True),
+    Column("time", 2, right=True),
+    Column("numbers", 4, "the verdict's, or why there is none", wraps=True, least=20),
+)
 
 
 def show(
@@ -20,6 +30,8 @@ def show(
     data_dir: DataDir = None,
     results_dir: ResultsDir = None,
     format: FormatOption = Format.TABLE,  # noqa: A002
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
 ) -> None:
     """Show what a run answered: a list of its attempts, or one puzzle in colour with what is wrong."""
     from harness.errors import UserError
@@ -35,7 +47,7 @@ def show(
         _check_outcome(outcome)
         lines = [line for line in lines if line["outcome"] == outcome]
     if sample_id is None:
-        _list(lines, limit, format)
+        _list(lines, limit, format, Layout(wide=wide, columns=columns))
     else:
         _draw(config, [line for line in lines if line["puzzle"] == sample_id], sample_id, data_dir)
 
@@ -48,10 +60,9 @@ def _check_outcome(outcome: str) -> None:
         raise UserError(f"No outcome {outcome!r}.", rule=did_you_mean(outcome, OUTCOMES))
 
 
-def _list(lines: list[RunLine], limit: int, form: Format) -> None:
-    from harness.books.ledger import seconds
-    from harness.cli import tables
-    from harness.cli.results import quantity
+def _list(lines: list[RunLine], limit: int, form: Format, layout: Layout) -> None:
+    from harness.books import ledger
+    from harness.cli import units
 
     rows = []
     for line in lines[:limit]:
@@ -59,7 +70,7 @@ def _list(lines: list[RunLine], limit: int, form: Format) -> None:
         note = numbers or str(
             line.get("detail", {}).get("error", "") or line.get("detail", {}).get("reason", "")
         )
-        took = quantity(seconds(line.get("usage", {})))
+        took = units.seconds(ledger.seconds(line.get("usage", {})))
         rows.append(
             [
                 line["puzzle"],
@@ -67,10 +78,10 @@ def _list(lines: list[RunLine], limit: int, form: Format) -> None:
                 line["outcome"],
                 str(line.get("depth", "–")),
                 took,
-                safe(note)[:80],
+                note[:200],
             ]
         )
-    tables.write(["puzzle", "attempt", "outcome", "depth", "seconds", "numbers"], rows, lines[:limit], form)
+    tables.write(COLUMNS, rows, lines[:limit], form, layout)
     if len(lines) > limit:
         typer.echo(f"{len(lines) - limit:,} more; --limit shows them.", err=True)
 

@@ -27,6 +27,7 @@ from harness.contracts import (
     Usage,
 )
 from harness.errors import UserError
+from harness.options import first_paragraph
 
 if TYPE_CHECKING:
     from solvers.nets.infer.engine import Finished
@@ -241,9 +242,7 @@ class NetSolver:
         """Return the recipes that train this net: name, optimiser steps, batch size and what they are for."""
         from solvers.nets.recipes import RECIPES, recipes_of
 
-        made = [
-            (RECIPES[name](), (RECIPES[name].__doc__ or "").splitlines()[0]) for name in recipes_of(cls.net)
-        ]
+        made = [(RECIPES[name](), first_paragraph(RECIPES[name].__doc__)) for name in recipes_of(cls.net)]
         return [
             {
                 "solver": cls.net,

@@ -7,13 +7,28 @@ from typing import Annotated
 import typer
 
 from harness.cli import tables
-from harness.cli.options import Format, FormatOption
+from harness.cli.options import ColumnsOption, Format, FormatOption, WideOption
+from harness.cli.tables import Column, Layout
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
+COLUMNS = (
+    Column("provider", 1),
+    Column("model", 0, wraps=True, least=20),
+    Column("task", 0, wraps=True, least=12),
+    Column("replies", 0, right=True),
+    Column("size", 0, right=True),
+    Column("oldest", 3),
+    Column("newest", 2),
+)
+
 
 @app.command("list")
-def list_(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
+def list_(
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
+) -> None:
     """Show what is kept, by provider, model and task."""
     import time
     from dataclasses import asdict
@@ -32,7 +47,7 @@ def list_(format: FormatOption = Format.TABLE) -> None:  # noqa: A002
         ]
         for record in records
     ]
-    tables.write(["provider", "model", "task", "replies", "size", "oldest", "newest"], rows, records, format)
+    tables.write(COLUMNS, rows, records, format, Layout(wide=wide, columns=columns))
     typer.echo(f"{cache.path}", err=True)
 
 

@@ -20,10 +20,15 @@ def show(
     format: FormatOption = Format.TABLE,  # noqa: A002
 ) -> None:
     """Print the parameter ledger, the configuration and the training record of a weights file."""
-    from harness.cli.tables import write
+    from harness.cli.tables import Column, write
 
     facts = _net(solver).describe_weights(file)
-    write(("what", "value"), [[name, str(value)] for name, value in facts.items()], [facts], format)
+    write(
+        (Column("what", 0), Column("value", 0, wraps=True, least=20)),
+        [[name, str(value)] for name, value in facts.items()],
+        [facts],
+        format,
+    )
 
 
 @app.command("import")
