@@ -55,6 +55,9 @@ def fenced(text: str, mark: str = "answer") -> str:
         f"{fenced(lines(GRID))}\n{fenced('no')}",  # the last well-formed one
         f"so \\boxed{{3}} goes there and then\n{lines(GRID)}",  # a box in passing marks nothing
         f"```\n{lines(GRID)}\n```",
+        f"```answer\n{lines(GRID)}",  # finished, but the fence never closed
+        f"{lines(OTHER)}\n{fenced('Answer:' + lines(GRID))}",
+        str(GRID),
     ],
 )
 def test_a_sudoku_answer_is_found(reply: str) -> None:
@@ -65,17 +68,14 @@ def test_a_sudoku_answer_is_found(reply: str) -> None:
     ("reply", "reason"),
     [
         ("", "empty"),
-        ("I cannot solve this.", "holds no grid of 4 lines"),
+        ("I like this.", "holds no grid of 4 lines"),
         (f"<think>{lines(GRID)}", "reasoning only"),
         (lines(GRID[:3]), "holds no grid"),
         (lines(GRID).replace("4", "."), "holds no grid"),
         (lines(GRID).replace("4", "5"), "holds no grid"),
         (f"{lines(GRID)}\n{lines(GRID)}", "holds no grid"),  # eight lines in a row are no grid of four
         (f"{lines(GRID)}x", "holds no grid"),
-        (f"```answer\n{lines(GRID)}", "marked answer is no"),  # cut off before the fence closed
         (f"{lines(OTHER)}\n{fenced('see above')}", "marked answer is no"),
-        (f"{lines(OTHER)}\n{fenced('Answer:' + lines(GRID))}", "marked answer is no"),
-        (str(GRID), "holds no grid"),
     ],
 )
 def test_a_reply_without_a_well_formed_sudoku_answer_is_unparsed_with_the_reason(

@@ -18,8 +18,9 @@ from harness.base import BaseTask
 from harness.capabilities import Pair, TrainingGroup
 from harness.contracts import Answer, GridCodec, Item, Key, Metric, Puzzle, Unparsed, Verdict
 from harness.errors import UserError, did_you_mean
+from tasks.shared.forms import free_grid
 from tasks.shared.published_data import find, missing
-from tasks.shared.text_answers import SPACE, AnswerForm, parse_reply
+from tasks.shared.text_answers import parse_reply
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,7 +143,7 @@ class ArcTask(BaseTask):
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
         """Read a JSON list of rows of colours."""
-        return parse_reply(reply, ANSWER_FORM)
+        return parse_reply(reply, free_grid(SIDE, SIDE))
 
     def violations(self, puzzle: Puzzle, answer: Answer) -> list[str] | None:
         return None if is_grid(answer) else ["not a grid of 1 to 30 equal rows of 1 to 30 colours"]
@@ -244,22 +245,6 @@ def is_grid(answer: Answer) -> bool:
     return all(
         len(row) == len(answer[0]) and all(type(c) is int and 0 <= c <= 9 for c in row) for row in answer
     )
-
-
-def _read(candidate: str) -> Grid | None:
-    grid = json.loads(candidate)
-    return grid if is_grid(grid) else None
-
-
-_ROW = rf"\[{SPACE}[0-9]{SPACE}(?:,{SPACE}[0-9]{SPACE})*+\]"
-ANSWER_FORM = AnswerForm(
-    words="JSON list of 1 to 30 equal rows of 1 to 30 colours",
-    # Not a part of a deeper list: no bracket before it, and after it neither a closing one nor a further
-    # element.
-    pattern=rf"(?<!\[)\[{SPACE}{_ROW}{SPACE}(?:,{SPACE}{_ROW}{SPACE})*+\](?!{SPACE}(?:\]|,{SPACE}\[))",
-    whole_lines=False,
-    read=_read,
-)
 
 
 def _draw(grid: Grid, wanted: Grid | None = None) -> RenderableType:

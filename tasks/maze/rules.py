@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness.base import BaseTask
 from harness.contracts import Answer, GridCodec, Item, Key, Metric, Puzzle, Unparsed, Verdict
-from tasks.shared.text_answers import AnswerForm, lines_pattern, parse_reply
+from tasks.shared.forms import symbol_grid
+from tasks.shared.text_answers import parse_reply
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,21 +71,8 @@ class MazeRules(BaseTask):
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
         """Read lines of `#.SGo`, an open cell written as a dot."""
-        return parse_reply(reply, self._answer_form)
-
-    @cached_property
-    def _answer_form(self) -> AnswerForm:
-        def read(candidate: str) -> list[str] | None:
-            if candidate.count("\n") != self.height - 1:
-                return None
-            return [line.strip().replace(".", " ") for line in candidate.split("\n")]
-
-        return AnswerForm(
-            words=f"maze of {self.height} lines of {self.width} characters from #.SGo",
-            pattern=lines_pattern(f"[#.SGo]{{{self.width}}}+"),
-            whole_lines=True,
-            read=read,
-        )
+        found = parse_reply(reply, symbol_grid(self.height, self.width, "#.SGo"))
+        return found if isinstance(found, Unparsed) else [row.replace(".", " ") for row in found]
 
     def violations(self, puzzle: Puzzle, answer: Answer) -> list[str]:
         found = path_faults(puzzle.payload["rows"], answer)

@@ -3,114 +3,168 @@ evaluating nothing.
 
 The rules, in this order:
 
-1. What stands inside <think>, <thinking> or <reasoning> tags is ignored; an unclosed tag hides everything
-after it, a
-   closing tag that was never opened hides everything before it (some servers keep the opening tag to
-   themselves).
-2. A marked answer outranks an unmarked one. Marks are a fenced block whose info string is `answer` and
-`\\boxed{}`; the
-   whole of what they hold must be the answer. The last well-formed marked answer wins.
-3. A reply that marks an answer with a fence, but never a well-formed one, is unparsed: what it says elsewhere
-is not what
+1. What stands inside reasoning tags is ignored (`reasoning.py`).
+2. A marked answer outranks an unmarked one. Marks are a fenced block whose info string is `answer`, the tags
+   <answer>…</answer>, and `\\boxed{}`. The last mark that holds a well-formed answer wins; a line of prose
+   or a further fence inside it changes nothing.
+3. A fence or tag that is never closed marks what follows it to the end, unless a part of an answer could be
+   mistaken for a whole one. (Whether the reply was cut off only the solver knows: what was cut is never
+   parsed.)
+4. A reply with a mark, but never a well-formed answer in one, is unparsed: what it says elsewhere is not what
    it submitted. A malformed `\\boxed{}` counts for nothing, because boxes also appear in running arguments.
-4. Without marks, the last complete well-formed answer in the text wins.
+5. Without marks, the last complete well-formed answer in the text wins, unless the reply then gives up.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from harness.contracts import Answer, Unparsed
+from tasks.shared.reasoning import visible
 
-TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
-FENCE = r"^[ \t]*+```[ \t]*+(?i:answer)[ \t]*+$"
-ANY_FENCE = re.compile(FENCE, re.MULTILINE)
-SPACE = r"[ \t\n]*+"
 MOST_CANDIDATES = 1000  # from the end; so many malformed ones after an answer would bury it anyway
+
+TERMINAL = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)?)")
+INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+BLANK = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+LINE_END = re.compile("\r\n?|[\u2028\u2029\u0085]")
+
+OPEN = re.compile(
+    r"^[ \t>]*+(?P<fence>`{3,}+|~{3,}+)[ \t]*+answer\b[ \t]*+:?"
+    r"|(?P<tag><answer>)"
+    r"|(?P<box>\\boxed[ \t]*+\{)",
+    re.MULTILINE | re.IGNORECASE,
+)
+FENCE = re.compile(r"(?:`{3,}+|~{3,}+)(?P<info>[^\n`]*+)")
+TAG_END = re.compile(r"</answer>", re.IGNORECASE)
+_BRACES = r"[^{}]*+"
+for _ in range(5):
+    _BRACES = rf"(?:[^{{}}]++|\{{{_BRACES}\}})*+"
+BOXED = re.compile(rf"{_BRACES}\}}")
+
+_ARGUMENT = r"(?:\{(?:[^{}\n]++|\{[^{}\n]*+\})*+\})*+"
+ENVIRONMENT = re.compile(
+    rf"\\begin\{{[a-z]*+\*?\}}{_ARGUMENT}(?P<inside>(?:[^\\]++|\\(?!begin\{{|end\{{))*+)\\end\{{[a-z]*+\*?\}}"
+)
+DRESS = re.compile(r"\\(?:text|mathrm|mathbf|texttt|textbf|mathtt|bf)[ \t]*+\{(?P<inside>[^{}]*+)\}")
+
+GIVES_UP = re.compile(
+    r"\b(?:I|we)(?: am|['’]m| was| have been| are)? (?:really )?"
+    r"(?:cannot|can['’]t|can not|could not|couldn['’]t|unable to|not able to|failed to) "
+    r"(?:really |yet |actually )?"
+    r"(?:find|solve|determine|figure|identify|deduce|see|work out|infer|complete|provide|give|answer)\b"
+    r"|\bI (?:don['’]t|do not) know\b|\bI give up\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerForm:
-    """How the answers to one puzzle look in a reply.
+    """How the answers to one puzzle look in a reply; `forms.py` has ready-made ones.
 
-    words: the form in words, for the reason of an `Unparsed`. pattern: a regular expression for a candidate,
-    from its first to its last visible character; it must not backtrack over long stretches (use possessive
-    quantifiers). whole_lines: a candidate stands on lines of its own. read: turn a candidate into an answer,
-    None if not well-formed.
+    words: the form in words, for the reason of an `Unparsed`. pattern: a regular expression (MULTILINE) for a
+    candidate in running text; it must not backtrack over long stretches (use possessive quantifiers). read:
+    turn a candidate, or all that a mark holds, into an answer, None if there is no complete one in it. Total,
+    and linear. read_marked: further ways to read all that a closed mark holds. open_ended: a part of an
+    answer may look like a whole one, so a mark must be closed.
     """
 
     words: str
     pattern: str
-    whole_lines: bool
     read: Callable[[str], Answer | None]
+    read_marked: Callable[[str], Answer | None] | None = None
+    open_ended: bool = False
 
     @cached_property
-    def marked(self) -> re.Pattern[str]:
-        fenced = rf"{FENCE}\n{SPACE}(?P<fenced>{self.pattern})[ \t]*+\n{SPACE}```[ \t]*+$"
-        return re.compile(rf"{fenced}|\\boxed\{{{SPACE}(?P<boxed>{self.pattern}){SPACE}\}}", re.MULTILINE)
-
-    @cached_property
-    def unmarked(self) -> re.Pattern[str]:
-        lines = (
-            rf"^[ \t]*+(?P<plain>{self.pattern})[ \t]*+$"
-            if self.whole_lines
-            else rf"(?P<plain>{self.pattern})"
-        )
-        return re.compile(lines, re.MULTILINE)
+    def candidates(self) -> re.Pattern[str]:
+        return re.compile(self.pattern, re.MULTILINE)
 
 
 def parse_reply(reply: object, form: AnswerForm) -> Answer | Unparsed:
     """Return the answer a reply submits, or why it holds none."""
     if not isinstance(reply, str):
         return Unparsed(reason="the reply is not text")
-    text = visible(reply.replace("\r\n", "\n"))
+    if not reply.strip():
+        return Unparsed(reason="the reply is empty")
+    text = plain(visible(reply))
     if not text.strip():
-        return Unparsed(
-            reason="the reply is empty" if not reply.strip() else "the reply holds reasoning only"
-        )
-    if "```" in text or "\\boxed{" in text:
-        if (answer := _last(form.marked, text, form)) is not None:
+        return Unparsed(reason="the reply holds reasoning only")
+    marked = open_mark = False
+    for content, kind, closed in marks(text):
+        marked |= kind != "box"
+        if not closed and form.open_ended:
+            open_mark = True
+            continue
+        answer = form.read(content)
+        if answer is None and closed and form.read_marked is not None:
+            answer = form.read_marked(content)
+        if answer is not None:
             return answer
-        if ANY_FENCE.search(text):
-            return Unparsed(reason=f"the marked answer is no {form.words}")
-    if (answer := _last(form.unmarked, text, form)) is not None:
-        return answer
+    if open_mark:
+        return Unparsed(reason="the marked answer is never closed")
+    if marked:
+        return Unparsed(reason=f"the marked answer is no {form.words}")
+    for match in reversed(deque(form.candidates.finditer(text), maxlen=MOST_CANDIDATES)):
+        if (answer := form.read(match[0])) is not None:
+            if GIVES_UP.search(text, match.end()):
+                return Unparsed(reason="the reply gives up after its last answer")
+            return answer
     return Unparsed(reason=f"the reply holds no {form.words}")
 
 
-def _last(pattern: re.Pattern[str], text: str, form: AnswerForm) -> Answer | None:
-    for match in reversed(deque(pattern.finditer(text), maxlen=MOST_CANDIDATES)):
-        candidate = next(group for group in match.groups() if group is not None)
-        if (answer := form.read(candidate)) is not None:
-            return answer
-    return None
-
-
-def visible(text: str) -> str:
-    """Return the text without its reasoning."""
-    parts: list[str] = []
-    depth, shown_from = 0, 0
-    for tag in TAG.finditer(text):
-        if not tag[1]:
-            if depth == 0:
-                parts.append(text[shown_from : tag.start()])
-            depth += 1
-        elif depth > 0:
-            depth -= 1
-        else:
-            parts.clear()
-        shown_from = tag.end()
-    if depth == 0:
-        parts.append(text[shown_from:])
-    return "".join(parts)
-
-
-def lines_pattern(line: str) -> str:
-    """Match a whole run of consecutive lines, each one `line`; whoever reads it checks the number of
-    lines.
+def plain(text: str) -> str:
+    """Return the text as it reads: without terminal codes and invisible characters, every blank a space,
+    every line end a newline, LaTeX arrays as lines.
     """
-    return rf"{line}(?:[ \t]*+\n[ \t]*+{line}(?=[ \t]*+(?:$|\}})))*+"
+    if "\x1b" in text:
+        text = TERMINAL.sub("", text)
+    if "\r" in text or not text.isascii():
+        text = LINE_END.sub("\n", text)
+    if not text.isascii():
+        text = BLANK.sub(" ", INVISIBLE.sub("", text))
+    if "\\begin{" in text:
+        text = ENVIRONMENT.sub(lambda found: _lines_of(found["inside"]), text)
+    if "{" in text and "\\" in text:
+        text = DRESS.sub(r"\g<inside>", text)
+    return text
+
+
+def _lines_of(array: str) -> str:
+    """Return the rows of a LaTeX array as lines."""
+    array = re.sub(r"\\(?:hline|cline\{[^{}]*+\})", "", array)
+    rows = re.split(r"\\\\(?:\[[^\]\n]{0,20}\])?", array)
+    return "\n" + "\n".join(re.sub(r"\s*+&\s*+", " ", row).strip().replace("\n", " ") for row in rows) + "\n"
+
+
+def marks(text: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield what the marks of a text hold, the last first: content, kind (fence, tag, box), whether closed.
+
+    A fence or tag that is not closed ends at the next one, so that no text is read twice.
+    """
+    limit = {"fence": len(text), "tag": len(text)}
+    for found in reversed(deque(OPEN.finditer(text), maxlen=MOST_CANDIDATES)):
+        kind, start = str(found.lastgroup), found.end()
+        if kind == "box":
+            if box := BOXED.match(text, start):
+                yield box[0][:-1], kind, True
+            continue
+        end = limit[kind]
+        limit[kind] = found.start()
+        if kind == "tag":
+            closing = TAG_END.search(text, start, end)
+            yield text[start : closing.start() if closing else end], kind, closing is not None
+        else:
+            yield from _fenced(text, start, end)
+
+
+def _fenced(text: str, start: int, end: int) -> Iterator[tuple[str, str, bool]]:
+    """Yield what an opening fence holds, a further fence that opens inside it included."""
+    fences = FENCE.finditer(text, start, end)
+    closing = next(fences, None)
+    if closing is not None and (closing["info"].strip() or not text[start : closing.start()].strip()):
+        start, closing = (closing.end() if not closing["info"].strip() else start), next(fences, None)
+    yield text[start : closing.start() if closing else end], "fence", closing is not None

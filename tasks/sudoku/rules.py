@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness.base import BaseTask
 from harness.contracts import Answer, GridCodec, Key, Metric, Puzzle, Unparsed, Verdict
-from tasks.shared.text_answers import AnswerForm, lines_pattern, parse_reply
+from tasks.shared.forms import digit_grid
+from tasks.shared.text_answers import parse_reply
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,32 +61,8 @@ class SudokuRules(BaseTask):
         )
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
-        """Read rows of digits (with or without blanks between the digits), or all cells on one line."""
-        return parse_reply(reply, self._answer_form)
-
-    @cached_property
-    def _answer_form(self) -> AnswerForm:
-        size = self.size
-
-        def read(candidate: str) -> Rows | None:
-            if candidate.count("\n") not in (0, size - 1):
-                return None
-            digits = [int(c) for c in candidate if c.isdigit()]
-            return (
-                [digits[i : i + size] for i in range(0, size * size, size)]
-                if len(digits) == size * size
-                else None
-            )
-
-        def digits(count: int) -> str:
-            return rf"[1-{size}](?:[ \t]*+[1-{size}]){{{count - 1}}}+"
-
-        return AnswerForm(
-            words=f"grid of {size} lines of {size} digits",
-            pattern=rf"(?:{digits(size * size)}|{lines_pattern(digits(size))})",
-            whole_lines=True,
-            read=read,
-        )
+        """Read rows of digits, however they are laid out."""
+        return parse_reply(reply, digit_grid(self.size, self.size, 1, self.size))
 
     def violations(self, puzzle: Puzzle, answer: Answer) -> list[str]:
         rows = read_rows(answer, self.size)
