@@ -26,8 +26,9 @@ class BatchServer:
     `polls` times.
     """
 
-    def __init__(self, server: LlmServer, polls: int = 2) -> None:
+    def __init__(self, server: LlmServer, polls: int = 2, unmade: tuple[str, str] = ("expired", "")) -> None:
         self.polls = polls
+        self.status, self.unmade = unmade  # how the batch ends, and a digit of the requests never made
         self.files: list[list[dict[str, Any]]] = []
         self.asked: list[int] = []
         self.refuse = False
@@ -50,6 +51,12 @@ class BatchServer:
         out = []
         for line in self.files[int(number)]:
             n = number_in(line["body"])
+            if self.unmade and self.unmade in str(n):
+                code = f"batch_{self.status}"
+                error = {"code": code, "message": "This request was not made."}
+                if kind == "errors":
+                    out.append({"custom_id": line["custom_id"], "response": None, "error": error})
+                continue
             if n == 3 and kind == "errors":
                 out.append(
                     {
@@ -80,7 +87,7 @@ class BatchServer:
             state |= {"status": "failed", "errors": {"data": [{"message": "no such model"}]}}
         elif self.asked[number] > self.polls:
             state |= {
-                "status": "completed",
+                "status": self.status if self.unmade else "completed",
                 "output_file_id": f"output-{number}",
                 "error_file_id": f"errors-{number}",
             }
@@ -108,7 +115,9 @@ class BatchServer:
         for line in self.files[number]:
             n = number_in(line["params"])
             result: dict[str, Any] = {"type": "expired"}
-            if n == 3:
+            if self.unmade and self.unmade in str(n):
+                result = {"type": self.status.replace("ll", "l")}  # anthropic spells it canceled
+            elif n == 3:
                 result = {"type": "errored", "error": {"type": "error", "error": {"message": "bad"}}}
             elif n != 4:
                 result = {
@@ -178,6 +187,30 @@ def test_the_limit_on_one_reply_does_not_hold_for_the_file_of_all_results(
         attempt = solve(solver(provider, server, cache=False), 20)["p7"]
     assert attempt.outcome is Outcome.PROVIDER_ERROR
     assert "longer than 1000 bytes" in attempt.detail["error"]
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+@pytest.mark.parametrize("status", ["expired", "cancelled"])
+def test_what_an_ended_batch_never_made_is_a_failure_without_cost_and_is_asked_again(
+    status: str, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    price = Price(input=1e6, output=1e6, batch_input=1e6, batch_output=1e6)
+    monkeypatch.setattr(LlmSolver, "price", price)
+    with LlmServer() as server:
+        batches = BatchServer(server, unmade=(status, "1"))
+        llm = solver(provider, server)
+        first = solve(llm, 12)
+        failed = {name for name, a in first.items() if a.outcome is Outcome.PROVIDER_ERROR}
+        assert failed == {"p1", "p10", "p11", "p3", "p4"}  # 3 and 4 were made, and failed
+        for name in ("p1", "p10", "p11"):
+            assert first[name].usage.usd == 0.0
+            assert status[:6] in first[name].detail["error"]
+        assert first["p7"].usage.usd == pytest.approx(11 + 7)
+        batches.unmade = ""
+        done = frozenset((name, 0) for name in first if name not in failed)
+        again = list(llm.solve(EchoTask(), puzzles(12), Budget(done=done)))
+    assert {a.puzzle_id: a.answer for a in again if a.answer is not None} == {"p1": 1, "p10": 10, "p11": 11}
+    assert [len(file) for file in batches.files] == [12, 5]
 
 
 PROGRAM = """

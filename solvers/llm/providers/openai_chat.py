@@ -94,6 +94,10 @@ class OpenAIChat:
         return found
 
     def _result(self, line: dict[str, Any]) -> Reply | CallError:
+        if member(line, "response") is None and member(line, "error") is not None:
+            # the batch expired or was cancelled before its turn came: not made, not charged
+            why = f"{member(line, 'error', 'code')}: {member(line, 'error', 'message')}"
+            return CallError(why, may_cost=False)
         status, body = member(line, "response", "status_code"), member(line, "response", "body")
         if status != 200:
             return status_failure(status if isinstance(status, int) else 500, body or line, {})
