@@ -21,6 +21,19 @@ FROM_FILE = "depthbench_plugin_"  # modules of plug-ins named by a file
 
 OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `bench list`)
     "task": {
+        "automaton": (
+            "tasks.procedures.automaton:Automaton",
+            "Elementary cellular automata: the row after k steps of rule 110, 90 or 30",
+        ),
+        "prefix-sums": (
+            "tasks.procedures.prefix_sums:PrefixSums",
+            "Running totals modulo m, trained on short rows and tested on long ones",
+        ),
+        "sorting": ("tasks.procedures.sorting:Sorting", "Sort a list that takes bubble sort k passes"),
+        "word-problem": (
+            "tasks.procedures.word_problem:WordProblem",
+            "Products of many elements of S5, S3 or Z60: depth must grow with their number",
+        ),
         "arc1": (
             "tasks.arc.public:Arc1",
             "ARC-AGI-1: infer a grid transformation from examples, two attempts",

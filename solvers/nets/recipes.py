@@ -351,7 +351,52 @@ def looped_sudoku_small() -> Recipe:
     )
 
 
+def trm_small() -> Recipe:
+    """TRM of two blocks of width 64 for any task with a grid codec: minutes of a CPU core up to 64 tokens.
+
+    Rotary positions alone, so that the weights play every length of the canvas. looped-small and
+    transformer-small are the same blocks, so have equal parameters, and cost about the same to train.
+    """
+    small = trm_sudoku_small()
+    config = small.config | {
+        "mlp_t": False, "pos_encodings": "rope", "hidden_size": 64, "L_layers": 2, "L_cycles": 1,
+        "halt_max_steps": 4,
+    }  # fmt: skip
+    return replace(
+        small,
+        name="trm-small",
+        config=config,
+        optimiser_steps=1_000,
+        batch_size=64,
+        validation_items=200,
+        validate_every=250,
+    )
+
+
+def looped_small() -> Recipe:
+    """The blocks of trm-small looped on one latent, for any task with a grid codec: equal parameters."""
+    small = trm_small()
+    return replace(small, name="looped-small", net="looped", config=small.config | {"H_cycles": 1})
+
+
+def transformer_small() -> Recipe:
+    """The blocks of trm-small applied once, for any task with a grid codec: equal parameters, no recursion."""
+    small = trm_small()
+    config = small.config | {"H_cycles": 1, "L_cycles": 0, "halt_max_steps": 1}
+    return replace(
+        small,
+        name="transformer-small",
+        net="transformer",
+        config=config,
+        optimiser_steps=2_000,
+        stagger=False,
+    )
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
+    "looped-small": looped_small,
+    "transformer-small": transformer_small,
+    "trm-small": trm_small,
     "gram-sudoku-small": gram_sudoku_small,
     "hrm-sudoku-paper": hrm_sudoku_paper,
     "hrm-sudoku-small": hrm_sudoku_small,
