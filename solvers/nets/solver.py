@@ -144,7 +144,9 @@ class NetSolver:
                 f"{path} holds a {loaded.name} net.",
                 next_step=f"Give --solver {loaded.name}, not {self.net}.",
             )
-        codec, config = _codec(task), loaded.net.config
+        codec = _codec(task)
+        loaded = loaded.at_length(codec.length)
+        config = loaded.net.config
         if (codec.vocab_size, codec.length) != (config.vocab_size, config.seq_len):
             raise UserError(
                 f"{path} is for {config.vocab_size} symbols in {config.seq_len} cells.",

@@ -115,6 +115,20 @@ class Loaded:
     def parameters(self) -> Parameters:
         return count_parameters(self.net)
 
+    def at_length(self, cells: int) -> Loaded:
+        """Return the same net for a canvas of so many cells, where no weight belongs to a cell; else itself.
+
+        Rotary positions are computed, so a net with these alone plays any canvas, longer than in training
+        included; learned positions and the MLP mixer hold weights for each cell.
+        """
+        config = self.net.config
+        if config.seq_len == cells or config.mlp_t or config.pos_encodings == "learned":
+            return self
+        net = dataclasses.replace(config, seq_len=cells).build()
+        net.load_state_dict(self.net.state_dict())
+        net.eval()
+        return dataclasses.replace(self, net=net)
+
 
 def load(path: Path) -> Loaded:
     """Read a weights file; a net in float32 on the CPU, in evaluation mode.
