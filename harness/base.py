@@ -41,8 +41,12 @@ class BaseTask:
     splits: tuple[str, ...] = ("test",)
     attempts = 1
     metrics: tuple[Metric, ...] = (Metric(name="solved"),)
-    chance = 0.0
     data_revision = "generated"
+
+    @property
+    def chance(self) -> float:
+        """What random answers score: nothing, unless the task says otherwise."""
+        return 0.0
 
     @property
     def family(self) -> str:

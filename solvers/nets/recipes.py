@@ -380,7 +380,9 @@ def looped_small() -> Recipe:
 
 
 def transformer_small() -> Recipe:
-    """The blocks of trm-small applied once, for any task with a grid codec: equal parameters, no recursion."""
+    """The blocks of trm-small applied once, for any task with a grid codec: equal parameters, no
+    recursion.
+    """
     small = trm_small()
     config = small.config | {"H_cycles": 1, "L_cycles": 0, "halt_max_steps": 1}
     return replace(

@@ -107,27 +107,28 @@ class Automaton(Computed):
             row = step(row, self.rule, self.width)
         return _cells(row, self.width)
 
-    def allowed(self, payload: Payload) -> range:  # noqa: ARG002
+    def allowed(self, payload: Payload) -> range:
         return range(2)
 
-    def asked(self, payload: Payload) -> int:  # noqa: ARG002
+    def asked(self, payload: Payload) -> int:
         return self.width
 
-    def rule_of(self, payload: Payload, index: int) -> str:  # noqa: ARG002
+    def rule_of(self, payload: Payload, index: int) -> str:
         return f"not what rule {self.rule} gives after {payload['steps']} steps"
 
     def prompt(self, puzzle: Puzzle) -> str:
         table = ", ".join(f"{code:03b} → {self.rule >> code & 1}" for code in reversed(range(8)))
         row, steps = "".join(map(str, puzzle.payload["row"])), puzzle.payload["steps"]
         return (
-            f"A row of {self.width} cells, each 0 or 1, closed to a ring: the last cell is the left neighbour "
-            "of the first. In one step all cells change at the same time; what a cell becomes is decided by "
+            f"A row of {self.width} cells, each 0 or 1, closed to a ring: the last cell is the left "
+            "neighbour of the first. In one step all cells change at the same time; what a cell becomes is decided by "
             f"its left neighbour, itself and its right neighbour, in this order: {table}.\n\n{row}\n\n"
             f"Give the row after {steps} step{'s' * (steps > 1)}: {self.width} digits without blanks, on one "
-            "line inside a fenced block marked answer. A row of 5 cells would be written\n```answer\n01101\n```"
+            "line inside a fenced block marked answer. A row of 5 cells would be written\n"
+            "```answer\n01101\n```"
         )
 
-    def form(self, payload: Payload) -> AnswerForm:  # noqa: ARG002
+    def form(self, payload: Payload) -> AnswerForm:
         return digit_grid(1, self.width, 0, 1)
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer:

@@ -95,7 +95,13 @@ class TickedGrid(BaseGrid):
     height = 1
 
     def __init__(
-        self, *, symbols: int, cells: int, answered: int, most_steps: int, read: Callable[[Puzzle], Sequence[int]]
+        self,
+        *,
+        symbols: int,
+        cells: int,
+        answered: int,
+        most_steps: int,
+        read: Callable[[Puzzle], Sequence[int]],
     ) -> None:
         self.cells, self.answered, self.read = cells, answered, read
         self.symbols, self.width = symbols, cells + most_steps

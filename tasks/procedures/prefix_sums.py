@@ -74,13 +74,13 @@ class PrefixSums(Computed):
     def values(self, payload: Payload) -> list[int]:
         return list(accumulate(payload["numbers"], lambda total, number: (total + number) % self.modulus))
 
-    def allowed(self, payload: Payload) -> range:  # noqa: ARG002
+    def allowed(self, payload: Payload) -> range:
         return range(self.modulus)
 
     def asked(self, payload: Payload) -> int:
         return len(payload["numbers"])
 
-    def rule_of(self, payload: Payload, index: int) -> str:  # noqa: ARG002
+    def rule_of(self, payload: Payload, index: int) -> str:
         return f"not the sum of the first {index + 1} numbers modulo {self.modulus}"
 
     def prompt(self, puzzle: Puzzle) -> str:

@@ -82,7 +82,7 @@ class Procedure(RuledTask):
         return None
 
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
-        """Generate the first `limit` (`count` if None) items. Raises UserError where there are not so many."""
+        """Generate the first `limit` (`count` if None) items; UserError where there are not so many."""
         wanted = self.count if limit is None else limit
         if self.space is not None and split in self.splits:
             held = self.space // (4 if split == "train" else 8)

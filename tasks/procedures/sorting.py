@@ -86,7 +86,7 @@ class Sorting(Computed):
     def asked(self, payload: Payload) -> int:
         return len(payload["numbers"])
 
-    def rule_of(self, payload: Payload, index: int) -> str:  # noqa: ARG002
+    def rule_of(self, payload: Payload, index: int) -> str:
         return f"not the number that {index} others are smaller than"
 
     def prompt(self, puzzle: Puzzle) -> str:

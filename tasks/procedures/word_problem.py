@@ -79,7 +79,11 @@ class WordProblem(Computed):
 
     @property
     def space(self) -> int | None:
-        return len(elements(self.group)) ** self.steps if self.steps < telling(len(elements(self.group))) else None
+        return (
+            len(elements(self.group)) ** self.steps
+            if self.steps < telling(len(elements(self.group)))
+            else None
+        )
 
     @cached_property
     def grid(self) -> GridCodec:
@@ -106,13 +110,13 @@ class WordProblem(Computed):
             found.append(product(self.group, found[-1], element))
         return found
 
-    def allowed(self, payload: Payload) -> tuple[int, ...]:  # noqa: ARG002
+    def allowed(self, payload: Payload) -> tuple[int, ...]:
         return elements(self.group)
 
     def asked(self, payload: Payload) -> int:
         return len(payload["elements"])
 
-    def rule_of(self, payload: Payload, index: int) -> str:  # noqa: ARG002
+    def rule_of(self, payload: Payload, index: int) -> str:
         return f"it is not elements 1 to {index + 1} multiplied in their order"
 
     def prompt(self, puzzle: Puzzle) -> str:
