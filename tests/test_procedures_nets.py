@@ -1,4 +1,4 @@
-"""Nets on procedures: small recipes for any task with a grid codec, and one set of weights for every length."""
+"""Nets on procedures: recipes for any task with a grid codec, and the same weights for every length."""
 
 from __future__ import annotations
 

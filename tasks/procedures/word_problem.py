@@ -123,8 +123,8 @@ class WordProblem(Computed):
         given, n = puzzle.payload["elements"], GROUPS[self.group]
         if self.group == "z60":
             rules = (
-                f"Here are {len(given)} numbers from 0 to 59. Their products are sums modulo 60: product i is "
-                "the sum of the first i numbers, modulo 60; product 1 is the first number itself."
+                f"Here are {len(given)} numbers from 0 to 59. Their products are sums modulo 60: product "
+                "i is the sum of the first i numbers, modulo 60; product 1 is the first number itself."
             )
             example = "of the numbers 7 59 0 would be\n```answer\n7 6 6\n```"
         else:
@@ -134,15 +134,15 @@ class WordProblem(Computed):
                 f"Here are {len(given)} permutations of the numbers 1 to {n}, each written as {n} digits: "
                 f"the d-th digit is where d goes, so {turned} sends 1 to 2. The product of two permutations "
                 "is the first followed by the second: if the first sends 1 to 2 and the second sends 2 to 3, "
-                "the product sends 1 to 3. Product i is the first i permutations one after the other; product "
-                "1 is the first permutation itself."
+                "the product sends 1 to 3. Product i is the first i permutations one after the other; "
+                "product 1 is the first permutation itself."
             )
             again = product(self.group, int(turned), int(turned))
             example = f"of the permutations {turned} {turned} would be\n```answer\n{turned} {again}\n```"
         return (
             f"{rules}\n\n{' '.join(map(str, given))}\n\nGive all {len(given)} products in their order, "
-            "separated by blanks, on one line inside a fenced block marked answer. The answer for the products "
-            f"{example}"
+            "separated by blanks, on one line inside a fenced block marked answer. The answer for the "
+            f"products {example}"
         )
 
     def greedy(self, puzzle: Puzzle) -> Answer:
