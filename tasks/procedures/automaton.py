@@ -122,7 +122,8 @@ class Automaton(Computed):
         return (
             f"A row of {self.width} cells, each 0 or 1, closed to a ring: the last cell is the left "
             "neighbour of the first. In one step all cells change at the same time; what a cell becomes "
-            f"is decided by its left neighbour, itself and its right neighbour, in this order: {table}.\n\n{row}\n\n"
+            f"is decided by its left neighbour, itself and its right neighbour, in this order: {table}."
+            f"\n\n{row}\n\n"
             f"Give the row after {steps} step{'s' * (steps > 1)}: {self.width} digits without blanks, on one "
             "line inside a fenced block marked answer. A row of 5 cells would be written\n"
             "```answer\n01101\n```"

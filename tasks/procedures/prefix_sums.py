@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from harness.base import Belongs, Drawn
@@ -96,7 +96,7 @@ class PrefixSums(Computed):
     def greedy(self, puzzle: Puzzle) -> Answer:
         """Add only the number before, as if the totals began anew at every place."""
         numbers = puzzle.payload["numbers"]
-        pairs = zip(numbers, numbers[1:], strict=False)
+        pairs = pairwise(numbers)
         return [numbers[0], *((a + b) % self.modulus for a, b in pairs)]
 
     def drawing(self, payload: Payload) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import TYPE_CHECKING, Literal
 
 from harness.base import Belongs, Drawn
@@ -148,7 +148,7 @@ class WordProblem(Computed):
     def greedy(self, puzzle: Puzzle) -> Answer:
         """Skip the multiplication: say the last two elements' product only, as if all before were neutral."""
         given = puzzle.payload["elements"]
-        return [given[0], *(product(self.group, a, b) for a, b in zip(given, given[1:], strict=False))]
+        return [given[0], *(product(self.group, a, b) for a, b in pairwise(given))]
 
     def drawing(self, payload: Payload) -> str:
         return wrapped(payload["elements"], f"multiply in {self.group.upper()}: ")
