@@ -8,6 +8,7 @@ import dataclasses
 import math
 import os
 import re
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,15 +127,19 @@ class NetSolver:
         """
         from solvers.nets.recipes import recipes_of
         from solvers.nets.weights import files as weights
+        from solvers.nets.weights import pull
 
         path = self.weights
+        if path is not None and not path.exists() and str(path) in pull.manifest():
+            path = pull.pull(str(path), say=lambda line: print(line, file=sys.stderr))
         if path is None:
             path = weights.SHIPPED / f"{self.net}-{task.family}.safetensors"
             if not path.is_file():
+                others = pull.advice(task.name, self.net)
                 shipped = ", ".join(sorted(p.stem for p in weights.SHIPPED.glob(f"{self.net}-*.safetensors")))
                 raise UserError(
                     f"No {self.net} weights are shipped for {task.family}.",
-                    rule=f"Shipped for {self.net}: {shipped or 'none'}.",
+                    rule=" ".join(filter(None, (f"Shipped for {self.net}: {shipped or 'none'}.", others))),
                     next_step=f"Train some with `bench train --task {task.name} --solver {self.net} "
                     f"--recipe …` ({', '.join(recipes_of(self.net))}), then give -S weights=FILE.",
                 )

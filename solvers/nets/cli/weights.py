@@ -1,4 +1,4 @@
-"""`bench weights show|import`."""
+"""`bench weights list|pull|show|import`."""
 
 from __future__ import annotations
 
@@ -55,6 +55,43 @@ def import_(
     for note in _net(solver).import_weights(checkpoint, out, parse_pairs(config_option, "-C"), identifiers):
         typer.echo(note, err=True)
     typer.echo(str(out))
+
+
+@app.command("list")
+def list_(
+    task: Annotated[str | None, typer.Option(help="Only weights for this task.")] = None,
+    format: FormatOption = Format.TABLE,  # noqa: A002
+) -> None:
+    """List the checkpoints that others have published and this command can fetch."""
+    from dataclasses import asdict
+
+    from harness.cli.tables import write
+    from harness.errors import UserError, did_you_mean
+    from solvers.nets.weights.pull import manifest
+
+    entries = [entry for entry in manifest().values() if task in (None, entry.task)]
+    if not entries:
+        known = {entry.task for entry in manifest().values()}
+        raise UserError(f"No published weights for {task!r}.", rule=did_you_mean(task or "", known, show=20))
+    records = [{**asdict(e), "here": str(e.where) if e.where.is_file() else None} for e in entries]
+    rows = [
+        [e.name, e.net, e.task, e.size, e.reports, e.licence, "yes" if e.where.is_file() else "no"]
+        for e in entries
+    ]
+    write(("name", "solver", "task", "size", "reports", "licence", "here"), rows, records, format)
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="Name of published weights: `bench weights list`.")],
+    again: Annotated[bool, typer.Option("--again", help="Fetch anew what is here already.")] = False,
+) -> None:
+    """Fetch a published checkpoint, check its hash and convert it; nothing in it is executed."""
+    from solvers.nets.weights.pull import find
+    from solvers.nets.weights.pull import pull as fetch
+
+    typer.echo(str(fetch(name, lambda line: typer.echo(line, err=True), again=again)))
+    typer.echo(f"bench run --task {find(name).task} --solver {find(name).net} -S weights={name}", err=True)
 
 
 def _net(name: str) -> Any:

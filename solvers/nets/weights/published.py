@@ -54,7 +54,12 @@ SEPARATOR = "|||"
 
 
 def import_checkpoint(
-    net: str, checkpoint: Path, out: Path, options: Mapping[str, str], identifiers: Path | None = None
+    net: str,
+    checkpoint: Path,
+    out: Path,
+    options: Mapping[str, str],
+    identifiers: Path | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Convert a published checkpoint to a weights file; return what to tell of it, a sentence each.
 
@@ -63,7 +68,8 @@ def import_checkpoint(
     published configuration; then from the all_config.yaml that the published training code writes beside its
     checkpoints; then from the published defaults, which are named in what is returned and in the record.
     Where a checkpoint holds averaged weights too, those are taken. identifiers: the identifiers.json of the
-    data set, which says what the rows of the puzzle table mean.
+    data set, which says what the rows of the puzzle table mean. about: what is known of its training, for the
+    record.
     """
     tensors, notes = read_checkpoint(checkpoint)
     single = "H_init" not in tensors and "L_init" in tensors
@@ -73,6 +79,7 @@ def import_checkpoint(
     module = weights.build(net, fields)
     weights.check_fit(module, tensors, checkpoint)
     record: dict[str, Any] = {"source": f"imported from {checkpoint.name}", "regime": "unknown: imported"}
+    record |= about or {}
     if assumed:
         record["assumed"] = assumed
         values = ", ".join(f"{name}={value}" for name, value in assumed.items())
