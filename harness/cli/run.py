@@ -42,6 +42,14 @@ def run(
             "--dry-run", help="Show what a language model would be asked and might cost; send nothing."
         ),
     ] = False,
+    sweep: Annotated[
+        list[str],
+        typer.Option(
+            "--sweep",
+            metavar="OPTION=VALUE,…",
+            help="Run once for each value of a task's option (or S.OPTION=… of the solver); two: a grid.",
+        ),
+    ] = [],  # noqa: B006
     data_dir: DataDir = None,
     results_dir: ResultsDir = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  named as the option
@@ -67,6 +75,20 @@ def run(
         "results_dir": results_dir,
         "fresh": fresh,
     }
+    limits: dict[str, Any] = {
+        "max_connections": max_connections,
+        "max_cost_usd": max_cost,
+        "fail_on_error": fail_on_error,
+        "retry_on_error": retry_on_error,
+    }
+    if sweep:
+        from harness.cli.sweep import sweep as sweep_over
+        from harness.errors import UserError
+
+        if dry_run:
+            raise UserError("--dry-run was given with --sweep.", rule="It shows one run.")
+        sweep_over(sweep, wanted, limits, format)
+        return
     if dry_run:
         from harness.cli import dry_run as preview
         from harness.running.plan import plan_run, results_folder
@@ -81,10 +103,7 @@ def run(
     try:
         result = runner.run(
             **wanted,
-            max_connections=max_connections,
-            max_cost_usd=max_cost,
-            fail_on_error=fail_on_error,
-            retry_on_error=retry_on_error,
+            **limits,
             progress=shown,
         )
     except runner.RunInterrupted as interrupted:
