@@ -409,12 +409,12 @@ def test_published_numbers_are_shown_with_their_sources_and_only_on_request(
     rows = json.loads(capsys.readouterr().out)
     mlp = next(row for row in rows if row["model"] == "TRM MLP")
     assert (mlp["score"], mlp["evidence"]) == ("87.4", "P")
-    assert {row["evidence"] for row in rows} <= {"P", "R", "S", "P/R", "P/S"}
+    assert {row["evidence"] for row in rows} <= {"P", "R", "S", "A", "D", "P/R", "P/S"}
     assert all(row["source"] and row["regime"] for row in rows)
     assert dispatch(["leaderboard", "--published", "--task", "sudoku-extreme"]) == 0
     shown = capsys.readouterr().out
     assert " 87.4 % " in shown
-    assert "\nevidence: P, read in the paper; R, in a repository" in shown
+    assert "\nevidence: P, read in the paper; A, in its abstract; R, in a repository" in shown
     assert dispatch(["leaderboard", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
 

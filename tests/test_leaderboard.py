@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from harness import leaderboard, run
 from harness.books.ledger import costs
 from harness.records.folder import RunFolder
+from harness.scores.leaderboard import published
 from harness.scores.statistics import estimate
 from harness.scores.summary import score, summarise
 from tests.fakes import Counting, Lottery, RepeatLast, TwoTries
@@ -218,3 +219,26 @@ def test_a_hundred_thousand_lines_are_summarised_in_time(tmp_path: Path) -> None
     # the command's own time is measured by benchmarks/leaderboard.py
     assert time.process_time() - began < 4.0
     assert math.isclose(found["metrics"][0]["score"], 2 / 3, abs_tol=1e-4)
+
+
+def test_published_scores_of_public_and_hidden_arc_puzzles_are_never_one_metric() -> None:
+    rows = [row for task in ("arc1", "arc2") for row in published(task)]
+    assert {row["metric"].split()[0] for row in rows} == {"pass@1", "pass@2"}
+    assert {row["metric"].split()[1] for row in rows} == {"public", "semi-private"}
+
+    def score(model: str, metric: str) -> set[str]:
+        return {r["score"] for r in published("arc1") if (r["model"], r["metric"]) == (model, metric)}
+
+    # like for like
+    assert "44.0" in score("TRM attention", "pass@2 public")
+    assert score("Gemini 2.5 Pro 32K", "pass@2 public") == {"55.9"}
+    assert score("TRM attention", "pass@2 semi-private") == {"40"}
+    assert score("Gemini 2.5 Pro 32K", "pass@2 semi-private") == {"37.0"}
+
+
+def test_every_published_number_has_a_source_and_a_way_it_was_read() -> None:
+    for row in published():
+        assert row["source"], row
+        assert row["regime"], row
+        assert row["evidence"] in {"P", "A", "R", "D", "S", "P/R", "P/S"}, row
+        assert 0 <= float(row["score"]) <= 100, row

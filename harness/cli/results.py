@@ -47,8 +47,8 @@ JOINED = (
     Column("core", 5, "parameters that every pass uses", wraps=True, least=16),
 )
 EVIDENCE = (
-    "evidence: P, read in the paper; R, in a repository, model card or page of its authors;"
-    " S, second-hand, in a text that quotes the source"
+    "evidence: P, read in the paper; A, in its abstract; R, in a repository, model card or page of its "
+    "authors; D, in a copy of a data file; S, second-hand, in a text that quotes the source"
 )
 
 
@@ -131,7 +131,9 @@ def write_joined(
     lines, records = [], []
     for name in sorted({row["task"] for row in rows} | {claim["task"] for claim in claims}):
         own = [row for row in rows if row["task"] == name]
-        theirs = sorted((c for c in claims if c["task"] == name), key=lambda c: -float(c["score"]))
+        theirs = sorted(
+            (c for c in claims if c["task"] == name), key=lambda c: (c["metric"], -float(c["score"]))
+        )
         lines += [*_ranked(own), *map(_claim, theirs)]
         records += [{"origin": "run", **row} for row in own] + [{"origin": "published", **c} for c in theirs]
     tables.write(JOINED, lines, records, form, layout)

@@ -94,8 +94,9 @@ def published(task: str | None = None) -> list[dict[str, str]]:
     """Return the rows of published.csv: numbers from the literature, with regime, source and how far they
     were checked.
 
-    evidence: P, read in the paper; R, in a repository, model card or page of its authors; S, second-hand: in
-    a text that quotes the source.
+    evidence: P, read in the paper; A, in its abstract; R, in a repository, model card or page of its authors;
+    D, in a copy of a data file; S, second-hand: in a text that quotes the source. Public and semi-private ARC
+    scores are different metrics: they are of different puzzles. n: puzzles, where known.
     """
     import csv
 
