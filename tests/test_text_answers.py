@@ -14,6 +14,17 @@ from hypothesis import strategies as st
 from harness.contracts import Puzzle, Unparsed
 from tasks.arc.public import Arc1
 from tasks.maze.generated import MazeUnique
+from tasks.shared.forms import (
+    digit_grid,
+    json_value,
+    line_list,
+    number_list,
+    single,
+    symbol_grid,
+)
+from tasks.shared.json_values import read_json
+from tasks.shared.reasoning import visible
+from tasks.shared.text_answers import AnswerForm, parse_reply
 from tasks.sudoku.generated import Sudoku
 
 SUDOKU, MAZE, ARC = Sudoku(size=4), MazeUnique(height=5, width=5), Arc1()
@@ -84,6 +95,259 @@ def test_a_reply_without_a_well_formed_sudoku_answer_is_unparsed_with_the_reason
     parsed = SUDOKU.parse(reply, ANY)
     assert isinstance(parsed, Unparsed)
     assert reason in parsed.reason
+
+
+NINE = [[(3 * (r % 3) + r // 3 + c) % 9 + 1 for c in range(9)] for r in range(9)]
+LATEX = " \\\\\\hline\n".join(" & ".join(map(str, row)) for row in GRID)
+TABLE = "\n".join("| " + " | ".join(map(str, row)) + " |" for row in GRID)
+BOXED_ROWS = "\n".join(f"{row[0]} {row[1]} | {row[2]} {row[3]}" for row in GRID)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"```answer\n```\n{lines(GRID)}\n```\n```",  # a fence in the fence
+        f"```answer\n```text\n{lines(GRID)}\n```\n```",
+        f"```answer\nHere is the grid:\n{lines(GRID)}\nEvery row is right.\n```",
+        f"```answer\n{lines(GRID)}```",  # a closing fence glued to the last line
+        f"````answer\n{lines(GRID)}\n````",
+        f"~~~answer\n{lines(GRID)}\n~~~",
+        f"> ```answer\n> {lines(GRID)}\n> ```".replace("\n", "\n> ").replace("> > ", "> "),
+        f"<answer>{lines(GRID)}</answer>",
+        f"<answer>\n{fenced(lines(GRID))}\n</answer>",
+        f"{lines(OTHER)}\n<answer>\n{lines(GRID)}",  # finished, the tag never closed
+        f"First <answer>{lines(OTHER)}</answer>, no: <answer>{lines(GRID)}</answer>\n{lines(OTHER)}",
+        f"\x1b[1m```answer\n\x1b[32m{lines(GRID)}\x1b[0m\n```",
+        lines(GRID, "\x1b[31m \x1b[0m"),
+        "Solution: " + lines(GRID).replace("\n", ""),
+        "**" + lines(GRID).replace("\n", "") + "**",
+        "**Solution:** `" + lines(GRID).replace("\n", "") + "`",
+        json.dumps({"solution": lines(GRID).replace("\n", "")}),
+        "```json\n" + json.dumps({"answer": GRID, "explanation": "singles, [1, 2] and so on"}) + "\n```",
+        json.dumps({"grid": ["".join(map(str, row)) for row in GRID]}, indent=2),
+        f"[Final answer: {GRID}]",
+        f"{lines(OTHER)}\n{lines(GRID).replace(chr(10), '')}",  # a corrected line below
+        f"Draft: {lines(OTHER).replace(chr(10), '')}\n{lines(GRID)}",
+        f"$$\\begin{{array}}{{|c|c|c|c|}}\\hline {LATEX} \\end{{array}}$$",
+        f"\\boxed{{\\begin{{bmatrix}} {LATEX} \\end{{bmatrix}}}}",
+        f"\\boxed{{\\text{{{lines(GRID, ' ')}}}}}",
+        TABLE,
+        TABLE.replace("\n", "\n|---|---|---|---|\n", 1),
+        BOXED_ROWS.replace("\n2", "\n----+----\n2"),
+        "\n".join(f"+---+\n{row}" for row in TABLE.split("\n")) + "\n+---+",
+        "\n".join(f"Row {r}: {' '.join(map(str, row))}" for r, row in enumerate(GRID, 1)),
+        "\n".join(f"- **Row {r}:** {', '.join(map(str, row))}" for r, row in enumerate(GRID, 1)),
+        "\n".join(f"`{''.join(map(str, row))}`  " for row in GRID),
+        "\n".join(f"[{' '.join(map(str, row))}]" for row in GRID),
+        f"[{str(GRID)[1:-1].replace('], [', '],' + chr(10) + '[')}]",
+        lines(GRID).replace("\n", "\n\n"),
+        lines(GRID[:2]) + "\n\n" + lines(GRID[2:]),
+        lines(GRID, "\u00a0"),
+        "\u200b" + lines(GRID, " \u200b").replace("\n", "\u2028"),
+        lines(GRID).replace("\n", "\r"),
+        f"{lines(GRID)}<|im_end|>",
+        f"{lines(OTHER)}\n\n{lines(GRID)}",
+        f"{lines(GRID)}\n\nI checked it twice. {lines(GRID)[:4]}",
+    ],
+)
+def test_an_answer_is_read_however_it_is_marked_or_laid_out(reply: str) -> None:
+    assert SUDOKU.parse(reply, ANY) == GRID
+
+
+@pytest.mark.parametrize("gap", ["", " ", ", ", " | ", "|"])
+def test_a_sudoku_of_nine_is_read_from_lines_or_from_one_line(gap: str) -> None:
+    nine = Sudoku(size=9)
+    for text in (lines(NINE, gap), "Solution: " + lines(NINE, gap).replace("\n", gap)):
+        assert nine.parse(text, ANY) == NINE
+        assert nine.parse(f"**{text}**", ANY) == NINE
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"[{GRID}]",  # a list of grids is no grid
+        f"[{GRID}, {OTHER}]",
+        f"[{GRID}, [[1, 2",  # cut inside a list of grids
+        json.dumps({"first": GRID, "second": OTHER}),  # which of the two?
+        '{"a": ' + str(GRID) + ', "a": 1}',
+        lines(GRID).replace("1", "１"),
+        lines(GRID).replace("1", "①"),
+        lines(GRID).replace("1", "0"),
+        lines(GRID).replace("\n", "\nthen\n"),
+        lines(GRID).replace("1234", "1234 (clues)"),
+        lines(GRID, " ").replace("4 3 2 1", "4 3 2"),
+        lines(GRID[:2]) + "\n\n" + lines(GRID[:2]) + "\n\n" + lines(GRID[2:]),
+        f"I tried this:\n{lines(GRID)}\nbut two rows clash, so I cannot find the solution.",
+        f"The example is {GRID}. I cannot find the rule.",
+        f"{fenced(lines(GRID[:3]))}\nthat is:\n{lines(GRID)}",
+        f"<answer>?</answer>\n{lines(GRID)}",
+    ],
+)
+def test_what_is_incomplete_or_ambiguous_is_no_answer(reply: str) -> None:
+    assert isinstance(SUDOKU.parse(reply, ANY), Unparsed)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        *(
+            (f"<{word}>", f"</{word}>")
+            for word in ("think", "thinking", "reasoning", "thought", "reflection")
+        ),
+        *((f"<{word}>", f"</{word}>") for word in ("scratchpad", "analysis", "antThinking", "seed:think")),
+        ("[THINK]", "[/THINK]"),
+        ("◁think▷", "◁/think▷"),
+        ("<|begin_of_thought|>", "<|end_of_thought|>\n<|begin_of_solution|>"),
+        ("<|startofthought|>", "<|endofthought|>"),
+        ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
+        ("<|inner_prefix|>", "<|inner_suffix|>"),
+        ("<|think|>", "<|end|>"),
+        ("<|channel>thought\n", "<channel|>"),
+        ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+        ("<|channel|>analysis<|message|>", "<|end|>"),
+        ("<|channel|>commentary to=x <|constrain|>json<|message|>", "<|call|>"),
+        ("Here is my thought process:", "Here is my response:"),
+        ("analysisWe try ", "assistantfinal"),
+    ],
+)
+def test_what_public_models_think_is_no_answer(before: str, after: str) -> None:
+    thought, said = fenced(lines(OTHER)), lines(GRID)
+    assert SUDOKU.parse(f"{before}\n{thought}\n{after}\n{said}\n<|return|>", ANY) == GRID
+    alone = SUDOKU.parse(f"{before}\n{thought}\n{after}", ANY)
+    assert isinstance(alone, Unparsed)
+    if not before.startswith("Here"):  # which anybody may say: a mark only with its partner
+        cut = SUDOKU.parse(f"{before}\n{thought}\nso", ANY)
+        assert cut == Unparsed(reason="the reply holds reasoning only")
+    if before.startswith("<|channel|>") and "final" not in after:
+        return  # how a message ends is no mark of reasoning by itself
+    if after not in ("<|end|>", "assistantfinal"):
+        assert SUDOKU.parse(f"{thought}\n{after}\n{said}", ANY) == GRID  # the server kept the opening mark
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"<think><think>{lines(OTHER)}</think>{lines(GRID)}",
+        f"<think>\n<think>\n{lines(OTHER)}</think>{lines(GRID)}",
+        f"I used <think> tags.\n{fenced(lines(GRID))}",
+        f"Reasoning goes in `<think>` and the rest follows.\n{fenced(lines(GRID))}",
+        f"<think>I should close with </think> tags. {lines(OTHER)}</think>{fenced(lines(GRID))}",
+        f"<think>{lines(OTHER)}[/THINK]{lines(OTHER)}</think>{lines(GRID)}",
+        f"Here's my thought process: rows first.\n{lines(GRID)}",
+        f"{lines(GRID)}<|end|>",
+    ],
+)
+def test_only_marks_of_reasoning_hide_and_only_what_they_enclose(reply: str) -> None:
+    assert SUDOKU.parse(reply, ANY) == GRID
+
+
+def test_visible_keeps_all_text_outside_of_the_marks() -> None:
+    assert visible("a<think>b</think>c[THINK]d[/THINK]e") == "ace"
+    assert visible("a <b> [c] Here it is <|end|>") == "a <b> [c] Here it is <|end|>"
+
+
+MOVES = line_list("list of moves", r"[Mm]ove [1-9] from [ABC] to [ABC]", 1, 100)
+WIDE = digit_grid(2, 3, 0, 25)
+QUEENS = symbol_grid(2, 4, "Q.")
+PAIR = json_value("pair of numbers", lambda v: v if isinstance(v, list) and len(v) == 2 else None)
+MAP = json_value("map", lambda v: v if isinstance(v, dict) and set(v) == {"a", "b"} else None)
+NUMBERS, FEW, WORD = number_list(4, None, 0, 99), number_list(1, 9), single("number", r"-?[0-9]{1,6}", int)
+
+
+@pytest.mark.parametrize(
+    ("form", "reply", "answer"),
+    [
+        (WIDE, "10 2 3\n4 25 6", [[10, 2, 3], [4, 25, 6]]),
+        (WIDE, "| 10 | 2 | 3 |\n| 4 | 25 | 6 |", [[10, 2, 3], [4, 25, 6]]),
+        (WIDE, "[[10, 2, 3], [4, 25, 6]]", [[10, 2, 3], [4, 25, 6]]),
+        (WIDE, "1023\n4256", None),  # which numbers?
+        (WIDE, "10 2 3\n4 26 6", None),
+        (WIDE, "1.5 2 3\n4 5 6", None),
+        (QUEENS, "Q . . .\n. . Q .", ["Q...", "..Q."]),
+        (QUEENS, "```\nQ...\n..Q.\n```", ["Q...", "..Q."]),
+        (QUEENS, '["Q...", "..Q."]', ["Q...", "..Q."]),
+        (QUEENS, '[["Q", ".", ".", "."], [".", ".", "Q", "."]]', ["Q...", "..Q."]),
+        (QUEENS, "Q...\n..Qx", None),
+        (NUMBERS, "0, 1, 20, 3", [0, 1, 20, 3]),
+        (NUMBERS, "The order is: [0, 1, 20, 3].", [0, 1, 20, 3]),
+        (NUMBERS, "Answer: (0 1 20 3)", [0, 1, 20, 3]),
+        (NUMBERS, '{"order": [0, 1, 20, 3]}', [0, 1, 20, 3]),
+        (NUMBERS, "0 1 20", None),
+        (NUMBERS, "0 1 20 3 4", None),
+        (NUMBERS, "0 1 20 100", None),
+        (NUMBERS, "0 1 20 3.5", None),
+        (NUMBERS, "[0, 1, 20, true]", None),
+        (NUMBERS, "[0, 1, 20, NaN]", None),
+        (NUMBERS, "[0, 1, 20, 1e400]", None),
+        (NUMBERS, "[[0, 1, 20, 3], [0, 1", None),
+        (FEW, "```answer\n3 1 2\n```", [3, 1, 2]),
+        (FEW, "```answer\n3 1", None),  # cut, or a shorter answer?
+        (MOVES, "1. Move 1 from A to C\n2. Move 2 from A to B", ["Move 1 from A to C", "Move 2 from A to B"]),
+        (MOVES, '["move 1 from A to C"]', ["move 1 from A to C"]),
+        (MOVES, "<answer>- move 1 from A to C.</answer>", ["move 1 from A to C"]),
+        (MOVES, "move 1 from A to D", None),
+        (MOVES, "```answer\nmove 1 from A to B", None),
+        (PAIR, "so [1, 2] it is", [1, 2]),
+        (PAIR, "[1, 2, 3] and (1, 2)", None),
+        (MAP, '```answer\n{"a": 1, "b": [2]}\n```', {"a": 1, "b": [2]}),
+        (MAP, 'Result: {"answer": {"a": 1, "b": 2}}', {"a": 1, "b": 2}),
+        (MAP, '{"a": 1, "b": 2, "a": 3}', None),
+        (MAP, "{'a': 1, 'b': 2}", None),
+        (WORD, "```answer\n42\n```", 42),
+        (WORD, "12 + 30 is 42.\nThe answer is **42**.", 42),
+        (WORD, "so \\boxed{42}", 42),
+        (WORD, "$\\boxed{\\text{42}}$", 42),
+        (WORD, '{"answer": 42}', 42),
+        (WORD, "Final answer: -42", -42),
+        (WORD, "12 + 30 is 42, I think", None),
+        (WORD, "The answer is 42 or 43", None),
+        (WORD, "```answer\n42 or 43\n```", None),
+    ],
+)
+def test_the_ready_made_forms_read_what_is_whole_and_nothing_else(
+    form: AnswerForm, reply: str, answer: object
+) -> None:
+    parsed = parse_reply(reply, form)
+    assert isinstance(parsed, Unparsed) if answer is None else parsed == answer
+
+
+@given(seed=st.integers(0, 10**6), gap=st.sampled_from(["", " ", ",", " | "]), cut=st.integers(0, 200))
+def test_a_grid_is_read_whole_or_not_at_all(seed: int, gap: str, cut: int) -> None:
+    rng = random.Random(seed)
+    rows, columns = rng.randrange(2, 7), rng.randrange(2, 7)
+    drawn = [[rng.randrange(10) for _ in range(columns)] for _ in range(rows)]
+    form = digit_grid(rows, columns)
+    text = lines(drawn, gap)
+    assert parse_reply(text, form) == drawn
+    part = parse_reply(fenced(text[: min(cut, len(text) - 1)]), form)
+    assert isinstance(part, Unparsed)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=9
+    )
+)
+def test_read_json_reads_what_json_writes_or_refuses_it(value: object) -> None:
+    try:
+        assert read_json(json.dumps(value)) == value
+    except ValueError:
+        assert "[[[[[" in json.dumps(value).replace(" ", "") or isinstance(value, int | list)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", "[Infinity]", "1e400", "[1e999]", "[" * 99 + "]" * 99, '{"a": 1, "a": 1}', "9" * 400, "[1,]"],
+)
+def test_read_json_refuses_what_is_no_strict_json(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        read_json(text)
+
+
+def test_of_millions_of_characters_only_the_last_are_searched_and_the_answer_among_them_found() -> None:
+    junk = "[1, 2] so 1 2 3 4 {\n" * 100_000
+    assert SUDOKU.parse(f"{junk}\n{lines(GRID)}", ANY) == GRID
+    assert SUDOKU.parse(f"{junk}{fenced(lines(GRID))}", ANY) == GRID
 
 
 def test_a_maze_answer_is_lines_with_dots_for_open_cells() -> None:
@@ -197,7 +461,7 @@ def test_a_hundred_thousand_replies_never_raise_hang_or_give_up_what_stands_insi
         for _ in range(rng.randrange(12)):
             tag = rng.random()
             if tag < 0.15:
-                parts.append(rng.choice(["<think>", "<Thinking>", "<reasoning>"]))
+                parts.append("." + rng.choice(["<think>", "<Thinking>", "<reasoning>"]))
                 depth += 1
             elif tag < 0.3 and depth:
                 parts.append("</think>")

@@ -13,14 +13,15 @@ of range is no answer, a wrong one is.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from harness.contracts import Answer
-from tasks.shared.json_values import last_values, span_pattern
-from tasks.shared.text_answers import AnswerForm
+from tasks.shared.json_values import last_values
+from tasks.shared.text_answers import MOST_CANDIDATES, AnswerForm
 
 DECORATION = ">|│┃║*`~_$•"  # around a row: quotes, tables, bold, code, formulas
 GAPS = ",;|│┃║&"  # between cells
@@ -74,18 +75,21 @@ def _grid(
 
     gap = rf"(?:[ \t]*+(?:[{class_of(GAPS)}][ \t]*+)?+)" + ("" if glued else "(?<![0-9])")
     lead = rf"[ \t]*+(?:[{class_of(DECORATION + '-')}]++[ \t]*+)*+"
-    trail = rf"[ \t]*+(?:[{class_of(DECORATION + ',;.' + chr(92))}]++[ \t]*+)*+$"
-    separator = rf"\n(?:[{class_of(RULES)}]*+)(?=\n)"
+    trail = rf"[ \t]*+(?:[{class_of(DECORATION + ',;.' + chr(92))}]++[ \t]*+)*+(?=\n|\Z)"
+    separator = rf"\n[{class_of(RULES)}]*+(?=\n)"
 
     def row(count: int) -> str:
         cells = rf"{cell}(?:{gap}{cell}){{{count - 1}}}+"
         return rf"{ROW_LABEL}{lead}\[{{0,2}}+[ \t]*+{cells}[ \t]*+\]{{0,2}}+{trail}"
 
-    run = rf"^{lead}{LABEL}{lead}{row(columns)}(?:(?:{separator}){{0,3}}+\n{lead}{row(columns)})*+"
-    flat = rf"^{lead}{LABEL}{lead}{row(rows * columns)}"
+    rest = rf"(?:(?:{separator}){{0,3}}+\n{lead}{row(columns)})*+"
+    flat = rf"{row(rows * columns)}|" if rows > 1 else ""
+    run = rf"\n{lead}{LABEL}{lead}(?:{flat}{row(columns)}{rest})"
+    runs_in = re.compile(run)
     cells_in = re.compile(cell)
-    lines_in = re.compile(rf"{flat}|{run}" if rows > 1 else run, re.MULTILINE)
-    labelled = re.compile(rf"^{lead}{LABEL}{lead}{ROW_LABEL}", re.MULTILINE)
+    labelled = re.compile(rf"{lead}{LABEL}{lead}{ROW_LABEL}")
+    only_rule = re.compile(rf"[{class_of(RULES)}]*+")
+    longest = 100 * rows * (columns + 20)  # characters of a run: more rows than one grid has are no grid
 
     def from_values(found: list[Any]) -> Answer | None:
         """Read all cells, in their order."""
@@ -96,13 +100,16 @@ def _grid(
 
     def from_lines(text: str) -> Answer | None:
         blocks: list[list[Any]] = [[]]
-        for line in text.split("\n"):
-            if found := cells_in.findall(labelled.sub("", line)):
-                if len(found) == rows * columns and rows > 1:
-                    return from_values(found)
-                blocks[-1] += found
-            elif not line.strip():
+        for line in text[-longest:].split("\n"):
+            if only_rule.fullmatch(line):
                 blocks.append([])
+                continue
+            found = cells_in.findall(line, labelled.match(line).end())  # type: ignore[union-attr]
+            if len(found) == rows * columns and rows > 1:
+                return from_values(found)
+            blocks[-1] += found
+        if len(text) > longest:
+            del blocks[0]
         whole = [block for block in blocks if len(block) == rows * columns]
         # two grids with a blank line between, or one grid with blank lines in it
         return from_values(whole[-1] if whole else [cell for block in blocks for cell in block])
@@ -122,13 +129,12 @@ def _grid(
         for value in last_values(text):
             if (answer := unwrapped(value, from_json)) is not None:
                 return answer
-        for match in reversed(list(lines_in.finditer(text))):
-            if (answer := from_lines(match[0])) is not None:
+        for match in last_matches(runs_in, text):
+            if (answer := from_lines(match)) is not None:
                 return answer
         return None
 
-    alternatives = [span_pattern(), flat, run] if rows > 1 else [span_pattern(), run]
-    return AnswerForm(words=words, pattern="|".join(alternatives), read=read)
+    return AnswerForm(words=words, lines=(run,), read=read)
 
 
 @cache
@@ -138,7 +144,7 @@ def free_grid(rows: int, columns: int, lowest: int = 0, highest: int = 9) -> Ans
     """
     cell = f"[{lowest}-{highest}]"
     row = rf"[ \t|\[*`]*+{cell}(?:[ \t]*+[,|]?[ \t]*+{cell}){{0,{columns - 1}}}+[ \t|\],*`]*+"
-    run_in = re.compile(rf"^{row}$(?:\n{row}$)*+", re.MULTILINE)
+    run_in = re.compile(rf"\n{row}(?=\n|\Z)(?:\n{row}(?=\n|\Z))*+")
     cell_in = re.compile(cell)
 
     def shape(value: Any) -> Answer | None:
@@ -150,10 +156,10 @@ def free_grid(rows: int, columns: int, lowest: int = 0, highest: int = 9) -> Ans
         return value if fits and 1 <= len(value[0]) <= columns else None
 
     def read_lines(text: str) -> Answer | None:
-        runs = run_in.findall(text)
-        if len(runs) != 1:
+        runs = last_matches(run_in, text)
+        if len(runs) != 1 or runs[0].count("\n") > rows:
             return None
-        return shape([[int(digit) for digit in cell_in.findall(line)] for line in runs[0].split("\n")])
+        return shape([[int(digit) for digit in cell_in.findall(line)] for line in runs[0][1:].split("\n")])
 
     words = f"JSON list of 1 to {rows} equal rows of 1 to {columns} numbers from {lowest} to {highest}"
     return replace(json_value(words, shape), read_marked=read_lines)
@@ -169,10 +175,10 @@ def number_list(least: int, most: int | None = None, lowest: int = 0, highest: i
     gap = r"(?:[ \t]*+[,;|&][ \t]*+|[ \t]++)"
     deco = r"[ \t]*+(?:[>|*`~_$•]++[ \t]*+)*+"
     more = rf"(?:{gap}{number}){{{max(least, 1) - 1},{max(top, 1) - 1}}}+"
-    line = rf"^{deco}{LABEL}{deco}[\[(]?{deco}{number}{more}{deco}[\])]?[,;.|*`~_$ \t]*+$"
-    lines_in = re.compile(line, re.MULTILINE)
+    line = rf"\n{deco}{LABEL}{deco}[\[(]?{deco}{number}{more}{deco}[\])]?[,;.|*`~_$ \t]*+(?=\n|\Z)"
+    lines_in = re.compile(line)
     numbers_in = re.compile(number)
-    label = re.compile(rf"^{deco}{LABEL}")
+    label = re.compile(rf"\n{deco}{LABEL}")
 
     def from_values(values: Any) -> Answer | None:
         fits = (
@@ -186,8 +192,8 @@ def number_list(least: int, most: int | None = None, lowest: int = 0, highest: i
         for value in last_values(text):
             if (answer := unwrapped(value, from_values)) is not None:
                 return answer
-        for match in reversed(list(lines_in.finditer(text))):
-            found = [int(n) for n in numbers_in.findall(label.sub("", match[0]))]
+        for match in last_matches(lines_in, text):
+            found = [int(n) for n in numbers_in.findall(label.sub("", match))]
             if (answer := from_values(found)) is not None:
                 return answer
         return None
@@ -195,7 +201,7 @@ def number_list(least: int, most: int | None = None, lowest: int = 0, highest: i
     many = f"{least}" if top == least else f"{least} to {top}"
     return AnswerForm(
         words=f"list of {many} whole numbers from {lowest} to {highest}",
-        pattern=f"{span_pattern()}|{line}",
+        lines=(line,),
         read=read,
         open_ended=top != least,
     )
@@ -213,7 +219,7 @@ def json_value(words: str, shape: Callable[[Any], Answer | None]) -> AnswerForm:
                 return answer
         return None
 
-    return AnswerForm(words=words, pattern=span_pattern(), read=read)
+    return AnswerForm(words=words, read=read)
 
 
 def line_list(
@@ -227,8 +233,8 @@ def line_list(
     number = r"(?:(?:(?i:step|move)[ \t]*+)?[0-9]{1,6}+[ \t]*+[:.)]++[ \t]*+)?+"
     bullet = rf"[ \t]*+(?:[>*•`|-]++[ \t]*+)*+{number}[*`]*+"
     one = rf"{bullet}(?:{line})[ \t]*+[*`,;.|]*+[ \t]*+"
-    run = rf"^{one}(?:\n(?:[ \t]*+\n)?+{one}(?=\n|\Z))*+$"
-    runs_in = re.compile(run, re.MULTILINE)
+    run = rf"\n{one}(?=\n|\Z)(?:\n(?:[ \t]*+\n)?+{one}(?=\n|\Z))*+"
+    runs_in = re.compile(run)
     line_in = re.compile(rf"{bullet}(?P<line>{line})[ \t]*+[*`,;.|]*+[ \t]*+")
 
     def from_values(values: Any) -> Answer | None:
@@ -241,12 +247,12 @@ def line_list(
         for value in last_values(text):
             if (answer := unwrapped(value, from_values)) is not None:
                 return answer
-        for match in reversed(list(runs_in.finditer(text))):
-            if (answer := from_values([part for part in match[0].split("\n") if part.strip()])) is not None:
+        for match in last_matches(runs_in, text):
+            if (answer := from_values([part for part in match.split("\n") if part.strip()])) is not None:
                 return answer
         return None
 
-    return AnswerForm(words=words, pattern=f"{span_pattern()}|{run}", read=read, open_ended=True)
+    return AnswerForm(words=words, lines=(run,), read=read, open_ended=True)
 
 
 def single(words: str, pattern: str, read: Callable[[str], Answer | None] = str) -> AnswerForm:
@@ -255,9 +261,10 @@ def single(words: str, pattern: str, read: Callable[[str], Answer | None] = str)
     """
     deco = r"(?:[ \t*`_$>\"'|]|\\\(|\\\[|\\text\{)*+"
     after = r"(?:[ \t*`_$\"'.|!]|\\\)|\\\]|\})*+"
-    said = r"(?:(?i:[^\n]{0,200}?\b(?:answer|result|solution|output)\b(?:[ \t]++is)?)[ \t*`_]*+[:=]?+)?"
-    line = rf"^{deco}{said}{deco}(?:{pattern}){after}$"
-    line_in = re.compile(rf"^{deco}{said}{deco}(?P<value>{pattern}){after}$", re.MULTILINE)
+    value = rf"{deco}(?P<value>{pattern}){after}(?=\n|\Z)"
+    said = r"(?i:nswer|esult|olution|utput)\b(?:[ \t]++is\b)?+[ \t*`_]*+[:=]?+"
+    alone, told = rf"\n{value}", rf"[AaRrSsOo](?<![A-Za-z].){said}{value}"
+    patterns = [re.compile(alone), re.compile(told)]
 
     def from_value(value: Any) -> Answer | None:
         text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
@@ -267,12 +274,18 @@ def single(words: str, pattern: str, read: Callable[[str], Answer | None] = str)
         for value in last_values(text):
             if (answer := unwrapped(value, from_value)) is not None:
                 return answer
-        for match in reversed(list(line_in.finditer(text))):
+        found = [match for pattern in patterns for match in pattern.finditer("\n" + text)]
+        for match in sorted(found, key=lambda match: -match.end())[:MOST_CANDIDATES]:
             if (answer := read(match["value"])) is not None:
                 return answer
         return None
 
-    return AnswerForm(words=words, pattern=f"{span_pattern()}|{line}", read=take, open_ended=True)
+    return AnswerForm(words=words, lines=(alone, told), read=take, open_ended=True)
+
+
+def last_matches(pattern: re.Pattern[str], text: str) -> list[str]:
+    """Return what matches a pattern that starts with a newline in a text that may not, the last first."""
+    return [m[0] for m in reversed(deque(pattern.finditer("\n" + text), maxlen=MOST_CANDIDATES))]
 
 
 def unwrapped(value: Any, read: Callable[[Any], Answer | None]) -> Answer | None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-DEEPEST = 5  # containers within containers
+DEEPEST = 4  # containers within containers
 LONGEST = 500_000  # characters of one value
 MOST_SPANS = 1000  # from the end
 STRING = r'"(?:[^"\\\n]++|\\.)*+"'
@@ -25,18 +25,19 @@ def span_pattern(depth: int = DEEPEST) -> str:
     Linear: a start that fails has scanned no further than to the bracket that is nested too deep, so no
     character is scanned by more than `depth` starts.
     """
-    pattern = ""
+    rest = ""
     for _ in range(depth):
-        pattern = rf"[\[{{](?:[^\[\]{{}}\"]++|{STRING}{'|' + pattern if pattern else ''})*+[\]}}]"
-    # not a part of a longer list that is cut or broken
-    return rf"(?<!\[)(?<!\[\s){pattern}(?!\s*+\])"
+        deeper = rf"|[\[{{]{rest}" if rest else ""
+        rest = rf"(?:[^\[\]{{}}\"]++|{STRING}{deeper})*+[\]}}]"
+    # not a part of a longer list that is cut or broken (asked after the bracket, which is sought fast)
+    return rf"[\[{{](?<!\[.)(?<!\[\s.){rest}(?!\s*+\])"
 
 
-SPAN = re.compile(span_pattern())
+SPAN = re.compile(span_pattern(), re.DOTALL)
 
 
 class _RefusedError(ValueError):
-    pass
+    """JSON in form, but with a part that we do not take."""
 
 
 def read_json(text: str) -> Any:
@@ -66,6 +67,8 @@ def _last_values(text: str, start: int, end: int) -> Iterator[Any]:
     for match in reversed(deque(SPAN.finditer(text, start, end), maxlen=MOST_SPANS)):
         try:
             value = read_json(match[0])
+        except _RefusedError:
+            continue
         except ValueError:
             yield from _last_values(text, match.start() + 1, match.end() - 1)
             continue

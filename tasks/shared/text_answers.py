@@ -18,29 +18,35 @@ The rules, in this order:
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from harness.contracts import Answer, Unparsed
+from tasks.shared.json_values import SPAN
 from tasks.shared.reasoning import visible
 
+SEARCHED = 400_000  # characters, from the end: more than any model says
 MOST_CANDIDATES = 1000  # from the end; so many malformed ones after an answer would bury it anyway
 
 TERMINAL = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)?)")
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 BLANK = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 LINE_END = re.compile("\r\n?|[\u2028\u2029\u0085]")
+CONTROL = re.compile(r"<[|｜][^<>|｜\n]{1,40}+[|｜]>|</s>|<eos>|<turn\|>")
 
+# The first character stands outside the alternatives: patterns that start with a set are sought fast.
 OPEN = re.compile(
-    r"^[ \t>]*+(?P<fence>`{3,}+|~{3,}+)[ \t]*+answer\b[ \t]*+:?"
-    r"|(?P<tag><answer>)"
-    r"|(?P<box>\\boxed[ \t]*+\{)",
-    re.MULTILINE | re.IGNORECASE,
+    r"[`~<\\](?:"
+    r"(?P<fence>(?<=`)`{2,}+[ \t]*+(?i:answer)\b[ \t]*+:?|(?<=~)~{2,}+[ \t]*+(?i:answer)\b[ \t]*+:?)"
+    r"|(?P<tag>(?<=<)(?i:answer)>)"
+    r"|(?P<box>(?<=\\)boxed[ \t]*+\{))"
 )
+LINE_START = re.compile(r"(?:^|\n)[ \t>*]*+\Z")
 FENCE = re.compile(r"(?:`{3,}+|~{3,}+)(?P<info>[^\n`]*+)")
-TAG_END = re.compile(r"</answer>", re.IGNORECASE)
+TAG_END = re.compile(r"</(?i:answer)>")
 _BRACES = r"[^{}]*+"
 for _ in range(5):
     _BRACES = rf"(?:[^{{}}]++|\{{{_BRACES}\}})*+"
@@ -53,7 +59,7 @@ ENVIRONMENT = re.compile(
 DRESS = re.compile(r"\\(?:text|mathrm|mathbf|texttt|textbf|mathtt|bf)[ \t]*+\{(?P<inside>[^{}]*+)\}")
 
 GIVES_UP = re.compile(
-    r"\b(?:I|we)(?: am|['’]m| was| have been| are)? (?:really )?"
+    r"\b[Iw]e?\b(?: am|['’]m| was| have been| are)? (?:really )?"
     r"(?:cannot|can['’]t|can not|could not|couldn['’]t|unable to|not able to|failed to) "
     r"(?:really |yet |actually )?"
     r"(?:find|solve|determine|figure|identify|deduce|see|work out|infer|complete|provide|give|answer)\b"
@@ -66,22 +72,37 @@ GIVES_UP = re.compile(
 class AnswerForm:
     """How the answers to one puzzle look in a reply; `forms.py` has ready-made ones.
 
-    words: the form in words, for the reason of an `Unparsed`. pattern: a regular expression (MULTILINE) for a
-    candidate in running text; it must not backtrack over long stretches (use possessive quantifiers). read:
-    turn a candidate, or all that a mark holds, into an answer, None if there is no complete one in it. Total,
-    and linear. read_marked: further ways to read all that a closed mark holds. open_ended: a part of an
-    answer may look like a whole one, so a mark must be closed.
+    words: the form in words, for the reason of an `Unparsed`. read: turn a candidate, or all that a mark
+    holds, into an answer, None if there is no complete one in it; total, and linear. Candidates in running
+    text are JSON lists and objects, and what matches `lines`, regular expressions that start with "\\n" (so
+    they are sought fast; a newline stands before the first line too) and do not backtrack over long
+    stretches (use possessive quantifiers). read_marked: further ways to read all that a closed mark holds.
+    open_ended: a part of an answer may look like a whole one, so a mark must be closed.
     """
 
     words: str
-    pattern: str
     read: Callable[[str], Answer | None]
+    lines: tuple[str, ...] = ()
     read_marked: Callable[[str], Answer | None] | None = None
     open_ended: bool = False
 
     @cached_property
-    def candidates(self) -> re.Pattern[str]:
-        return re.compile(self.pattern, re.MULTILINE)
+    def patterns(self) -> list[re.Pattern[str]]:
+        return [re.compile(pattern) for pattern in self.lines]
+
+    def last_candidates(self, text: str, after: int = -1) -> Iterator[tuple[int, str]]:
+        """Yield where candidates that start after a place end and what they are, the last first."""
+        found = deque(SPAN.finditer(text), maxlen=MOST_CANDIDATES) if "]" in text or "}" in text else deque()
+        spans = [(m.start(), m.end()) for m in found]
+        starts = [start for start, _ in spans]
+        for pattern in self.patterns:
+            for match in deque(pattern.finditer(text), maxlen=MOST_CANDIDATES):
+                i = bisect(starts, match.start() + 1) - 1
+                if i < 0 or match.end() > spans[i][1]:  # else it is a part of a list, which is read whole
+                    spans.append(match.span())
+        for start, end in sorted(spans, key=lambda span: (span[1], -span[0]), reverse=True):
+            if start > after:
+                yield end, text[start:end]
 
 
 def parse_reply(reply: object, form: AnswerForm) -> Answer | Unparsed:
@@ -90,7 +111,10 @@ def parse_reply(reply: object, form: AnswerForm) -> Answer | Unparsed:
         return Unparsed(reason="the reply is not text")
     if not reply.strip():
         return Unparsed(reason="the reply is empty")
-    text = plain(visible(reply))
+    text = visible(reply)
+    if cut := len(text) > SEARCHED:
+        text = text[-SEARCHED:].partition("\n")[2] or text[-SEARCHED:]
+    text = "\n" + plain(text)
     if not text.strip():
         return Unparsed(reason="the reply holds reasoning only")
     marked = open_mark = False
@@ -108,9 +132,9 @@ def parse_reply(reply: object, form: AnswerForm) -> Answer | Unparsed:
         return Unparsed(reason="the marked answer is never closed")
     if marked:
         return Unparsed(reason=f"the marked answer is no {form.words}")
-    for match in reversed(deque(form.candidates.finditer(text), maxlen=MOST_CANDIDATES)):
-        if (answer := form.read(match[0])) is not None:
-            if GIVES_UP.search(text, match.end()):
+    for end, candidate in form.last_candidates(text, after=0 if cut else -1):
+        if (answer := form.read(candidate)) is not None:
+            if GIVES_UP.search(text, end):
                 return Unparsed(reason="the reply gives up after its last answer")
             return answer
     return Unparsed(reason=f"the reply holds no {form.words}")
@@ -126,6 +150,8 @@ def plain(text: str) -> str:
         text = LINE_END.sub("\n", text)
     if not text.isascii():
         text = BLANK.sub(" ", INVISIBLE.sub("", text))
+    if "<" in text:
+        text = CONTROL.sub("\n", text)
     if "\\begin{" in text:
         text = ENVIRONMENT.sub(lambda found: _lines_of(found["inside"]), text)
     if "{" in text and "\\" in text:
@@ -148,6 +174,8 @@ def marks(text: str) -> Iterator[tuple[str, str, bool]]:
     limit = {"fence": len(text), "tag": len(text)}
     for found in reversed(deque(OPEN.finditer(text), maxlen=MOST_CANDIDATES)):
         kind, start = str(found.lastgroup), found.end()
+        if kind == "fence" and not LINE_START.search(text[max(0, found.start() - 40) : found.start()]):
+            continue
         if kind == "box":
             if box := BOXED.match(text, start):
                 yield box[0][:-1], kind, True
