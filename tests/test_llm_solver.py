@@ -58,7 +58,8 @@ BLOCK = answer_block(0)
     ("what", "outcome", "words"),
     [
         (Behaviour(text=BLOCK), Outcome.ANSWERED, None),
-        (Behaviour(text=BLOCK, finish_reason="length"), Outcome.ANSWERED, None),
+        (Behaviour(text=BLOCK, finish_reason="length"), Outcome.TRUNCATED, "cut off at its length limit"),
+        (Behaviour(text="I'm sorry, but I can't help with that."), Outcome.REFUSED, "no answer block"),
         (Behaviour(text="Let me th", finish_reason="length"), Outcome.TRUNCATED, "no answer block"),
         (Behaviour(text="I cannot say."), Outcome.UNPARSED, "no answer block"),
         (Behaviour(text=""), Outcome.UNPARSED, "no answer block"),

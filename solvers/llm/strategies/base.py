@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from harness.contracts import Answer, Outcome, Puzzle, TaskView, Unparsed
+from harness.replies import refuses
 from solvers.llm.booking import outcome_of
 from solvers.llm.protocol import CallError, Message, Reply
 
@@ -63,7 +64,14 @@ class Search(Protocol):
 async def read(task: TaskView, puzzle: Puzzle, style: Style, reply: Reply) -> Candidate:
     """Read one reply in the given style."""
     answer = await style.read(task, puzzle, reply.text)
-    return Candidate(answer=answer, outcome=outcome_of(reply, answer), reply=reply.text)
+    if reply.finish == "length" and not isinstance(answer, Unparsed):
+        answer = Unparsed(
+            reason="the reply was cut off at its length limit: what it holds may be a first guess"
+        )
+    outcome = outcome_of(reply, answer)
+    if outcome is Outcome.UNPARSED and refuses(reply.text):
+        outcome = Outcome.REFUSED
+    return Candidate(answer=answer, outcome=outcome, reply=reply.text)
 
 
 async def gather(
