@@ -11,8 +11,8 @@ _NOT = (
     r"|must decline to|have to decline to|am not comfortable|['’]m not comfortable)"
 )
 _DO = (
-    r"(?:help|helping|assist|assisting|comply|fulfill?|engage|participate|support|discuss|accommodate|continue"
-    r"|do (?:that|this|so)|answer (?:that|this)|respond to (?:that|this)|provide (?:that|this|assistance|help)"
+    r"(?:help|helping|assist|assisting|comply|fulfill?|engage|participate|support|discuss|accommodate"
+    r"|continue|do (?:that|this|so)|answer (?:that|this)|respond to (?:that|this)|provide (?:that|this|assistance|help)"
     r"|process (?:that|this))"
 )
 _REFUSAL = re.compile(
