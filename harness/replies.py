@@ -12,8 +12,8 @@ _NOT = (
 )
 _DO = (
     r"(?:help|helping|assist|assisting|comply|fulfill?|engage|participate|support|discuss|accommodate"
-    r"|continue|do (?:that|this|so)|answer (?:that|this)|respond to (?:that|this)|provide (?:that|this|assistance|help)"
-    r"|process (?:that|this))"
+    r"|continue|do (?:that|this|so)|answer (?:that|this)|respond to (?:that|this)"
+    r"|provide (?:that|this|assistance|help)|process (?:that|this))"
 )
 _REFUSAL = re.compile(
     rf"\bI ?{_NOT} (?:be able to |to |with )?(?:really |actually )?{_DO}\b"
