@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.option_help import Option
+
 Pair = tuple[Answer, Answer]
 """An input and its output, as the task writes them."""
 
@@ -113,6 +115,19 @@ class Trainable(Protocol):
 
     def recipes(self) -> list[dict[str, Any]]:
         """Return what `bench list recipes` shows: solver, recipe, optimiser_steps, batch_size, summary."""
+        ...
+
+    def recipe_options(self, name: str) -> list[Option]:
+        """Return what `-R` replaces in a recipe, with the recipe's own values."""
+        ...
+
+
+@runtime_checkable
+class Explained(Protocol):
+    """A component class that can say what the values of an option mean, where its type does not list them."""
+
+    def option_choices(self) -> Mapping[str, Mapping[str, str]]:
+        """Return {option: {value: one line}}."""
         ...
 
 

@@ -1,39 +1,62 @@
 """Build a frozen dataclass from `key=value` options: unknown names and unreadable values are the user's
 mistake, said clearly.
+
+An option may have options of its own: `-S first.model=x` reaches into the field `first`, which is a mapping
+or a dataclass. A mapping that stands for another task or solver is named by `-S first=NAME`, kept under
+"name".
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from harness.errors import UserError, did_you_mean
 
 TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+WHOLE = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
+LARGEST = 2**63 - 1  # what arrays and files can hold
+SHOWN = 80  # characters of a value in an error
 
 
-def build(factory: Any, options: dict[str, Any], *, owner: str) -> Any:
-    """Call a dataclass with options; text values are read by the field's annotation."""
+def build(factory: Any, options: Mapping[str, Any], *, owner: str, flag: str = "") -> Any:
+    """Call a dataclass with options; text values are read by the field's annotation.
+
+    owner: whose options they are; flag: how they are given on the command line ("-S"). Both for errors.
+    """
     if not dataclasses.is_dataclass(factory):
         if options:
             raise UserError(f"{owner} takes no options, got {sorted(options)}.")
         return factory()
     fields = {f.name: f for f in dataclasses.fields(factory) if f.init}
     hints = typing.get_type_hints(factory)
-    values = {}
-    for name, value in options.items():
+    values: dict[str, Any] = {}
+    for name, value in _nested(options, flag).items():
         if name not in fields:
-            raise UserError(f"{owner} has no option {name!r}.", rule=did_you_mean(name, fields))
-        values[name] = (
-            read(value, hints[name], f"option {name!r} of {owner}") if isinstance(value, str) else value
-        )
+            raise UserError(f"{owner} has no option {shown(name)}.", rule=did_you_mean(name, fields))
+        where = f"option {name!r} of {owner}"
+        if isinstance(value, Inner):
+            values[name] = _inside(value.options, hints[name], where, f"{flag} {name}.".lstrip())
+        else:
+            finite = bool(fields[name].metadata.get("finite", True))
+            if isinstance(value, str):
+                values[name] = read(value, hints[name], where, finite=finite)
+            elif isinstance(value, float) and finite and not math.isfinite(value):
+                raise _not_finite(str(value), where)
+            else:
+                values[name] = value
     missing = [n for n, f in fields.items() if n not in values and _required(f)]
     if missing:
         raise UserError(
-            f"{owner} needs a value for {', '.join(missing)}.", next_step=f"Give {missing[0]}=VALUE."
+            f"{owner} needs a value for {', '.join(missing)}.",
+            next_step=f"Give {_given(flag, missing[0])}=VALUE.",
         )
     assert callable(factory)
     return factory(**values)
@@ -44,23 +67,30 @@ def first_paragraph(doc: str | None) -> str:
     return " ".join((doc or "").strip().partition("\n\n")[0].split())
 
 
+def shown(value: str) -> str:
+    """Return a value as it stands in an error: quoted, and not longer than a line."""
+    return repr(value) if len(value) <= SHOWN else f"{value[:SHOWN]!r}… ({len(value):,} characters)"
+
+
 def parse_pairs(pairs: list[str], flag: str) -> dict[str, str]:
     """Turn ["size=6", …] into {"size": "6", …}."""
     options = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals or not name:
+        if not equals or not name.strip():
             raise UserError(
-                f"{flag} {pair!r} is not of the form key=value.",
-                next_step=f"Give {flag} {name or 'key'}=VALUE.",
+                f"{flag} {shown(pair)} is not of the form key=value.",
+                next_step=f"Give {flag} {name.strip()[:SHOWN] or 'key'}=VALUE.",
             )
         options[name.strip().replace("-", "_")] = value
     return options
 
 
-def read(text: str, hint: Any, where: str) -> Any:
+def read(text: str, hint: Any, where: str, *, finite: bool = True) -> Any:
     """Read text as the type `hint` names: str, int, float, bool, Path, Literal, Optional or tuple[T, ...]
     (commas).
+
+    finite: refuse NaN and the infinities, as all fields do but those with `metadata={"finite": False}`.
     """
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
@@ -69,7 +99,7 @@ def read(text: str, hint: Any, where: str) -> Any:
         last: UserError | None = None
         for arm in (a for a in args if a is not type(None)):
             try:
-                return read(text, arm, where)
+                return read(text, arm, where, finite=finite)
             except UserError as error:
                 last = error
         assert last is not None
@@ -79,23 +109,124 @@ def read(text: str, hint: Any, where: str) -> Any:
             if text == str(choice):
                 return choice
         raise UserError(
-            f"{text!r} is not a value for {where}.", rule=did_you_mean(text, map(str, args), show=len(args))
+            f"{shown(text)} is not a value for {where}.",
+            rule=did_you_mean(text[:SHOWN], map(str, args), show=len(args)),
         )
     if origin is tuple:
-        return tuple(read(part.strip(), args[0], where) for part in text.split(",") if part.strip())
+        return tuple(
+            read(part.strip(), args[0], where, finite=finite) for part in text.split(",") if part.strip()
+        )
+    if is_mapping(hint):
+        return {"name": text}
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        known = ", ".join(f.name for f in dataclasses.fields(hint) if f.init)
+        raise UserError(f"{shown(text)} is not a value for {where}.", rule=f"It has options: {known}.")
     if hint is bool:
         if text.lower() in TRUE | FALSE:
             return text.lower() in TRUE
-        raise UserError(f"{text!r} is not a value for {where}.", rule="It takes true or false.")
-    if hint in (int, float):
-        try:
-            return hint(text)
-        except ValueError:
-            kind = "a whole number" if hint is int else "a number"
-            raise UserError(f"{text!r} is not a value for {where}.", rule=f"It takes {kind}.") from None
+        raise UserError(f"{shown(text)} is not a value for {where}.", rule="It takes true or false.")
+    if hint is int:
+        return _whole(text, where)
+    if hint is float:
+        return _number(text, where, finite)
     if hint is Path:
-        return Path(text).expanduser()
+        return _path(text, where)
     return text
+
+
+def is_mapping(hint: Any) -> bool:
+    """Return whether an annotation is a dict or a Mapping, with or without types."""
+    kind = get_origin(hint) or hint
+    return isinstance(kind, type) and issubclass(kind, Mapping)
+
+
+def _not_finite(text: str, where: str) -> UserError:
+    return UserError(f"{shown(text)} is not a value for {where}.", rule="It takes a finite number.")
+
+
+def _whole(text: str, where: str) -> int:
+    stripped = text.strip()
+    if WHOLE.fullmatch(stripped) and abs(int(stripped)) <= LARGEST:
+        return int(stripped)
+    if NUMBER.fullmatch(stripped) and (value := float(stripped)).is_integer() and abs(value) < 1e15:
+        raise UserError(
+            f"{shown(text)} is not a value for {where}.", rule=f"It takes a whole number: {int(value)}."
+        )
+    size = " between -2^63 and 2^63" if re.fullmatch(r"[+-]?[0-9]+", stripped, re.ASCII) else ""
+    raise UserError(f"{shown(text)} is not a value for {where}.", rule=f"It takes a whole number{size}.")
+
+
+def _number(text: str, where: str, finite: bool) -> float:
+    stripped = text.strip()
+    if NUMBER.fullmatch(stripped) or re.fullmatch(r"[+-]?(nan|inf|infinity)", stripped.lower()):
+        value = float(stripped)
+        if finite and not math.isfinite(value):
+            raise _not_finite(text, where)
+        return value
+    raise UserError(f"{shown(text)} is not a value for {where}.", rule="It takes a number.")
+
+
+def _path(text: str, where: str) -> Path:
+    if not text.strip() or "\0" in text:
+        raise UserError(f"{shown(text)} is not a value for {where}.", rule="It takes the name of a file.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # nobody knows where that home is
+        raise UserError(
+            f"{shown(text)} is not a value for {where}.",
+            rule="No home folder is known for it.",
+            next_step="Write the path without ~.",
+        ) from None
+
+
+class Inner:
+    """The options that were given inside another one: first.a=1 first.b=2."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, Any] = {}
+
+
+def _nested(options: Mapping[str, Any], flag: str) -> dict[str, Any]:
+    """Gather first.a=1, first.b=2 under first; with first=NAME too, that is its `name`."""
+    gathered: dict[str, Any] = {name: value for name, value in options.items() if "." not in name}
+    for name, value in options.items():
+        first, dot, rest = name.partition(".")
+        if not dot:
+            continue
+        if not first or not rest:
+            raise UserError(f"{flag} {shown(name)} names no option.".lstrip(), rule="The form is first.name.")
+        outer = gathered.get(first)
+        if not isinstance(outer, Inner):
+            gathered[first] = inner = Inner()
+            if isinstance(outer, Mapping):
+                inner.options |= outer
+            elif outer is not None:
+                inner.options["name"] = outer
+        gathered[first].options[rest] = value
+    return gathered
+
+
+def _inside(options: dict[str, Any], hint: Any, where: str, flag: str) -> Any:
+    """Build what an option with options of its own holds: a dataclass, or a mapping with its texts."""
+    arms = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    for arm in arms:
+        if isinstance(arm, type) and dataclasses.is_dataclass(arm):
+            return build(arm, options, owner=where, flag=flag)
+        if is_mapping(arm):
+            kinds = get_args(arm)
+            kind = kinds[1] if len(kinds) == 2 else Any
+            return {
+                name: read(value, kind, f"{flag}{name}") if isinstance(value, str) else value
+                for name, value in options.items()
+            }
+    raise UserError(
+        f"{flag}{next(iter(options))} reaches into {where}.", rule="That option has none of its own."
+    )
+
+
+def _given(flag: str, name: str) -> str:
+    """Return how an option is given: "-S model", inside another one "-S first.model"."""
+    return f"{flag}{name}" if flag.endswith(".") or not flag else f"{flag} {name}"
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:

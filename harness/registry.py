@@ -158,7 +158,8 @@ def create(kind: Kind, name: str, options: dict[str, Any] | None = None) -> Any:
     """Build the named task or solver; `options` are its fields, as values or as text from the command
     line.
     """
-    return build(find(kind, name), options or {}, owner=f"{kind} {name!r}")
+    flag = "-T" if kind == "task" else "-S"
+    return build(find(kind, name), options or {}, owner=f"{kind} {name!r}", flag=flag)
 
 
 def _plugins(kind: Kind) -> list[EntryPoint]:

@@ -19,7 +19,7 @@ class ByMethod:
     such, unanswered.
     """
 
-    name: str
+    name: str  # of the method, such as greedy or search
 
     @property
     def card(self) -> SolverCard:

@@ -1,9 +1,10 @@
-"""`bench list tasks`, `bench list solvers` and `bench list recipes`."""
+"""`bench list tasks`, `solvers`, `recipes` and `options`."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,6 +61,91 @@ def recipes(
     )
     rows = [[str(record[column.name]) for column in shown] for record in records]
     tables.write(shown, rows, records, format, Layout(wide=wide, columns=columns))
+
+
+@app.command()
+def options(
+    task: Annotated[str | None, typer.Option(help="Name of a task, or path/to/file.py:Class.")] = None,
+    solver: Annotated[str | None, typer.Option(help="Name of a solver, or path/to/file.py:Class.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Name of a recipe; --solver names its net.")] = None,
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
+) -> None:
+    """List what -T takes for a task, -S for a solver, -R for a recipe."""
+    from harness.errors import UserError
+
+    if task is solver is recipe is None:
+        raise UserError(
+            "bench list options needs to know of what.", next_step="Give --task, --solver or --recipe NAME."
+        )
+    write_options(task, solver, recipe, format, Layout(wide=wide, columns=columns))
+
+
+def write_options(
+    task: str | None, solver: str | None, recipe: str | None, form: Format, layout: Layout | None
+) -> None:
+    """Write the options of the components named, and what the values mean of those that say so."""
+    from harness.option_help import describe
+    from harness.registry import find
+
+    found, records, choices = None, [], []
+    for flag, kind, name in (("-T", "task", task), ("-S", "solver", solver)):
+        if name is not None:
+            found = find("task" if kind == "task" else "solver", name)
+            records += [{"of": name, "flag": flag, **asdict(option)} for option in describe(found)]
+            told: dict[str, dict[str, str]] = getattr(found, "option_choices", dict)()
+            choices += [
+                {"of": name, "flag": flag, "name": f"{option}={value}", "help": text}
+                for option, values in told.items()
+                for value, text in values.items()
+            ]
+    if recipe is not None:
+        trainer = _trainer(solver, recipe)
+        records += [{"of": recipe, "flag": "-R", **asdict(o)} for o in trainer.recipe_options(recipe)]
+    if form is not Format.TABLE:
+        records += [{**choice, "type": "", "default": ""} for choice in choices]
+    shown = (
+        Column("option", 0, wraps=True, least=24),
+        Column("type", 0, wraps=True, least=14),
+        Column("default", 0, wraps=True, least=11),
+        Column("what", 0, wraps=True, least=24),
+        Column("of", 1, wraps=True, least=24),
+    )
+    rows = [
+        [
+            f"{record['flag']} {record['name']}",
+            str(record["type"]),
+            "needed" if record["default"] is None else str(record["default"]),
+            str(record["help"]),
+            str(record["of"]),
+        ]
+        for record in records
+    ]
+    if rows or form is not Format.TABLE:
+        tables.write(shown, rows, records, form, layout)
+    else:
+        typer.echo(f"{task or solver or recipe} has no options.", err=True)
+    if choices and form is Format.TABLE:
+        print()
+        lines = [[f"{choice['flag']} {choice['name']}", choice["help"]] for choice in choices]
+        tables.write((Column("option", 0), Column("what", 0, wraps=True, least=30)), lines, (), form)
+
+
+def _trainer(solver: str | None, recipe: str) -> Any:
+    """Return the solver class that has the recipe."""
+    from harness.errors import UserError, did_you_mean
+    from harness.registry import catalogue, find
+
+    known: list[str] = []
+    for name in [solver] if solver else [entry.name for entry in catalogue("solver")]:
+        with suppress(UserError):
+            found = find("solver", name)
+            names = [str(made["recipe"]) for made in getattr(found, "recipes", list)()]
+            if recipe in names and hasattr(found, "recipe_options"):
+                return found
+            known += names
+    raise UserError(f"Unknown recipe {recipe!r}.", rule=did_you_mean(recipe, known))
 
 
 def _list(kind: Kind, form: Format, layout: Layout) -> None:

@@ -53,7 +53,10 @@ def dispatch(argv: list[str]) -> int:
                 rule=did_you_mean(wanted, COMMANDS),
                 next_step="`bench --help` shows all.",
             )
-        return int(assemble(wanted)(argv or ["--help"], prog_name="bench", standalone_mode=False) or 0)
+        code = int(assemble(wanted)(argv or ["--help"], prog_name="bench", standalone_mode=False) or 0)
+        if "--help" in argv and not code:
+            _further_help(argv)
+        return code
     except (UserError, RunError) as error:
         typer.echo(f"bench: {error}", err=True)
         return 2 if isinstance(error, UserError) else 1
@@ -99,6 +102,24 @@ def _worded(error: Any, command: str) -> str:
     text = text.replace("Value error, ", "").partition(", unable to parse")[0]
     command = getattr(getattr(error, "ctx", None), "command_path", command)
     return f"bench: {text}{'' if text.endswith(('.', '?')) else '.'} `{command} --help` shows what it takes."
+
+
+def _further_help(argv: list[str]) -> None:
+    """Say what -T, -S and -R take, of the task, the solver and the recipe that stand beside --help."""
+    named = {}
+    for word, after in zip(argv, [*argv[1:], "--"], strict=True):
+        flag, _, value = word.partition("=")
+        if flag in ("--task", "--solver", "--recipe"):
+            named[flag[2:]] = value or after
+    named = {kind: name for kind, name in named.items() if not name.startswith("--")}
+    if named:
+        from harness.cli.list import write_options
+        from harness.cli.options import Format
+
+        parts = (named.get("task"), named.get("solver"), named.get("recipe"))
+        write_options(*parts, Format.TABLE, None)
+    elif argv[0] in ("run", "train"):
+        typer.echo("What -T, -S and -R take: `bench list options --task NAME`, --solver NAME, --recipe NAME.")
 
 
 def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:

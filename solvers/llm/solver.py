@@ -40,9 +40,9 @@ RETRIED = (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT)
 class LlmSolver:
     """A model behind an API. Options left out are the server's own defaults."""
 
-    model: str
+    model: str  # as the provider names it; local/NAME runs one here
     provider: str | None = None  # None: "local" for models named local/…, else "openai"
-    base_url: str | None = None
+    base_url: str | None = None  # of the server; none: the provider's own
     # name of the environment variable that holds the key
     api_key_env: str | None = field(default=None, compare=False)
     strategy: str = "cot"  # a style, a search, or STYLE+SEARCH: see solvers/llm/strategies
@@ -51,10 +51,10 @@ class LlmSolver:
     examples: Path | None = None  # JSON file of solved puzzles, of few-shot
     program_seconds: float | None = None  # time limit of a program, of code
     sandbox: Literal["off"] | None = None  # of code: "off" runs the model's programs without walls
-    temperature: float | None = None
-    max_tokens: int | None = None
-    reasoning_effort: str | None = None
-    thinking_tokens: int | None = None
+    temperature: float | None = None  # of sampling; none: the server's default, as for the next three
+    max_tokens: int | None = None  # of a reply, reasoning included
+    reasoning_effort: str | None = None  # such as low or high, sent as it is
+    thinking_tokens: int | None = None  # that a reply may spend on reasoning
     # ask the provider to keep the prompt for the next call, where it must be asked
     prompt_caching: bool | None = None
     seed: int | None = None  # sent to the server, varied per attempt and sample; None sends none
@@ -64,7 +64,7 @@ class LlmSolver:
     batch: bool = False  # use the provider's batch API: half the price, hours of waiting
     cache: bool = field(default=True, compare=False)  # keep replies, and use kept ones
     usd_per_million_input: float | None = None  # a price of your own, in place of the price table's
-    usd_per_million_output: float | None = None
+    usd_per_million_output: float | None = None  # the same of the reply
 
     def __post_init__(self) -> None:
         if self.provider_name not in PROVIDERS:
@@ -88,6 +88,11 @@ class LlmSolver:
             )
         if self.max_retries < 0:
             raise UserError(f"max_retries={self.max_retries} is negative.", rule="It must be at least 0.")
+
+    @staticmethod
+    def option_choices() -> dict[str, dict[str, str]]:
+        """Return the strategies, each with the options it needs."""
+        return {"strategy": strategies.choices()}
 
     @property
     def provider_name(self) -> str:

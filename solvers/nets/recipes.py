@@ -16,42 +16,43 @@ from harness.errors import UserError, did_you_mean
 class Recipe:
     """Everything that decides what a training run produces, but for the data and the seed."""
 
-    name: str
+    name: str  # of the recipe
     net: str  # a name in solvers.nets.weights.files.NETS
     # fields of the net's configuration; sizes come from the task
     config: dict[str, Any] = field(default_factory=dict)
-    optimiser: Literal["adamw", "muon"]
-    optimiser_steps: int
+    optimiser: Literal["adamw", "muon"]  # muon takes the matrices, AdamW the rest
+    optimiser_steps: int  # updates of the weights, in all
     batch_size: int  # sequences per optimiser step, over all processes and accumulations
     accumulate: int = 1  # micro-batches a process splits its share into
     lr: float  # AdamW's peak rate
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[float, float] = (0.9, 0.95)  # AdamW's decay of both moments
     weight_decay: float  # AdamW's; a step takes lr · weight_decay off a weight
-    muon_lr: float = 0.0
-    muon_momentum: float = 0.95
-    muon_iterations: int = 5  # Newton-Schulz
-    muon_weight_decay: float = 0.0
-    warmup_steps: int
+    muon_lr: float = 0.0  # Muon's peak rate
+    muon_momentum: float = 0.95  # decay of its moving gradient
+    muon_iterations: int = 5  # of Newton-Schulz
+    muon_weight_decay: float = 0.0  # a step takes muon_lr · muon_weight_decay off a weight
+    warmup_steps: int  # optimiser steps over which the rates rise from 0
     lr_floor: float  # final rate as a share of the peak
     table_lr: float = 0.0  # sign-SGD on puzzle-id tables
-    table_weight_decay: float = 0.0
-    gradient_clip: float = 0.0  # 0: none
+    table_weight_decay: float = 0.0  # of those tables
+    gradient_clip: float = 0.0  # largest norm of the gradient; 0: any
     ema: float  # decay per optimiser step; 0: none
-    loss: Literal["stablemax", "softmax"]
-    label_smoothing: float = 0.0
-    halt_weight: float = 0.5
+    loss: Literal["stablemax", "softmax"]  # cross-entropy over these probabilities of a cell's symbols
+    label_smoothing: float = 0.0  # share of a label given to all symbols alike
+    halt_weight: float = 0.5  # of the halting loss beside that of the cells
     # spread the slots over the supervision steps from the start, see supervision.fresh_carry
     stagger: bool = False
     # (from this share of the steps, H_cycles, L_cycles)
     depth_curriculum: tuple[tuple[float, int, int], ...] = ()
-    augment: bool = True
+    augment: bool = True  # draw a symmetry of the task for every sequence
     augmentations: int = 0  # of tasks whose groups have ids: augmented copies of each group, an id each
+    # of the products; auto: bfloat16 on a GPU, float32 elsewhere
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = True  # on a GPU
     cuda_graph: bool = False  # on a GPU, see cuda_graph.py
     weights_dtype: Literal["float32", "bfloat16"] = "float32"  # of the weights file
     train_items: int | None = None  # None: the whole training split
-    validation_items: int = 0
+    validation_items: int = 0  # puzzles of the validation split; 0: no validation
     validate_every: int = 0  # optimiser steps; 0: only at the end
     patience: int = 0  # validations without improvement before stopping; 0: never
 

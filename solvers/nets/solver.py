@@ -31,6 +31,7 @@ from harness.errors import UserError
 from harness.options import first_paragraph
 
 if TYPE_CHECKING:
+    from harness.option_help import Option
     from solvers.nets.infer.engine import Finished
     from solvers.nets.infer.rollouts import Rollouts
     from solvers.nets.weights.files import Loaded
@@ -62,15 +63,15 @@ class NetSolver:
     depths: tuple[int, ...] = ()
     halt: Literal["score", "agree", "never"] = "agree"
     samples: int = 1
-    noise: float = 0.0
-    augment: bool = False
+    noise: float = 0.0  # spread of the Gaussian noise on the latent of all rollouts but the first
+    augment: bool = False  # rollouts but the first start from a symmetric copy of the puzzle
     blank_id: bool = False
     select: Literal["vote", "halt"] = "vote"
     quorum: int | None = None
-    batch_size: int = 256
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: str = "auto"
-    threads: int | None = None
+    batch_size: int = 256  # puzzles, or rollouts, that the net steps at a time
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on a GPU, else float32
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    threads: int | None = None  # of the CPU; none: torch's own choice
     _loaded: Any = field(init=False, default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -260,6 +261,21 @@ class NetSolver:
             }
             for r, text in made
         ]
+
+    @staticmethod
+    def recipe_options(name: str) -> list[Option]:
+        """Return the fields of a recipe and, as config.NAME, those of its net, with the recipe's values."""
+        from harness.option_help import describe
+        from solvers.nets.recipes import Recipe, recipe
+        from solvers.nets.weights.files import config_of
+
+        chosen = recipe(name)
+        make, kind = config_of(chosen.net)
+        sizes = {"vocab_size": 2, "seq_len": 4}  # any: they come from the task and are not shown
+        config = vars(make(**sizes | chosen.config))
+        fixed = ("name", "net", "config", "depth_curriculum", "betas", *(f"config.{size}" for size in sizes))
+        fields = describe(Recipe, vars(chosen)) + describe(kind, config, prefix="config.")
+        return [option for option in fields if option.name not in fixed]
 
     @staticmethod
     def describe_weights(file: Path) -> dict[str, Any]:

@@ -89,9 +89,9 @@ class Maze(GeneratedMazes):
     paths of 109 to 153 moves.
     """
 
-    height: int = 9
-    width: int = 9
-    walls: float = 0.37
+    height: int = 9  # cells
+    width: int = 9  # cells
+    walls: float = 0.37  # probability of a wall in each cell
     min_length: int | None = None
 
     name = "maze"
@@ -124,8 +124,8 @@ class MazeUnique(GeneratedMazes):
     and width are odd.
     """
 
-    height: int = 7
-    width: int = 7
+    height: int = 7  # cells, an odd number
+    width: int = 7  # cells, an odd number
 
     name = "maze-unique"
     version = "1"

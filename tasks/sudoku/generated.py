@@ -30,7 +30,7 @@ class Sudoku(SudokuRules):
     singles suffice.
     """
 
-    size: Literal[4, 6, 9] = 6
+    size: Literal[4, 6, 9] = 6  # cells of a side
     difficulty: Literal["easy", "medium", "hard"] = "hard"
 
     name = "sudoku"

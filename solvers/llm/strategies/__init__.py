@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import UserError, did_you_mean
+from harness.options import first_paragraph
 from solvers.llm.strategies.base import Search, Style
 
 STYLES = {
@@ -37,6 +38,17 @@ def load(name: str) -> Any:
     """Return the class of a style or a search."""
     module, _, attribute = (STYLES | SEARCHES)[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def choices() -> dict[str, str]:
+    """Return {style or search: what it does and which options it needs}."""
+    found = {}
+    for name in STYLES | SEARCHES:
+        kind = load(name)
+        needs = f" Needs {', '.join(kind.uses)}." if kind.uses else ""
+        told = kind.__doc__ or importlib.import_module(kind.__module__).__doc__
+        found[name] = first_paragraph(told) + needs
+    return found
 
 
 def build(strategy: str, options: Mapping[str, Any]) -> tuple[Style, Search]:

@@ -42,25 +42,25 @@ network.
 class TrmConfig:
     """A complete description of the net; field names are those of the published configuration files."""
 
-    vocab_size: int
-    seq_len: int
-    hidden_size: int = 512
+    vocab_size: int  # symbols, from the task
+    seq_len: int  # cells, from the task
+    hidden_size: int = 512  # width of a position's vector
     num_heads: int = 8  # of attention; the MLP mixer has none
-    expansion: float = 4.0
-    L_layers: int = 2
+    expansion: float = 4.0  # the SwiGLU is 2/3 of this times hidden_size wide
+    L_layers: int = 2  # blocks of the network that updates the low latent
     H_layers: int = 0  # blocks of the second network; 0: one network does both updates (TRM)
-    H_cycles: int = 3
-    L_cycles: int = 6
+    H_cycles: int = 3  # cycles of a supervision step, each ending with an update of the high latent
+    L_cycles: int = 6  # updates of the low latent in a cycle
     mlp_t: bool = False  # mix positions by an MLP instead of attention
-    pos_encodings: Positions = "rope"
-    rope_theta: float = 10_000.0
-    rms_norm_eps: float = 1e-5
+    pos_encodings: Positions = "rope"  # of the attention
+    rope_theta: float = 10_000.0  # base of the rotations' wavelengths
+    rms_norm_eps: float = 1e-5  # added to the mean square
     puzzle_emb_len: int = 16  # prefix positions; 0: as many as the puzzle-id vector fills, rounded up
     # width of the puzzle-id vector; None: hidden_size; 0: no vector, the prefix is blank
     puzzle_emb_ndim: int | None = None
-    num_puzzle_identifiers: int = 1
-    halt_max_steps: int = 16
-    halt_exploration_prob: float = 0.1
+    num_puzzle_identifiers: int = 1  # rows of the puzzle-id table
+    halt_max_steps: int = 16  # most supervision steps of a puzzle in training
+    halt_exploration_prob: float = 0.1  # of not halting before a drawn number of supervision steps
     # halt when q_halt > 0; False: when q_halt > q_continue, with the continue loss
     no_ACT_continue: bool = True
     # through the whole last cycle, or one application of each update
