@@ -27,7 +27,7 @@ class PrefixSums(Computed):
     Verdict number `constraints`: the share of right totals.
     """
 
-    modulus: int = 2
+    modulus: int = 2  # sums are taken modulo this number
     steps: int = 64
     train_steps: int = 32
 
