@@ -22,7 +22,7 @@ import torch
 
 from harness import registry
 from harness.options import parse_pairs
-from harness.records.folder import sha256_of
+from harness.records.jsonlines import sha256_of
 from harness.scores.statistics import wilson
 from solvers.nets.infer import engine
 from solvers.nets.train.data import TrainingSet

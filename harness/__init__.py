@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.running.runner import RunResult, run, score
-    from harness.scores.leaderboard import leaderboard
+    from harness.scores.frames import leaderboard
 
 __all__ = ["RunResult", "leaderboard", "run", "score"]
 
@@ -24,7 +24,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
     return getattr(
         importlib.import_module(
-            "harness.scores.leaderboard" if name == "leaderboard" else "harness.running.runner"
+            "harness.scores.frames" if name == "leaderboard" else "harness.running.runner"
         ),
         name,
     )

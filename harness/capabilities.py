@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.books.prices import Price, PriceTable
     from harness.option_help import Option
+    from harness.records.schema import AttemptRecord
 
 Pair = tuple[Answer, Answer]
 """An input and its output, as the task writes them."""
@@ -101,6 +103,78 @@ class SlowToImport(Protocol):
 
     @property
     def slow_imports(self) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """A solver that asks somebody else, and can show what it would ask without asking."""
+
+    def preview(self, task: TaskView, puzzle: Puzzle) -> str:
+        """Return the text of the first request for a puzzle."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Return about how many tokens a text is to whom it asks."""
+        ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A solver whose tokens are sold."""
+
+    @property
+    def price(self) -> Price | None:
+        """The price of its tokens today; None if nobody lists it."""
+        ...
+
+    @property
+    def how_to_price(self) -> str:
+        """The next step where the price is None."""
+        ...
+
+    def usd(self, attempt: AttemptRecord) -> float | None:
+        """Return what a recorded attempt would cost at `price`; None if that or its tokens are unknown."""
+        ...
+
+    def spends_like(self, options: Mapping[str, Any]) -> bool:
+        """Say whether a run recorded with these options asks for replies as long as this solver does."""
+        ...
+
+    @classmethod
+    def reprice(
+        cls, options: Mapping[str, Any], table: PriceTable
+    ) -> Callable[[AttemptRecord], float | None] | None:
+        """Return how a table prices the attempts of a run recorded with these options; None if it does not
+        list them.
+        """
+        ...
+
+
+@runtime_checkable
+class Submits(Protocol):
+    """A task whose answers can be handed in elsewhere, as files."""
+
+    @property
+    def submission_formats(self) -> tuple[str, ...]:
+        """Names of the formats; the first is the usual one."""
+        ...
+
+    def submission(
+        self, form: str, puzzles: Sequence[Puzzle], answers: Mapping[tuple[str, int], Answer]
+    ) -> Submission:
+        """Write the answers, by (puzzle, attempt), to all puzzles of a split."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A file to hand in."""
+
+    text: str
+    suffix: str  # of the file's name, "json"
+    inputs: int  # puzzles it holds
+    empty: int  # of those, the ones without an answer
+    filled_with: str  # what stands in their place: "a grid of zeros"
 
 
 @runtime_checkable

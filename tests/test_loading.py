@@ -12,6 +12,7 @@ import pytest
 
 from harness.contracts import SolverCard
 from harness.errors import UserError
+from harness.records.schema import RunSpec
 from harness.running import loading, plan
 from harness.running.loading import Ahead, Wanted, load_items
 from tasks.sudoku.generated import Sudoku
@@ -124,10 +125,14 @@ def test_a_plan_imports_ahead_and_holds_those_puzzles(
     here: list[object] = []
     monkeypatch.setattr(plan, "load_items", lambda *a, **k: here.append(a) or load_items(*a, **k))
     made = plan.plan_run(
-        task="sudoku" if named else Sudoku(size=4), task_options=OPTIONS if named else None, solver=Slow(),
-        solver_options=None,
-        results_dir=tmp_path, fresh=False, **{**WANTED, "split": None},
-    )  # fmt: skip
+        RunSpec(
+            "sudoku" if named else Sudoku(size=4),
+            Slow(),
+            task_options=OPTIONS if named else None,
+            results_dir=tmp_path,
+            **{**WANTED, "split": None},
+        )
+    )
     assert list(made.items.values()) == load_items(Sudoku(size=4), **WANTED)
     assert ("imported_by_the_test" in sys.modules, len(here)) == ((True, 0) if named else (False, 1))
     sys.modules.pop("imported_by_the_test", None)
@@ -136,10 +141,14 @@ def test_a_plan_imports_ahead_and_holds_those_puzzles(
 def test_a_mistake_reads_the_same(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no-such-puzzle"):
         plan.plan_run(
-            task="sudoku", task_options=OPTIONS, solver=Slow(), solver_options=None, results_dir=tmp_path,
-            fresh=False,
-            **{**WANTED, "sample_ids": ["no-such-puzzle"]},
-        )  # fmt: skip
+            RunSpec(
+                "sudoku",
+                Slow(),
+                task_options=OPTIONS,
+                results_dir=tmp_path,
+                **{**WANTED, "sample_ids": ["no-such-puzzle"]},
+            )
+        )
 
 
 def test_the_process_is_told_everything_on_standard_input() -> None:

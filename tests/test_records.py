@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.contracts import Outcome
 from harness.errors import RunError, UserError
-from harness.records.folder import Appender, RunFolder, read_lines, write_atomically
+from harness.records.folder import RunFolder
+from harness.records.jsonlines import Appender, read_lines, write_atomically
+from harness.records.schema import AttemptRecord
 
 
 def fill(path: Path, count: int) -> None:
@@ -63,8 +66,8 @@ def test_a_corrupt_line_in_the_middle_is_named_with_its_number(tmp_path: Path, r
 
 def test_lines_of_another_schema_are_refused(tmp_path: Path) -> None:
     (tmp_path / "attempts.jsonl").write_text('{"schema": 99, "puzzle": "a"}\n')
-    with pytest.raises(UserError, match="schema 99"):
-        RunFolder(tmp_path).lines()
+    with pytest.raises(UserError, match=r"line 1 .* schema is 99, newer than"):
+        RunFolder(tmp_path).attempts()
 
 
 class Disk(Appender):
@@ -99,8 +102,9 @@ def test_a_file_that_may_not_grow_stops_with_a_message_and_leaves_whole_lines(tm
     code = f"""
 import resource, signal
 from pathlib import Path
+from harness.contracts import Outcome
 from harness.errors import RunError
-from harness.records.folder import Appender
+from harness.records.jsonlines import Appender
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -140,8 +144,11 @@ def test_elapsed_time_adds_up_sessions_and_a_killed_one_ends_with_its_last_attem
     folder = RunFolder(tmp_path)
     events = [("start", 100.0), ("end", 110.0), ("start", 200.0), ("start", 300.0), ("end", 301.0)]
     folder.sessions_path.write_text("".join(json.dumps({"event": e, "at": t}) + "\n" for e, t in events))
-    lines = [{"at": 105.0}, {"at": 202.0}, {"at": 207.5}, {"at": 300.5}]
-    assert folder.elapsed_seconds(lines) == 10.0 + 7.5 + 1.0
+    attempts = [
+        AttemptRecord(puzzle="a", attempt=0, outcome=Outcome.WRONG, at=t)
+        for t in (105.0, 202.0, 207.5, 300.5)
+    ]
+    assert folder.elapsed_seconds(attempts) == 10.0 + 7.5 + 1.0
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from harness.contracts import (
     Verdict,
 )
 from harness.errors import RunError, UserError
+from harness.records.schema import as_json
 from harness.running.runner import RunInterrupted
 from harness.running.view import View
 from tests.fakes import Counting, Lottery, RepeatLast, TwoTries
@@ -61,8 +62,8 @@ def at(number: int, **changes: Any) -> Attempt:
 
 def test_every_planned_attempt_has_an_outcome_and_they_sum_to_the_plan(tmp_path: Path) -> None:
     result = run(TwoTries(), Lottery(), limit=100, results_dir=tmp_path)
-    outcomes = result.summary["outcomes"]
-    assert sum(outcomes.values()) == result.summary["planned"] == 200
+    outcomes = result.summary.outcomes
+    assert sum(outcomes.values()) == result.summary.planned == 200
     assert all(outcomes[kind] for kind in outcomes if kind != "not_run")
     assert outcomes["not_run"] == 0
     assert result.complete
@@ -71,8 +72,8 @@ def test_every_planned_attempt_has_an_outcome_and_they_sum_to_the_plan(tmp_path:
 def test_what_is_never_yielded_is_not_run_and_counts_as_unsolved(tmp_path: Path) -> None:
     right = Counting().load(split="test", seed=0, limit=10, data_dir=None)[3][1].answers[0]
     result = run(Counting(), Scripted(script=(at(3, answer=right),)), limit=10, results_dir=tmp_path)
-    assert result.summary["outcomes"]["not_run"] == 9
-    assert result.summary["metrics"][0]["score"] == 0.1
+    assert result.summary.outcomes["not_run"] == 9
+    assert result.summary.headline.score == 0.1
     assert not result.complete
 
 
@@ -101,19 +102,19 @@ def test_a_run_moved_to_another_day_is_still_found(tmp_path: Path) -> None:
 
 
 def test_the_run_folder_says_what_was_run(tmp_path: Path) -> None:
-    config = run(TwoTries(shown=4), Lottery(), limit=3, seed=7, results_dir=tmp_path).config
-    assert config["task"]["options"] == {"shown": 4}
-    assert (config["split"], config["seed"], config["attempts_per_puzzle"]) == ("test", 7, 2)
-    assert config["card"]["parameters"]["core"] == 7
-    assert config["puzzles"]["ids"] == ["test-7-0", "test-7-1", "test-7-2"]
-    assert len(config["task"]["puzzles_sha256"]) == len(config["hash"]) == 64
-    assert {"numpy", "depthbench"} <= set(config["packages"])
-    assert "answers" not in json.dumps(config)
+    record = run(TwoTries(shown=4), Lottery(), limit=3, seed=7, results_dir=tmp_path).record
+    assert record.task.options == {"shown": 4}
+    assert (record.split, record.seed, record.attempts_per_puzzle) == ("test", 7, 2)
+    assert record.card.parameters.core == 7
+    assert record.puzzles.ids == ("test-7-0", "test-7-1", "test-7-2")
+    assert len(record.task.puzzles_sha256) == len(record.hash) == 64
+    assert {"numpy", "depthbench"} <= set(record.environment.packages)
+    assert "answers" not in json.dumps(as_json(record))
 
 
 def test_sample_ids_choose_puzzles_and_an_unknown_one_is_an_error(tmp_path: Path) -> None:
     result = run(Counting(), Lottery(), sample_ids=["test-0-8", "test-0-2"], results_dir=tmp_path)
-    assert result.config["puzzles"]["ids"] == ["test-0-2", "test-0-8"]
+    assert result.record.puzzles.ids == ("test-0-2", "test-0-8")
     with pytest.raises(UserError, match=r"no puzzle 'test-0-ten'\. Did you mean"):
         run(Counting(), Lottery(), sample_ids=["test-0-ten"], results_dir=tmp_path)
 
@@ -193,7 +194,7 @@ def test_ctrl_c_keeps_what_is_recorded_and_the_run_goes_on_later(tmp_path: Path)
     script = Scripted(script=(at(0), at(1), KeyboardInterrupt()))
     with pytest.raises(RunInterrupted) as interrupted:
         run(Counting(), script, limit=5, results_dir=tmp_path)
-    assert interrupted.value.result.summary["outcomes"]["not_run"] == 3
+    assert interrupted.value.result.summary.outcomes["not_run"] == 3
     with pytest.raises(RunError, match="again although it is recorded"):
         run(Counting(), script, limit=5, results_dir=tmp_path)
     assert script.seen[1].done == {("test-0-0", 0), ("test-0-1", 0)}
@@ -222,13 +223,13 @@ def test_retry_on_error_appends_a_new_line_that_counts_and_books_both(tmp_path: 
     solver = Flaky()
     usual: dict[str, Any] = {"limit": 3, "results_dir": tmp_path}
     first = run(Counting(), solver, **usual)
-    assert first.summary["outcomes"] | {"correct": 2, "provider_error": 1} == first.summary["outcomes"]
-    assert run(Counting(), solver, **usual).summary["outcomes"]["provider_error"] == 1
+    assert first.summary.outcomes | {"correct": 2, "provider_error": 1} == first.summary.outcomes
+    assert run(Counting(), solver, **usual).summary.outcomes["provider_error"] == 1
     second = run(Counting(), solver, retry_on_error=1, **usual)
     assert solver.calls[1] == {("test-0-0", 0), ("test-0-2", 0)}
-    assert second.summary["outcomes"]["correct"] == 3
-    assert second.summary["costs"]["usd"]["total"] == 4.0
-    assert second.summary["costs"]["usd"]["per_puzzle"] == pytest.approx(4 / 3)
+    assert second.summary.outcomes["correct"] == 3
+    assert second.summary.costs["usd"].total == 4.0
+    assert second.summary.costs["usd"].per_puzzle == pytest.approx(4 / 3)
 
 
 @pytest.mark.parametrize(("limit", "recorded"), [(1, 1), (2, 2), (0.5, 2)])
@@ -299,8 +300,8 @@ def test_a_summary_can_be_deleted_and_comes_back_to_the_byte(tmp_path: Path) -> 
 
 def test_depth_curve_carries_answers_forward_and_divides_by_the_plan(tmp_path: Path) -> None:
     result = run(Counting(), Lottery(failing=False), limit=60, results_dir=tmp_path)
-    curve = result.summary["depth_curve"]
-    assert curve == {"1": 0.0, "2": result.summary["metrics"][0]["score"]}
+    curve = result.summary.depth_curve
+    assert curve == {"1": 0.0, "2": result.summary.headline.score}
     assert 0.4 < curve["2"] < 0.9
 
 
@@ -312,11 +313,11 @@ def test_rescoring_judges_recorded_answers_again_without_touching_them(tmp_path:
     result = run(Counting(), Lottery(), limit=60, results_dir=tmp_path)
     lines = result.folder.attempts_path.read_bytes()
     before = result.summary
-    assert before["outcomes"]["wrong"] > 5
+    assert before.outcomes["wrong"] > 5
     after = score(result.path, task=Lenient()).summary
-    assert after["outcomes"]["wrong"] == 0
-    assert after["outcomes"]["correct"] == before["outcomes"]["correct"] + before["outcomes"]["wrong"]
-    assert after["depth_curve"]["2"] == after["metrics"][0]["score"]
+    assert after.outcomes["wrong"] == 0
+    assert after.outcomes["correct"] == before.outcomes["correct"] + before.outcomes["wrong"]
+    assert after.depth_curve == {"1": 0.0, "2": after.headline.score}
     assert result.folder.attempts_path.read_bytes() == lines
     assert score(result.path, task=Counting()).summary == before
 

@@ -133,7 +133,7 @@ def test_a_terminal_gets_bars(capsys: pytest.CaptureFixture[str], monkeypatch: p
 
 def test_a_bar_is_as_long_as_its_score() -> None:
     for eighths in range(8 * cli.BAR + 1):
-        bar = cli._bar("x", {"score": eighths / (8 * cli.BAR)})[25 : 25 + cli.BAR]
+        bar = cli._bar("x", eighths / (8 * cli.BAR))[25 : 25 + cli.BAR]
         assert len(bar) == cli.BAR
         assert bar.count("█") == eighths // 8
         assert (bar.rstrip("·")[-1:] not in ("█", "")) == (eighths % 8 > 0)

@@ -5,45 +5,45 @@ included.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import fields
 
-COUNTED = (
-    "wall_seconds", "device_seconds", "passes", "flops", "input_tokens", "cached_tokens", "output_tokens",
-    "reasoning_tokens", "usd", "retries", "joules",
-)  # fmt: skip
+from harness.contracts import Usage
+from harness.records.schema import Cost
+
+COUNTED = tuple(field.name for field in fields(Usage))
 
 
-def seconds(usage: dict[str, float]) -> float | None:
+def seconds(usage: Usage) -> float | None:
     """Return the time an attempt kept its solver busy: its share of device time where that is measured,
     else its latency.
     """
-    return usage.get("device_seconds", usage.get("wall_seconds"))
+    return usage.wall_seconds if usage.device_seconds is None else usage.device_seconds
 
 
-def tokens(usage: dict[str, float]) -> float | None:
+def tokens(usage: Usage) -> float | None:
     """Return input plus output tokens."""
-    read, written = usage.get("input_tokens"), usage.get("output_tokens")
-    return None if read is None or written is None else read + written
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    return usage.input_tokens + usage.output_tokens
 
 
-def device_usd(usage: Mapping[str, float], usd_per_device_hour: float | None) -> float | None:
+def device_usd(usage: Usage, usd_per_device_hour: float | None) -> float | None:
     """Return what an attempt's device time costs; None if the time or the price is unknown."""
-    device_seconds = usage.get("device_seconds")
-    return (
-        None
-        if device_seconds is None or usd_per_device_hour is None
-        else device_seconds / 3600 * usd_per_device_hour
-    )
+    if usage.device_seconds is None or usd_per_device_hour is None:
+        return None
+    return usage.device_seconds / 3600 * usd_per_device_hour
 
 
-def costs(usages: Sequence[dict[str, float]], puzzles: int) -> dict[str, Any]:
-    """Return {quantity: {total, per_puzzle, per_puzzle_at_least}} over the `puzzles` that ran.
+def costs(usages: Sequence[Usage], puzzles: int) -> dict[str, Cost]:
+    """Return the cost by quantity over the `puzzles` that ran.
 
     A quantity unknown for one usage is unknown (None) in sum; `per_puzzle_at_least` is then what the known
     ones add up to.
     """
-    columns = {name: [usage[name] for usage in usages if name in usage] for name in COUNTED}
+    columns: dict[str, list[float]] = {
+        name: [value for usage in usages if (value := getattr(usage, name)) is not None] for name in COUNTED
+    }
     for name, derive in (("seconds", seconds), ("tokens", tokens)):
         columns[name] = [value for usage in usages if (value := derive(usage)) is not None]
     return {
@@ -52,12 +52,12 @@ def costs(usages: Sequence[dict[str, float]], puzzles: int) -> dict[str, Any]:
     }
 
 
-def _cost(values: list[float], *, complete: bool, puzzles: int) -> dict[str, float | None]:
+def _cost(values: list[float], *, complete: bool, puzzles: int) -> Cost:
     if not values or not puzzles:
-        return {"total": None, "per_puzzle": None, "per_puzzle_at_least": None}
+        return Cost()
     total = math.fsum(values)  # exactly rounded, so the order of lines does not matter
-    return {
-        "total": total if complete else None,
-        "per_puzzle": total / puzzles if complete else None,
-        "per_puzzle_at_least": total / puzzles,
-    }
+    return Cost(
+        total=total if complete else None,
+        per_puzzle=total / puzzles if complete else None,
+        per_puzzle_at_least=total / puzzles,
+    )

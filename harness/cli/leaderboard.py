@@ -29,9 +29,9 @@ def leaderboard(
     layout = Layout(wide=wide, columns=columns)
     if published and solver is not None:
         raise UserError(f"--solver {solver!r} does not go with --published.", rule="They are of models.")
-    from harness.scores.leaderboard import scan
+    from harness.scores import leaderboard as board
 
-    rows, problems = scan(results_dir, task=task, solver=solver)
+    rows, problems = board.rows(results_dir, task=task, solver=solver)
     for problem in problems:
         typer.echo(f"bench: {problem}", err=True)
     if published:
@@ -48,18 +48,18 @@ def _explain(results_dir: Path | None, task: str | None, solver: str | None) -> 
     """Say why there is no row: the folder holds no run at all, or none of what was asked for, which is an
     error.
     """
-    from harness.running.plan import results_folder
-    from harness.scores.leaderboard import scan
+    from harness.records.find import results_folder
+    from harness.scores import leaderboard as board
 
     folder = results_folder(results_dir)
     if results_dir is not None and not folder.is_dir():
         raise UserError(
             f"The results folder {str(results_dir)!r} does not exist.", next_step="`bench run` makes it."
         )
-    runs, problems = scan(results_dir)
+    runs, problems = board.rows(results_dir)
     among = f"{len(runs):,} run{'s' * (len(runs) > 1)} in {folder}"
     for kind, name in (("task", task), ("solver", solver)):
-        known = {run[kind] for run in runs}
+        known = {getattr(run, kind) for run in runs}
         if name is not None and known and name not in known:
             raise UserError(f"{among}, none of the {kind} {name!r}.", rule=did_you_mean(name, known))
     if runs:

@@ -4,8 +4,10 @@ nothing on disk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +17,10 @@ from harness.cli.options import ColumnsOption, Format, FormatOption, ResultsDir,
 from harness.cli.tables import Column, Layout
 
 if TYPE_CHECKING:
-    from harness.books.prices import Price, PriceTable
+    from harness.books.prices import PriceTable
+    from harness.capabilities import Priced
     from harness.records.folder import RunFolder
+    from harness.records.schema import AttemptRecord, RunRecord
 
 COLUMNS = (
     Column("run", 0, wraps=True, least=24),
@@ -47,76 +51,92 @@ def reprice(
 ) -> None:
     """Price the recorded tokens and device seconds anew, without running anything."""
     from harness.books.prices import table
-    from harness.running.plan import results_folder
-    from harness.scores.leaderboard import find_run
+    from harness.errors import DepthbenchError
+    from harness.records.find import find_run, folders, left_out
 
-    names = runs or sorted(
-        str(path.parent) for path in (results_folder(results_dir) / "runs").glob("*/run.json")
-    )
     chosen = table(prices)
-    rows = [_row(find_run(name, results_dir), chosen, usd_per_device_hour) for name in names]
+    found = [find_run(name, results_dir) for name in runs] if runs else folders(results_dir)
+    rows, problems = [], []
+    for folder in found:
+        try:
+            rows.append(_row(folder, chosen, usd_per_device_hour))
+        except DepthbenchError as error:
+            if runs:
+                raise
+            problems.append(left_out(folder, error))
     cells = [
         [
-            *(row[name] for name in ("run", "task", "solver", "prices")),
-            *(units.usd(row[name]) for name in ("usd_recorded", "usd", "usd_per_puzzle")),
-            f"{row['attempts_not_priced']:,} of {row['attempts']:,}",
+            *(getattr(row, name) for name in ("run", "task", "solver", "prices")),
+            *(units.usd(getattr(row, name)) for name in ("usd_recorded", "usd", "usd_per_puzzle")),
+            f"{row.attempts_not_priced:,} of {row.attempts:,}",
         ]
         for row in rows
     ]
-    tables.write(COLUMNS, cells, rows, format, Layout(wide=wide, columns=columns))
+    for problem in problems:
+        typer.echo(f"bench: {problem}", err=True)
+    tables.write(COLUMNS, cells, [asdict(row) for row in rows], format, Layout(wide=wide, columns=columns))
     typer.echo(f"prices of {chosen.date}: {chosen.source}", err=True)
+    if problems:
+        raise typer.Exit(1)
 
 
-def _row(folder: RunFolder, table: PriceTable, usd_per_device_hour: float | None) -> dict[str, Any]:
-    """Return one run's line; a sum is unknown (None) as soon as one attempt's price is."""
-    import math
+@dataclass(frozen=True, kw_only=True)
+class Repriced:
+    """What one run cost as recorded and by other prices; a sum is unknown (None) as soon as one attempt's
+    price is.
+    """
 
-    config = folder.config()
-    options = config["solver"].get("options", {})
-    price, hourly = None, None
-    if config["card"]["kind"] == "llm":
-        price = table.find(
-            options.get("model") or "",
-            provider=options.get("provider") or "openai",
-            base_url=options.get("base_url"),
-        )
-        source = table.date if price else "none known"
-    elif usd_per_device_hour is not None:
-        hourly, source = usd_per_device_hour, f"${usd_per_device_hour:g}/h"
+    run: str
+    task: str
+    solver: str
+    prices: str  # date of the table, or the device's price
+    attempts: int
+    attempts_not_priced: int
+    usd_recorded: float | None
+    usd: float | None
+    usd_per_puzzle: float | None
+
+
+def _row(folder: RunFolder, table: PriceTable, usd_per_device_hour: float | None) -> Repriced:
+    record, attempts = folder.record(), folder.attempts()
+    if (solver := _priced(record, attempts)) is not None:
+        price = solver.reprice(record.solver.options, table)
+        now = [None if price is None else price(attempt) for attempt in attempts]
+        source = "none known" if price is None else table.date
     else:
-        hourly = table.usd_per_device_hour(config["device"])
-        source = "none known" if hourly is None else table.date
-    lines = folder.lines()
-    now = [_usd(line.get("usage", {}), line.get("detail", {}), price, hourly) for line in lines]
-    recorded = [line.get("usage", {}).get("usd") for line in lines]
-    total = None if not now or None in now else math.fsum(usd for usd in now if usd is not None)
-    puzzles = len({line["puzzle"] for line in lines})
-    return {
-        "run": folder.path.name,
-        "task": config["task"]["name"],
-        "solver": config["solver"]["name"],
-        "prices": source,
-        "attempts": len(lines),
-        "attempts_not_priced": sum(usd is None for usd in now),
-        "usd_recorded": None if None in recorded or not recorded else math.fsum(recorded),
-        "usd": total,
-        "usd_per_puzzle": None if total is None else total / puzzles,
-    }
-
-
-def _usd(
-    usage: Mapping[str, Any],
-    detail: Mapping[str, Any],
-    price: Price | None,
-    usd_per_device_hour: float | None,
-) -> float | None:
-    """Price one attempt: by its tokens if the model has a price, else by its device time."""
-    if price is None:
-        return device_usd(usage, usd_per_device_hour)
-    return price.usd(
-        input_tokens=usage.get("input_tokens"),
-        output_tokens=usage.get("output_tokens"),
-        cached_tokens=usage.get("cached_tokens"),
-        cache_write_tokens=detail.get("cache_write_tokens", 0),
-        batch=detail.get("batch", False),
+        own = usd_per_device_hour
+        hourly = table.usd_per_device_hour(record.device) if own is None else own
+        now = [device_usd(attempt.usage, hourly) for attempt in attempts]
+        source = f"${own:g}/h" if own is not None else "none known" if hourly is None else table.date
+    total = _sum(now)
+    return Repriced(
+        run=folder.name,
+        task=record.task.name,
+        solver=record.solver.name,
+        prices=source,
+        attempts=len(attempts),
+        attempts_not_priced=sum(usd is None for usd in now),
+        usd_recorded=_sum([attempt.usage.usd for attempt in attempts]),
+        usd=total,
+        usd_per_puzzle=None if total is None else total / len({attempt.puzzle for attempt in attempts}),
     )
+
+
+def _priced(record: RunRecord, attempts: Sequence[AttemptRecord]) -> Priced | None:
+    """Return the solver that says what tokens cost, where tokens were recorded; None: by device time."""
+    from harness import registry
+    from harness.capabilities import Priced
+    from harness.errors import UserError
+
+    if all(attempt.usage.input_tokens is attempt.usage.output_tokens is None for attempt in attempts):
+        return None
+    try:
+        solver = registry.find("solver", record.solver.reference)
+    except UserError:  # a plug-in that is gone
+        return None
+    return solver if isinstance(solver, Priced) else None
+
+
+def _sum(amounts: Sequence[float | None]) -> float | None:
+    known = [usd for usd in amounts if usd is not None]
+    return math.fsum(known) if known and len(known) == len(amounts) else None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
 from harness.cli import tables, units
 from harness.cli.options import Format
 from harness.cli.tables import Column, Layout
+from harness.contracts import Outcome
 from harness.errors import UserError, did_you_mean
-from harness.scores.leaderboard import failures, published
+from harness.records.schema import DepthScore, MetricScore, Summary
+from harness.scores.leaderboard import Row, failures, published
 
 TASK = Column("task", 0, wraps=True, least=10)
 SOLVER = Column("solver", 0, wraps=True, least=24)
@@ -52,50 +55,50 @@ EVIDENCE = (
 )
 
 
-def write(rows: Sequence[Mapping[str, Any]], form: Format, layout: Layout | None = None) -> None:
+def write(rows: Sequence[Row], form: Format, layout: Layout | None = None) -> None:
     """Write leaderboard rows to standard output."""
-    tables.write(COLUMNS, [cells(row) for row in rows], rows, form, layout)
+    tables.write(COLUMNS, [cells(row) for row in rows], [asdict(row) for row in rows], form, layout)
 
 
-def cells(row: Mapping[str, Any]) -> list[str]:
+def cells(row: Row) -> list[str]:
     """Return the row as text; unknown is –, a lower bound is ≥."""
     return [
         _task(row),
-        _with_options(row["solver"], row["solver_options"]),
-        row["kind"],
-        row["metric"],
+        _with_options(row.solver, row.solver_options),
+        row.kind,
+        row.metric,
         *_score_of(row),
-        f"{row['planned']:,}",
-        f"{sum(n for kind, n in row['outcomes'].items() if kind not in ('correct', 'wrong')) or '–'}",
-        failures(row["outcomes"]),
-        units.quantity(row["core_parameters"]),
-        units.quantity(row["stored_parameters"]),
+        f"{row.planned:,}",
+        f"{sum(n for kind, n in row.outcomes.items() if kind not in ('correct', 'wrong')) or '–'}",
+        failures(row.outcomes),
+        units.quantity(row.core_parameters),
+        units.quantity(row.stored_parameters),
         _cost(row, "flops", units.quantity),
         _cost(row, "seconds", units.seconds),
         _cost(row, "tokens", units.quantity),
         _cost(row, "usd", units.usd),
-        row["run"].rpartition("_")[2],  # enough for `bench show`
+        row.run.rpartition("_")[2],  # enough for `bench show`
     ]
 
 
-def _task(row: Mapping[str, Any]) -> str:
+def _task(row: Row) -> str:
     return (
-        _with_options(row["task"], row["task_options"])
-        + ("" if row["split"] == row["default_split"] else f" {row['split']}")
-        + (f" seed={row['seed']}" if row["seed"] else "")
+        _with_options(row.task, row.task_options)
+        + ("" if row.split == row.default_split else f" {row.split}")
+        + (f" seed={row.seed}" if row.seed else "")
     )
 
 
-def _score_of(row: Mapping[str, Any]) -> tuple[str, str]:
-    return _score(row) if row["outcomes"]["not_run"] < row["planned"] else ("not run", "–")
+def _score_of(row: Row) -> tuple[str, str]:
+    return _score(row) if row.outcomes[Outcome.NOT_RUN] < row.planned else ("not run", "–")
 
 
-def _score(found: Mapping[str, Any]) -> tuple[str, str]:
-    return units.share(found["score"]), units.span(found["low"], found["high"])
+def _score(found: Row | MetricScore | DepthScore) -> tuple[str, str]:
+    return units.share(found.score), units.span(found.low, found.high)
 
 
-def _cost(row: Mapping[str, Any], name: str, written: Any) -> str:
-    known, least = row[f"{name}_per_puzzle"], row[f"{name}_per_puzzle_at_least"]
+def _cost(row: Row, name: str, written: Any) -> str:
+    known, least = (getattr(row, f"{name}_per_puzzle{end}") for end in ("", "_at_least"))
     return str(written(known) if known is not None or least is None else "≥" + written(least))
 
 
@@ -105,49 +108,54 @@ def _with_options(name: str, options: Mapping[str, Any]) -> str:
     )
 
 
-def write_details(summary: Mapping[str, Any]) -> None:
+def write_details(summary: Summary) -> None:
     """Write every metric and the depth curve of one run to standard output; nothing if nothing was
     attempted.
     """
-    if summary["outcomes"]["not_run"] == summary["planned"]:
+    if not summary.recorded:
         return
-    scores = [(m["name"], m) for m in summary["metrics"]]
-    for first, found in (("metric", scores), ("depth", list((summary["depth_scores"] or {}).items()))):
-        if found:
-            rows = [[name, *_score(s), f"{s['n']:,}"] for name, s in found]
+    scores = [[metric.name, *_score(metric), _of(metric)] for metric in summary.metrics]
+    curve = [[depth, *_score(found), f"{found.n:,}"] for depth, found in (summary.depth_scores or {}).items()]
+    for first, rows in (("metric", scores), ("depth", curve)):
+        if rows:
             columns = (Column(first, 0), SCORE, Column("95 %", 0, right=True), Column("of", 0, right=True))
             print()
             tables.write(columns, rows, (), Format.TABLE)
 
 
-def write_joined(
-    rows: Sequence[Mapping[str, Any]], task: str | None, form: Format, layout: Layout | None = None
-) -> None:
+def _of(metric: MetricScore) -> str:
+    """Return what a score is a mean over: all that was planned, or those of it that are feasible, say."""
+    return f"{metric.n:,}" if metric.among is None else f"{metric.n:,} of {metric.planned:,} {metric.among}"
+
+
+def write_joined(rows: Sequence[Row], task: str | None, form: Format, layout: Layout | None = None) -> None:
     """Write runs and the numbers of `published.csv` in one table: side by side, never in one ranking."""
     claims = published(task)
     if not rows and not claims:
         known = {row["task"] for row in published()}
         raise UserError(f"No published number is of the task {task!r}.", rule=did_you_mean(str(task), known))
     lines, records = [], []
-    for name in sorted({row["task"] for row in rows} | {claim["task"] for claim in claims}):
-        own = [row for row in rows if row["task"] == name]
+    for name in sorted({row.task for row in rows} | {claim["task"] for claim in claims}):
+        own = [row for row in rows if row.task == name]
         theirs = sorted(
             (c for c in claims if c["task"] == name), key=lambda c: (c["metric"], -float(c["score"]))
         )
         lines += [*_ranked(own), *map(_claim, theirs)]
-        records += [{"origin": "run", **row} for row in own] + [{"origin": "published", **c} for c in theirs]
+        records += [{"origin": "run", **asdict(row)} for row in own] + [
+            {"origin": "published", **c} for c in theirs
+        ]
     tables.write(JOINED, lines, records, form, layout)
     if form is Format.TABLE:
         tables.note(EVIDENCE)
 
 
-def _ranked(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+def _ranked(rows: Sequence[Row]) -> Iterator[list[str]]:
     """Yield runs with their rank among those of the same puzzles."""
     for _, same in groupby(rows, key=_task):
         for place, row in enumerate(same, start=1):
-            who = _with_options(row["solver"], row["solver_options"])
-            core, source = units.quantity(row["core_parameters"]), f"run {row['run'].rpartition('_')[2]}"
-            yield [_task(row), who, str(place), *_score_of(row), row["metric"], "–", "–", source, core]
+            who = _with_options(row.solver, row.solver_options)
+            core, source = units.quantity(row.core_parameters), f"run {row.run.rpartition('_')[2]}"
+            yield [_task(row), who, str(place), *_score_of(row), row.metric, "–", "–", source, core]
 
 
 def _claim(row: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -57,67 +57,58 @@ def run(
     """Run a solver on a task, or resume that run; every attempt is recorded as it comes."""
     from harness.cli import results
     from harness.options import parse_pairs
+    from harness.records.schema import RunSpec
     from harness.running import runner
+    from harness.running.plan import plan_run
     from harness.running.progress import duration, progress
     from harness.scores.leaderboard import row_of
 
     shown = progress()
-    wanted: dict[str, Any] = {
-        "task": task,
-        "solver": solver,
-        "task_options": parse_pairs(task_option, "-T"),
-        "solver_options": parse_pairs(solver_option, "-S"),
-        "split": split,
-        "seed": seed,
-        "limit": limit,
-        "sample_ids": [part.strip() for part in (sample_id or "").split(",") if part.strip()],
-        "data_dir": data_dir,
-        "results_dir": results_dir,
-        "fresh": fresh,
-    }
-    limits: dict[str, Any] = {
-        "max_connections": max_connections,
-        "max_cost_usd": max_cost,
-        "fail_on_error": fail_on_error,
-        "retry_on_error": retry_on_error,
-    }
+    spec = RunSpec(
+        task,
+        solver,
+        task_options=parse_pairs(task_option, "-T"),
+        solver_options=parse_pairs(solver_option, "-S"),
+        split=split,
+        seed=seed,
+        limit=limit,
+        sample_ids=[part.strip() for part in (sample_id or "").split(",") if part.strip()],
+        data_dir=data_dir,
+        results_dir=results_dir,
+        fresh=fresh,
+        max_connections=max_connections,
+        max_cost_usd=max_cost,
+        fail_on_error=fail_on_error,
+        retry_on_error=retry_on_error,
+    )
     if sweep:
         from harness.cli.sweep import sweep as sweep_over
         from harness.errors import UserError
 
         if dry_run:
             raise UserError("--dry-run was given with --sweep.", rule="It shows one run.")
-        sweep_over(sweep, wanted, limits, format)
+        sweep_over(sweep, spec, format)
         return
+    plan = plan_run(spec)
+    for problem in plan.left_out:
+        typer.echo(f"bench: {problem}", err=True)
     if dry_run:
         from harness.cli import dry_run as preview
-        from harness.running.plan import plan_run, results_folder
 
-        plan = plan_run(**wanted)
-        try:
-            preview.show(plan, results_folder(results_dir))
-        finally:
-            if plan.created:
-                plan.discard()
+        preview.show(plan)
         return
     try:
-        result = runner.run(
-            **wanted,
-            **limits,
-            progress=shown,
-        )
+        result = runner.execute(plan, shown)
     except runner.RunInterrupted as interrupted:
         result = interrupted.result
-        done = result.summary["planned"] - result.summary["outcomes"]["not_run"]
-        results.write([row_of(result.folder, result.config, result.summary)], format)
+        results.write([row_of(result.folder, result.record, result.summary)], format)
         typer.echo(
-            f"bench: interrupted with {done:,} of {result.summary['planned']:,} attempts recorded in "
-            f"{result.path};"
-            " give the same command again to resume.",
+            f"bench: interrupted with {result.summary.recorded:,} of {result.summary.planned:,} attempts "
+            f"recorded in {result.path}; give the same command again to resume.",
             err=True,
         )
         raise typer.Exit(130) from None
-    results.write([row_of(result.folder, result.config, result.summary)], format)
+    results.write([row_of(result.folder, result.record, result.summary)], format)
     if format is Format.TABLE:
         results.write_details(result.summary)
     typer.echo(f"{result.path}: {duration(result.elapsed_seconds)} in all", err=True)

@@ -24,14 +24,15 @@ def score(
 ) -> None:
     """Judge the recorded answers again with the task as it is now, without running the solver."""
     from harness.cli import results
+    from harness.records.find import find_run
     from harness.running import runner
-    from harness.scores.leaderboard import find_run, row_of
+    from harness.scores.leaderboard import row_of
 
     folder = find_run(run, results_dir)
-    before = [line["outcome"] for line in folder.lines()]
+    before = [attempt.outcome for attempt in folder.attempts(light=True)]
     result = runner.score(folder, data_dir=data_dir)
-    changed = sum(old != line["outcome"] for old, line in zip(before, folder.lines(), strict=True))
-    results.write([row_of(folder, result.config, result.summary)], format)
+    changed = sum(old != new.outcome for old, new in zip(before, folder.attempts(light=True), strict=True))
+    results.write([row_of(folder, result.record, result.summary)], format)
     if format is Format.TABLE:
         results.write_details(result.summary)
     typer.echo(f"{len(before):,} recorded attempts judged again, {changed:,} changed.", err=True)

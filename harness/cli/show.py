@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +12,9 @@ from harness.cli.options import ColumnsOption, DataDir, Format, FormatOption, Re
 from harness.cli.score import RunArgument
 from harness.cli.tables import Column, Layout
 
-RunLine = dict[str, Any]
+if TYPE_CHECKING:
+    from harness.records.schema import AttemptRecord, RunRecord
+
 COLUMNS = (
     Column("puzzle", 0, wraps=True, least=16),
     Column("attempt", 1, right=True),
@@ -35,92 +38,91 @@ def show(
 ) -> None:
     """Show what a run answered: a list of its attempts, or one puzzle in colour with what is wrong."""
     from harness.errors import UserError
-    from harness.scores.leaderboard import find_run
-    from harness.scores.summary import last_lines
+    from harness.records.find import find_run
+    from harness.scores.summary import last_attempts
 
     if limit < 1:
         raise UserError(f"The limit is {limit}.", rule="It must be at least 1.")
     folder = find_run(run, results_dir)
-    config = folder.config()
-    lines = list(last_lines(config, folder.lines(), where=str(folder.attempts_path)).values())
+    record = folder.record()
+    attempts = list(last_attempts(record, folder.attempts(), where=str(folder.attempts_path)).values())
     if outcome is not None:
         _check_outcome(outcome)
-        lines = [line for line in lines if line["outcome"] == outcome]
+        attempts = [attempt for attempt in attempts if attempt.outcome == outcome]
     if sample_id is None:
-        _list(lines, limit, format, Layout(wide=wide, columns=columns))
+        _list(attempts, limit, format, Layout(wide=wide, columns=columns))
     else:
-        _draw(config, [line for line in lines if line["puzzle"] == sample_id], sample_id, data_dir)
+        _draw(record, [a for a in attempts if a.puzzle == sample_id], sample_id, data_dir)
 
 
 def _check_outcome(outcome: str) -> None:
     from harness.errors import UserError, did_you_mean
-    from harness.scores.summary import OUTCOMES
+    from harness.records.schema import OUTCOMES
 
     if outcome not in OUTCOMES:
-        raise UserError(f"No outcome {outcome!r}.", rule=did_you_mean(outcome, OUTCOMES))
+        raise UserError(f"No outcome {outcome!r}.", rule=did_you_mean(outcome, map(str, OUTCOMES)))
 
 
-def _list(lines: list[RunLine], limit: int, form: Format, layout: Layout) -> None:
+def _list(attempts: Sequence[AttemptRecord], limit: int, form: Format, layout: Layout) -> None:
     from harness.books import ledger
     from harness.cli import units
 
     rows = []
-    for line in lines[:limit]:
-        numbers = ", ".join(f"{k} {v:.3g}" for k, v in line.get("numbers", {}).items() if k != "correct")
-        note = numbers or str(
-            line.get("detail", {}).get("error", "") or line.get("detail", {}).get("reason", "")
-        )
-        took = units.seconds(ledger.seconds(line.get("usage", {})))
+    for attempt in attempts[:limit]:
+        numbers = ", ".join(f"{k} {v:.3g}" for k, v in (attempt.numbers or {}).items() if k != "correct")
+        note = numbers or str(attempt.detail.get("error") or attempt.detail.get("reason") or "")
         rows.append(
             [
-                line["puzzle"],
-                str(line["attempt"]),
-                line["outcome"],
-                str(line.get("depth", "–")),
-                took,
+                attempt.puzzle,
+                str(attempt.attempt),
+                str(attempt.outcome),
+                "–" if attempt.depth is None else str(attempt.depth),
+                units.seconds(ledger.seconds(attempt.usage)),
                 note[:200],
             ]
         )
-    tables.write(COLUMNS, rows, lines[:limit], form, layout)
-    if len(lines) > limit:
-        typer.echo(f"{len(lines) - limit:,} more; --limit shows them.", err=True)
+    tables.write(COLUMNS, rows, [attempt.line() for attempt in attempts[:limit]], form, layout)
+    if len(attempts) > limit:
+        typer.echo(f"{len(attempts) - limit:,} more; --limit shows them.", err=True)
 
 
-def _draw(config: RunLine, lines: list[RunLine], sample_id: str, data_dir: Any) -> None:
+def _draw(record: RunRecord, attempts: Sequence[AttemptRecord], sample_id: str, data_dir: Any) -> None:
     from rich.console import Console
 
     from harness.errors import UserError, did_you_mean
+    from harness.records.normal import normal
     from harness.running.loading import SHOWN
     from harness.running.plan import items_of, recreate_task
 
-    if sample_id not in config["puzzles"]["ids"]:
+    if sample_id not in record.puzzles.ids:
         raise UserError(
             f"The run has no puzzle {sample_id!r}.",
-            rule=did_you_mean(sample_id, config["puzzles"]["ids"], show=SHOWN),
+            rule=did_you_mean(sample_id, record.puzzles.ids, show=SHOWN),
         )
-    task = recreate_task(config)
-    puzzle, key = next(item for item in items_of(task, config, data_dir) if item[0].id == sample_id)
+    task = recreate_task(record)
+    puzzle, key = next(item for item in items_of(task, record, data_dir) if item[0].id == sample_id)
     console = Console()
     console.print(f"{task.name} {puzzle.id}", style="bold", markup=False, highlight=False)
     console.print(task.render(puzzle), markup=False, highlight=False)
-    if not lines:
+    if not attempts:
         console.print("No attempt is recorded.")
-    for line in lines:
-        colour = "green" if line["outcome"] == "correct" else "red"
+    for attempt in attempts:
+        colour = "green" if attempt.outcome == "correct" else "red"
         console.print(
-            f"Attempt {line['attempt']}: {line['outcome']}", style=f"bold {colour}", highlight=False
+            f"Attempt {attempt.attempt}: {attempt.outcome}", style=f"bold {colour}", highlight=False
         )
-        if "answer" in line:
-            console.print(task.render(puzzle, line["answer"], key), markup=False, highlight=False)
-            for broken in task.violations(puzzle, line["answer"]) or ():
+        if attempt.answered:
+            answer = normal(attempt.answer)
+            console.print(task.render(puzzle, answer, key), markup=False, highlight=False)
+            for broken in task.violations(puzzle, answer) or ():
                 console.print(f"  {broken}", markup=False, highlight=False)
-        for name, value in line.get("numbers", {}).items():
+        for name, value in (attempt.numbers or {}).items():
             console.print(f"  {name}: {value:g}", markup=False, highlight=False)
-        for name, value in line.get("detail", {}).items():
+        for name, value in attempt.detail.items():
             console.print(f"  {name}: {safe(str(value))[:500]}", markup=False, highlight=False)
-        if "reply" in line:
+        if attempt.reply is not None:
             console.print("Reply", style="bold")
-            console.print(safe(line["reply"]), markup=False, highlight=False, soft_wrap=True)
+            console.print(safe(attempt.reply), markup=False, highlight=False, soft_wrap=True)
 
 
 def safe(text: str) -> str:

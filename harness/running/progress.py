@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.records.folder import Line
+from harness.records.schema import AttemptRecord
 
 PLAIN_SECONDS = 5.0
 LIVE_SECONDS = 0.1
@@ -35,12 +35,12 @@ class PlainProgress:
         self.teller = threading.Thread(target=self._tell_until_ended, daemon=True)
         self.teller.start()
 
-    def advance(self, line: Line) -> None:
+    def advance(self, attempt: AttemptRecord) -> None:
         self.last = time.monotonic()
         if not self.new:
             self.first = self.last
         self.new += 1
-        self.correct += line["outcome"] == "correct"
+        self.correct += attempt.outcome == "correct"
 
     def stop(self) -> None:
         self.ended.set()

@@ -5,21 +5,37 @@ The solver sees a `View` of the task and the puzzles; keys stay here.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import os
 import socket
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 from harness.books import prices
 from harness.books.ledger import device_usd
-from harness.contracts import CORRECT, Attempt, Budget, Key, Outcome, Puzzle, Solver, Task, Verdict
+from harness.contracts import CORRECT, Attempt, Budget, Key, Metric, Outcome, Puzzle, Task, TracePoint, Usage
 from harness.errors import RunError, UserError
-from harness.records.folder import Appender, Line, RunFolder, attempt_line, verdict_numbers
+from harness.records import migrate
+from harness.records.decode import DamagedError
+from harness.records.folder import RunFolder
+from harness.records.normal import json_value, normal, same
+from harness.records.schema import (
+    OUTCOMES,
+    AttemptRecord,
+    Line,
+    RunRecord,
+    RunSpec,
+    Summary,
+    TraceRecord,
+    VerdictRecord,
+)
 from harness.running.plan import Plan, items_of, plan_run, recreate_task
 from harness.running.view import View
 from harness.scores import summary as summaries
@@ -31,13 +47,15 @@ FAILURES = frozenset({Outcome.TIMED_OUT, Outcome.PROVIDER_ERROR})
 """Outcomes that say nothing about the solver's answer: these `retry_on_error` runs again and
 `fail_on_error` counts.
 """
+YIELDED = frozenset({Outcome.ANSWERED, *OUTCOMES} - {Outcome.CORRECT, Outcome.WRONG, Outcome.NOT_RUN})
+"""Outcomes that a solver may yield."""
 
 
 class Progress(Protocol):
     """Something that is told how a run goes."""
 
     def start(self, *, planned: int, recorded: int, where: Path) -> None: ...
-    def advance(self, line: Line) -> None: ...
+    def advance(self, attempt: AttemptRecord) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -52,30 +70,32 @@ class RunResult:
         return self.folder.path
 
     @cached_property
-    def config(self) -> dict[str, Any]:
-        return self.folder.config()
+    def record(self) -> RunRecord:
+        """What the run is."""
+        return self.folder.record()
 
     @cached_property
-    def summary(self) -> dict[str, Any]:
-        return summaries.summary_of(self.folder, self.config)
+    def summary(self) -> Summary:
+        """Outcomes, scores and costs."""
+        return summaries.summary_of(self.folder, self.record)
 
     @property
     def complete(self) -> bool:
-        return bool(self.summary["complete"])
+        return self.summary.complete
 
     @cached_property
     def attempts(self) -> pd.DataFrame:
         """One row per recorded attempt: puzzle, attempt, outcome, the verdict's numbers, usage.*, depth,
         samples, answer.
         """
-        from harness.scores.leaderboard import attempts_frame
+        from harness.scores.frames import attempts_frame
 
-        return attempts_frame(self.config, self.folder.lines())
+        return attempts_frame(self.record, self.folder.attempts())
 
     @cached_property
     def elapsed_seconds(self) -> float:
         """Wall time of all sessions of the run."""
-        return self.folder.elapsed_seconds(self.folder.lines())
+        return self.folder.elapsed_seconds(self.folder.attempts(light=True))
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -85,80 +105,101 @@ class RunInterrupted(KeyboardInterrupt):
         self.result = result
 
 
-def run(
-    task: str | Task,
-    solver: str | Solver,
-    *,
-    task_options: dict[str, Any] | None = None,
-    solver_options: dict[str, Any] | None = None,
-    split: str | None = None,
-    seed: int = 0,
-    limit: int | None = None,
-    sample_ids: Sequence[str] = (),
-    data_dir: str | Path | None = None,
-    results_dir: str | Path | None = None,
-    fresh: bool = False,
-    max_connections: int | None = None,
-    max_cost_usd: float | None = None,
-    fail_on_error: float | None = None,
-    retry_on_error: int | None = None,
-    progress: Progress | None = None,
-) -> RunResult:
+P = ParamSpec("P")
+
+
+def _as(spec: Callable[P, RunSpec]) -> Callable[[Callable[[RunSpec], RunResult]], Callable[P, RunResult]]:
+    """Make a function of a `RunSpec` one of the arguments of a `RunSpec`, which are written there alone."""
+
+    def decorate(function: Callable[[RunSpec], RunResult]) -> Callable[P, RunResult]:
+        def call(*args: P.args, **kwargs: P.kwargs) -> RunResult:
+            return function(spec(*args, **kwargs))
+
+        functools.update_wrapper(call, function)
+        del call.__wrapped__  # type: ignore[attr-defined]  # its parameters are not those of `function`
+        call.__signature__ = inspect.signature(spec).replace(return_annotation="RunResult")  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+@_as(RunSpec)
+def run(spec: RunSpec) -> RunResult:
     """Run a solver on a task, or resume the run of the same configuration; return what is recorded.
 
-    task, solver: registered names, `path/to/file.py:Class`, or objects. split: None is the task's first.
-    limit: first so many puzzles. fresh: start anew beside an earlier run. fail_on_error: stop when this many
-    attempts failed (below 1: this share of those planned). retry_on_error: let a failed attempt be tried so
-    many times more, recorded failures included. Raises UserError for a mistake in the arguments, RunError
-    when the run cannot go on, RunInterrupted on Ctrl-C.
+    Takes the arguments of `RunSpec`: `run("sudoku", "search", limit=20)`. Raises UserError for a mistake in
+    them, RunError when the run cannot go on, RunInterrupted on Ctrl-C.
     """
-    plan = plan_run(
-        task=task, solver=solver, task_options=task_options, solver_options=solver_options, split=split,
-        seed=seed,
-        limit=limit, sample_ids=sample_ids, data_dir=data_dir, results_dir=results_dir, fresh=fresh,
-    )  # fmt: skip
-    if fail_on_error is not None and not fail_on_error > 0:
-        raise UserError(f"fail_on_error={fail_on_error} is not a limit.", rule="It must be greater than 0.")
-    if retry_on_error is not None and retry_on_error < 0:
-        raise UserError(f"retry_on_error={retry_on_error} is negative.", rule="It must be at least 0.")
+    return execute(plan_run(spec))
+
+
+def execute(plan: Plan, progress: Progress | None = None) -> RunResult:
+    """Do what is planned and not recorded yet; a run that is complete is only read."""
     folder, result = plan.folder, RunResult(plan.folder)
+    if folder.exists():
+        plan.record = folder.record()
+        attempts = folder.attempts()
+        if len(_done(plan, attempts)) == plan.planned:
+            _tell(progress, plan, plan.planned)
+            return result
+    plan.make_folder()
     with folder.lock():
-        plan.record()
-        lines = folder.lines()
-        last = summaries.last_lines(plan.config, lines, where=str(folder.attempts_path))
-        done = frozenset(
-            p for p, line in last.items() if not (retry_on_error and line["outcome"] in FAILURES)
-        )
-        if progress:
-            progress.start(planned=plan.planned, recorded=len(done), where=folder.path)
+        new = plan.begin()
+        attempts = folder.attempts()
+        done = _done(plan, attempts)
         try:
-            if len(done) < plan.planned:
-                budget = Budget(
-                    attempts=plan.task.attempts, seed=seed, done=done, max_connections=max_connections,
-                    max_cost_usd=max_cost_usd, retry_on_error=retry_on_error,
-                    spent_usd=math.fsum(line.get("usage", {}).get("usd", 0.0) for line in lines),
-                )  # fmt: skip
-                allowed = (
-                    None
-                    if fail_on_error is None
-                    else fail_on_error * (plan.planned if fail_on_error < 1 else 1)
-                )
-                _session(plan, budget, allowed, progress)
+            with _telling(progress, plan, len(done)):
+                if len(done) < plan.planned:
+                    _session(plan, _budget(plan, attempts, done), progress)
         except KeyboardInterrupt:
             raise RunInterrupted(result) from None
         except UserError:
-            if plan.created and not folder.lines():
+            if new and not folder.attempts(light=True):
                 plan.discard()  # the solver refused the task: nothing ran
             raise
         except Exception as error:
             error.add_note(f"What was recorded is kept in {folder.path}; the same command resumes.")
             raise
         finally:
-            if progress:
-                progress.stop()
             if folder.attempts_path.exists():
-                summaries.rebuild(folder, plan.config)
+                summaries.rebuild(folder, plan.record)
     return result
+
+
+def _done(plan: Plan, attempts: Sequence[AttemptRecord]) -> frozenset[tuple[str, int]]:
+    """Return the pairs that are recorded and not to be tried again."""
+    last = summaries.last_attempts(plan.record, attempts, where=str(plan.folder.attempts_path))
+    again = bool(plan.spec.retry_on_error)
+    return frozenset(pair for pair, a in last.items() if not (again and a.outcome in FAILURES))
+
+
+def _budget(plan: Plan, attempts: Sequence[AttemptRecord], done: frozenset[tuple[str, int]]) -> Budget:
+    return Budget(
+        attempts=plan.task.attempts,
+        seed=plan.spec.seed,
+        done=done,
+        max_connections=plan.spec.max_connections,
+        max_cost_usd=plan.spec.max_cost_usd,
+        retry_on_error=plan.spec.retry_on_error,
+        spent_usd=math.fsum(attempt.usage.usd or 0.0 for attempt in attempts),
+    )
+
+
+@contextmanager
+def _telling(progress: Progress | None, plan: Plan, recorded: int) -> Iterator[None]:
+    if progress is None:
+        yield
+        return
+    progress.start(planned=plan.planned, recorded=recorded, where=plan.folder.path)
+    try:
+        yield
+    finally:
+        progress.stop()
+
+
+def _tell(progress: Progress | None, plan: Plan, recorded: int) -> None:
+    with _telling(progress, plan, recorded):
+        pass
 
 
 def score(
@@ -168,53 +209,45 @@ def score(
     summarise anew.
     """
     folder = run if isinstance(run, RunFolder) else RunFolder(Path(run))
-    config = folder.config()
-    task = task or recreate_task(config)
-    items = {puzzle.id: (puzzle, key) for puzzle, key in items_of(task, config, data_dir)}
+    record = folder.record()
+    task = task or recreate_task(record)
+    items = {puzzle.id: (puzzle, key) for puzzle, key in items_of(task, record, data_dir)}
     with folder.lock():
-        lines = folder.lines()
-        head = {"schema": 1, "task_version": task.version, "lines": len(lines)}
-        verdicts = [head, *(_judged_again(task, *items[line["puzzle"]], line) for line in lines)]
-        with Appender(scratch := folder.path / ".verdicts.jsonl") as file:
-            for verdict in verdicts:
-                file.append(verdict)
-        scratch.replace(folder.verdicts_path)
-        summaries.rebuild(folder, config)
+        attempts = folder.attempts()
+        summaries.last_attempts(record, attempts, where=str(folder.attempts_path))  # only what was planned
+        verdicts = [_judged_again(task, *items[a.puzzle], a, record.metrics) for a in attempts]
+        folder.write_verdicts(task.version, verdicts)
+        summaries.rebuild(folder, record)
     return RunResult(folder)
 
 
-def _session(plan: Plan, budget: Budget, allowed: float | None, progress: Progress | None) -> None:
+def _session(plan: Plan, budget: Budget, progress: Progress | None) -> None:
     """Take attempts from the solver until it has no more; record each before taking the next."""
     seen = set(budget.done)
     failed = 0
     folder = plan.folder
+    limit = plan.spec.fail_on_error
+    allowed = None if limit is None else limit * (plan.planned if limit < 1 else 1)
     folder.note_session("start", pid=os.getpid(), host=socket.gethostname(), recorded=len(seen))
     puzzles = [puzzle for puzzle, _ in plan.items.values()]
-    hourly = prices.table(plan.config["price_table"]).usd_per_device_hour(plan.solver.card.device)
+    table = prices.table(plan.record.environment.price_table)
+    hourly = table.usd_per_device_hour(plan.solver.card.device)
     attempts: Iterator[Attempt] = iter(plan.solver.solve(View(plan.task), puzzles, budget))
     try:
-        with Appender(folder.attempts_path) as file, _closing(attempts):
+        with folder.recorder() as file, _closing(attempts):
             for attempt in attempts:
-                line = _judged(plan, attempt, seen)
-                usage = line.get("usage", {})
-                if "usd" not in usage and (usd := device_usd(usage, hourly)) is not None:
-                    usage["usd"] = usd
-                try:
-                    file.append(line)
-                except (TypeError, ValueError) as error:
-                    raise _fault(
-                        plan, f"yielded something that is not JSON for {attempt.puzzle_id!r}: {error}"
-                    ) from error
-                seen.add((attempt.puzzle_id, attempt.attempt))
+                judged, line = _judged(plan, attempt, seen, hourly)
+                file.append(line)
+                seen.add((judged.puzzle, judged.attempt))
                 if progress:
-                    progress.advance(line)
-                if line["outcome"] not in FAILURES:
+                    progress.advance(judged)
+                if judged.outcome not in FAILURES:
                     continue
                 failed += 1
                 if allowed is not None and failed >= allowed:
                     raise RunError(
-                        f"{failed} attempt{'s' * (failed > 1)} failed, the last with {line['outcome']} "
-                        f"{line.get('detail', {})}.",
+                        f"{failed} attempt{'s' * (failed > 1)} failed, the last with {judged.outcome} "
+                        f"{judged.detail}.",
                         rule=f"--fail-on-error stops at {allowed:g}.",
                         next_step=(
                             f"What is recorded in {folder.path} is kept; --retry-on-error runs the "
@@ -236,67 +269,119 @@ def _closing(attempts: Iterator[Attempt]) -> Iterator[None]:
             attempts.close()
 
 
-def _judged(plan: Plan, attempt: Attempt, seen: set[tuple[str, int]]) -> Line:
-    """Check that the plan asked for this attempt, judge it, and return its line."""
+def _judged(
+    plan: Plan, attempt: Attempt, seen: set[tuple[str, int]], usd_per_device_hour: float | None
+) -> tuple[AttemptRecord, Line]:
+    """Check that the plan asked for this attempt, bring its answers into their normal form, judge them, and
+    return the record and its line.
+    """
     if not isinstance(attempt, Attempt):
         raise _fault(plan, f"yielded {type(attempt).__name__} {attempt!r} where an Attempt belongs")
     pair = (attempt.puzzle_id, attempt.attempt)
-    if attempt.puzzle_id not in plan.items:
+
+    def plain(value: Any, read: Callable[[Any], Any] = json_value) -> Any:
+        """Return what may be recorded of a value, or say what is wrong with the solver."""
+        try:
+            return read(value)
+        except ValueError as error:
+            raise _fault(plan, f"yielded something that is not JSON for {pair}: {error}") from None
+
+    if not isinstance(attempt.puzzle_id, str) or attempt.puzzle_id not in plan.items:
         raise _fault(plan, f"yielded an attempt at the unknown puzzle {attempt.puzzle_id!r}")
-    if not 0 <= attempt.attempt < plan.task.attempts:
+    if type(number := plain(attempt.attempt)) is not int or not 0 <= number < plan.task.attempts:
         raise _fault(plan, f"yielded attempt {pair}, but attempts are 0 to {plan.task.attempts - 1}")
     if pair in seen:
         raise _fault(plan, f"yielded attempt {pair} twice, or again although it is recorded")
-    if attempt.outcome in (Outcome.CORRECT, Outcome.WRONG, Outcome.NOT_RUN):
+    if not isinstance(attempt.outcome, str) or attempt.outcome not in YIELDED:
         raise _fault(
             plan, f"yielded the outcome {str(attempt.outcome)!r} for {pair}, which only the runner may give"
         )
-    if attempt.outcome is Outcome.ANSWERED and attempt.answer is None:
+    if attempt.outcome == Outcome.ANSWERED and attempt.answer is None:
         raise _fault(plan, f"yielded {pair} as answered without an answer")
-    puzzle, key = plan.items[attempt.puzzle_id]
-    trace: list[Line] = []
-    answer: Any = None
+    if not isinstance(attempt.usage, Usage):
+        raise _fault(plan, f"yielded {pair} with {attempt.usage!r} where a Usage belongs")
     for point in attempt.trace:
-        entry: Line = {"depth": point.depth}
-        if point.answer != answer or not trace:  # unchanged answers are not written again
-            answer = point.answer
-            entry |= {"answer": answer, "numbers": verdict_numbers(_verdict(plan.task, puzzle, key, answer))}
-        trace.append(entry)
-    if attempt.outcome is not Outcome.ANSWERED:
-        return attempt_line(attempt, attempt.outcome, None, trace)
-    verdict = _verdict(plan.task, puzzle, key, attempt.answer)
-    return attempt_line(attempt, Outcome.CORRECT if verdict.correct else Outcome.WRONG, verdict, trace)
+        if not isinstance(point, TracePoint):
+            raise _fault(plan, f"yielded {pair} with {point!r} where a TracePoint belongs")
+
+    puzzle, key = plan.items[attempt.puzzle_id]
+    metrics = plan.record.metrics
+    usage = Usage(**plain(vars(attempt.usage)))
+    if usage.usd is None:
+        usage = replace(usage, usd=device_usd(usage, usd_per_device_hour))
+    trace: list[TraceRecord] = []
+    for point in attempt.trace:
+        answer = plain(point.answer, normal)
+        if trace and same(answer, trace[-1].answer):  # an unchanged answer is not judged again
+            numbers = trace[-1].numbers
+        else:
+            _, numbers = _verdict(plan.task, puzzle, key, answer, metrics)
+        trace.append(TraceRecord(depth=plain(point.depth), answer=answer, numbers=numbers))
+    record = AttemptRecord(
+        puzzle=puzzle.id,
+        attempt=int(attempt.attempt),
+        outcome=Outcome(attempt.outcome),
+        usage=usage,
+        depth=plain(attempt.depth),
+        samples=plain(attempt.samples),
+        at=round(time.time(), 3),
+        trace=tuple(trace),
+        reply=plain(attempt.reply),
+        detail=plain(attempt.detail or {}),
+    )
+    if attempt.outcome == Outcome.ANSWERED:
+        answer = plain(attempt.answer, normal)
+        outcome, numbers = _verdict(plan.task, puzzle, key, answer, metrics)
+        record = replace(record, outcome=outcome, answer=answer, numbers=numbers)
+    line = record.line()
+    try:
+        migrate.attempt_record(line)
+    except DamagedError as error:
+        raise _fault(plan, f"yielded {pair} in a form that cannot be read again: {error}") from None
+    return record, line
 
 
-def _verdict(task: Task, puzzle: Puzzle, key: Key, answer: Any) -> Verdict:
+def _verdict(
+    task: Task, puzzle: Puzzle, key: Key, answer: Any, metrics: Sequence[Metric]
+) -> tuple[Outcome, dict[str, float]]:
+    """Judge an answer: whether it is correct, and the verdict's numbers, `correct` first, with every one that
+    the metrics of the run are made of.
+    """
     verdict = task.judge(puzzle, key, answer)
-    for metric in task.metrics:
-        if metric.number != CORRECT and metric.number not in verdict.numbers:
-            raise RunError(
-                f"The task {task.name!r} judged {puzzle.id!r} without the number {metric.number!r}.",
-                rule=f"That is a fault of the task: its metric {metric.name!r} is made of that number.",
-            )
-    return verdict
+    for metric in metrics:
+        for number in (metric.number, metric.among):
+            if number not in (None, CORRECT) and number not in verdict.numbers:
+                raise RunError(
+                    f"The task {task.name!r} judged {puzzle.id!r} without the number {number!r}.",
+                    rule=f"That is a fault of the task: its metric {metric.name!r} is made of that number.",
+                )
+    outcome = Outcome.CORRECT if verdict.correct else Outcome.WRONG
+    try:
+        numbers = {CORRECT: float(verdict.correct), **json_value(verdict.numbers)}
+        migrate.check_numbers(numbers)
+    except ValueError as error:
+        raise RunError(
+            f"The task {task.name!r} judged {puzzle.id!r} by numbers that are none: {error}.",
+            rule="That is a fault of the task: the numbers of a verdict are finite.",
+        ) from None
+    return outcome, numbers
 
 
-def _judged_again(task: Task, puzzle: Puzzle, key: Key, line: Line) -> Line:
-    found: Line = {"outcome": line["outcome"]}
-    if line["outcome"] in (Outcome.CORRECT, Outcome.WRONG):
-        verdict = _verdict(task, puzzle, key, line["answer"])
-        found |= {
-            "outcome": str(Outcome.CORRECT if verdict.correct else Outcome.WRONG),
-            "numbers": verdict_numbers(verdict),
-        }
-    answer: Any = None
-    for point in line.get("trace", ()):
-        answer = point.get("answer", answer)
-        found.setdefault("trace", []).append(verdict_numbers(_verdict(task, puzzle, key, answer)))
-    return found
+def _judged_again(
+    task: Task, puzzle: Puzzle, key: Key, attempt: AttemptRecord, metrics: Sequence[Metric]
+) -> VerdictRecord:
+    outcome, numbers = attempt.outcome, None
+    if attempt.answered:
+        outcome, numbers = _verdict(task, puzzle, key, normal(attempt.answer), metrics)
+    trace = tuple(_verdict(task, puzzle, key, normal(p.answer), metrics)[1] for p in attempt.trace)
+    return VerdictRecord(
+        puzzle=attempt.puzzle, attempt=attempt.attempt, outcome=outcome, numbers=numbers, trace=trace
+    )
 
 
 def _fault(plan: Plan, what: str) -> RunError:
     return RunError(
-        f"The solver {plan.config['solver']['reference']!r} {what}.",
+        f"The solver {plan.record.solver.reference!r} {what}.",
         rule="That is a fault of the solver: it must yield each wanted (puzzle, attempt) pair once.",
         next_step=f"What was recorded before is kept in {plan.folder.path}.",
     )

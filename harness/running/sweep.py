@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from harness import registry
 from harness.capabilities import DecidedByTask
+from harness.contracts import Solver, Task
 from harness.errors import DepthbenchError, UserError
+from harness.running.plan import create
 from harness.running.runner import RunResult
 from harness.running.view import View
 
@@ -99,12 +100,12 @@ def points(
     return made
 
 
-def check(points: Sequence[Point], task: str, solver: str) -> None:
+def check(points: Sequence[Point], task: str | Task, solver: str | Solver) -> None:
     """Build the task and the solver of every point; raise UserError for the first that cannot be."""
     for point in points:
         try:
-            made = registry.create("task", task, dict(point.task_options))
-            playing = registry.create("solver", solver, dict(point.solver_options))
+            made = create("task", task, point.task_options)
+            playing = create("solver", solver, point.solver_options)
             if isinstance(playing, DecidedByTask):
                 playing.for_task(View(made))
         except UserError as error:

@@ -1,93 +1,136 @@
-"""One row per run, side by side. Rows are plain dictionaries; pandas frames are made of them on demand."""
+"""One row per run, side by side, and the numbers that others have published."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import DepthbenchError
-from harness.records.folder import Line, RunFolder
-from harness.running.plan import results_folder
+from harness.records.find import left_out, scan
+from harness.records.folder import RunFolder
+from harness.records.schema import DepthScore, RunRecord, Summary
 from harness.scores.summary import summary_of
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 PUBLISHED = Path(__file__).parent / "published.csv"
-Row = dict[str, Any]
 
 
-def leaderboard(
-    results_dir: str | Path | None = None, *, task: str | None = None, solver: str | None = None
-) -> pd.DataFrame:
-    """Return the leaderboard as a frame, best first within each task. Runs that cannot be read are warned
-    about.
-    """
-    import warnings
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """The leaderboard row of one run; None is unknown. The fields are the columns of `--format json`."""
 
-    import pandas as pd
+    run: str
+    task: str
+    task_options: Mapping[str, Any]  # those that are not at their default
+    task_version: str
+    split: str
+    default_split: str
+    seed: int
+    solver: str
+    solver_options: Mapping[str, Any]
+    kind: str
+    model: str | None
+    metric: str  # the headline
+    better: str  # "high" or "low"
+    score: float | None
+    low: float | None
+    high: float | None
+    chance: float
+    metrics: Mapping[str, float | None]
+    planned: int  # attempts
+    puzzles: int
+    complete: bool
+    outcomes: Mapping[str, int]
+    depth_curve: Mapping[str, float | None] | None
+    depth_scores: Mapping[str, DepthScore] | None
+    mean_depth: float | None
+    core_parameters: int | None
+    stored_parameters: int | None
+    flops_per_puzzle: float | None
+    flops_per_puzzle_at_least: float | None
+    seconds_per_puzzle: float | None
+    seconds_per_puzzle_at_least: float | None
+    tokens_per_puzzle: float | None
+    tokens_per_puzzle_at_least: float | None
+    usd_per_puzzle: float | None
+    usd_per_puzzle_at_least: float | None
+    device_seconds_per_puzzle: float | None
+    device_seconds_per_puzzle_at_least: float | None
+    wall_seconds_per_puzzle: float | None
+    wall_seconds_per_puzzle_at_least: float | None
+    passes_per_puzzle: float | None
+    passes_per_puzzle_at_least: float | None
+    joules_per_puzzle: float | None
+    joules_per_puzzle_at_least: float | None
 
-    rows, problems = scan(results_dir, task=task, solver=solver)
-    for problem in problems:
-        warnings.warn(problem, stacklevel=2)
-    return pd.DataFrame(rows)
+    @property
+    def rank(self) -> tuple[Any, ...]:
+        """What rows are sorted by: those of one task together, the best score first, an unknown one last,
+        of equal ones that of more puzzles first.
+        """
+        unknown = self.score is None
+        worse = 0.0 if self.score is None else self.score if self.better == "low" else -self.score
+        options = ",".join(f"{name}={value}" for name, value in self.task_options.items())
+        return self.task, options, self.split, unknown, worse, -self.planned, self.run
 
 
-def scan(
+COSTS = ("flops", "seconds", "tokens", "usd", "device_seconds", "wall_seconds", "passes", "joules")
+
+
+def rows(
     results_dir: str | Path | None = None, *, task: str | None = None, solver: str | None = None
 ) -> tuple[list[Row], list[str]]:
-    """Return (rows, one sentence for each run that cannot be read)."""
-    rows, problems = [], []
-    for path in sorted((results_folder(results_dir) / "runs").glob("*/run.json")):
-        folder = RunFolder(path.parent)
-        try:
-            config = folder.config()
-            if task in (None, config["task"]["name"]) and solver in (None, config["solver"]["name"]):
-                rows.append(row_of(folder, config, summary_of(folder, config)))
-        except DepthbenchError as error:
-            problems.append(f"Left out {folder.path.name}: {error}")
-    rows.sort(
-        key=lambda r: (r["task"], _text(r["task_options"]), r["split"], -r["score"], -r["planned"], r["run"])
+    """Return (rows, best first within each task; one sentence for each run that cannot be read)."""
+    found, problems = [], []
+    for run in scan(results_dir):
+        if run.record is None:
+            problems.append(run.problem)
+        elif task in (None, run.record.task.name) and solver in (None, run.record.solver.name):
+            try:
+                found.append(row_of(run.folder, run.record, summary_of(run.folder, run.record)))
+            except DepthbenchError as error:
+                problems.append(left_out(run.folder, error))
+    return sorted(found, key=lambda row: row.rank), [problem for problem in problems if problem]
+
+
+def row_of(folder: RunFolder, record: RunRecord, summary: Summary) -> Row:
+    """Return the leaderboard row of one run."""
+    headline, card = summary.headline, record.card
+    costs = {}
+    for name in COSTS:
+        costs[f"{name}_per_puzzle"] = summary.costs[name].per_puzzle
+        costs[f"{name}_per_puzzle_at_least"] = summary.costs[name].per_puzzle_at_least
+    return Row(
+        run=folder.name,
+        task=record.task.name,
+        task_options=record.task.changed,
+        task_version=record.task.version,
+        split=record.split,
+        default_split=record.default_split,
+        seed=record.seed,
+        solver=record.solver.name,
+        solver_options=record.solver.changed,
+        kind=card.kind,
+        model=card.model,
+        metric=headline.name,
+        better=headline.better,
+        score=headline.score,
+        low=headline.low,
+        high=headline.high,
+        chance=record.chance,
+        metrics={metric.name: metric.score for metric in summary.metrics},
+        planned=summary.planned,
+        puzzles=summary.puzzles,
+        complete=summary.complete,
+        outcomes=summary.outcomes,
+        depth_curve=summary.depth_curve,
+        depth_scores=summary.depth_scores,
+        mean_depth=summary.mean_depth,
+        core_parameters=card.parameters.core,
+        stored_parameters=card.parameters.stored,
+        **costs,
     )
-    return rows, problems
-
-
-def row_of(folder: RunFolder, config: Mapping[str, Any], summary: Mapping[str, Any]) -> Row:
-    """Return the leaderboard row of one run; None is unknown."""
-    headline, card, costs = summary["metrics"][0], config["card"], summary["costs"]
-    row: Row = {
-        "run": folder.path.name,
-        "task": config["task"]["name"],
-        "task_options": config["task"]["changed"],
-        "task_version": config["task"]["version"],
-        "split": config["split"],
-        "default_split": config["default_split"],
-        "seed": config["seed"],
-        "solver": config["solver"]["name"],
-        "solver_options": config["solver"]["changed"],
-        "kind": card["kind"],
-        "model": card["model"],
-        "metric": headline["name"],
-        "score": headline["score"],
-        "low": headline["low"],
-        "high": headline["high"],
-        "chance": config["chance"],
-        "metrics": {m["name"]: m["score"] for m in summary["metrics"]},
-        "planned": summary["planned"],
-        "puzzles": summary["puzzles"],
-        "complete": summary["complete"],
-        "outcomes": summary["outcomes"],
-        "depth_curve": summary["depth_curve"],
-        "depth_scores": summary["depth_scores"],
-        "mean_depth": summary["mean_depth"],
-        "core_parameters": card["parameters"]["core"],
-        "stored_parameters": card["parameters"]["stored"],
-    }
-    for name in ("flops", "seconds", "tokens", "usd", "device_seconds", "wall_seconds", "passes", "joules"):
-        row[f"{name}_per_puzzle"] = costs[name]["per_puzzle"]
-        row[f"{name}_per_puzzle_at_least"] = costs[name]["per_puzzle_at_least"]
-    return row
 
 
 def published(task: str | None = None) -> list[dict[str, str]]:
@@ -102,60 +145,6 @@ def published(task: str | None = None) -> list[dict[str, str]]:
 
     with PUBLISHED.open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if task in (None, row["task"])]
-
-
-def attempts_frame(config: Mapping[str, Any], lines: Sequence[Line]) -> pd.DataFrame:
-    """Return recorded attempts as a frame: one row per line, usage as usage.*, verdict numbers by name."""
-    import pandas as pd
-
-    difficulty = dict(zip(config["puzzles"]["ids"], config["puzzles"]["difficulty"], strict=True))
-    groups = dict(
-        zip(config["puzzles"]["ids"], config["puzzles"]["groups"] or config["puzzles"]["ids"], strict=True)
-    )
-    rows = [
-        {
-            "puzzle": line["puzzle"],
-            "attempt": line["attempt"],
-            "group": groups.get(line["puzzle"]),
-            "difficulty": difficulty.get(line["puzzle"]),
-            "outcome": line["outcome"],
-            **line.get("numbers", {}),
-            **{f"usage.{name}": value for name, value in line.get("usage", {}).items()},
-            **{name: line.get(name) for name in ("depth", "samples", "answer", "reply", "trace", "detail")},
-        }
-        for line in lines
-    ]
-    return pd.DataFrame(rows)
-
-
-def find_run(name: str, results_dir: str | Path | None = None) -> RunFolder:
-    """Return the run folder named by a path, a folder name, the end of one name, or any part of one, such
-    as its hash.
-    """
-    from harness.errors import UserError, did_you_mean
-
-    if (Path(name) / "run.json").is_file():
-        return RunFolder(Path(name))
-    runs = results_folder(results_dir) / "runs"
-    known = {p.parent.name: p.parent for p in runs.glob("*/run.json")}
-    if name in known:
-        return RunFolder(known[name])
-    fits = [n for n in known if n.endswith(f"_{name}")] or sorted(n for n in known if name in n)
-    if len(fits) == 1:
-        return RunFolder(known[fits[0]])
-    if fits:
-        raise UserError(
-            f"{name!r} fits {len(fits)} runs: {', '.join(fits[:5])}.", next_step="Give more letters of one."
-        )
-    raise UserError(
-        f"No run {name!r} in {runs}.",
-        rule=did_you_mean(name, known, show=5) if known else "That folder holds no run.",
-        next_step="`bench leaderboard` lists the runs; --results-dir names another folder.",
-    )
-
-
-def _text(options: Mapping[str, Any]) -> str:
-    return ",".join(f"{k}={v}" for k, v in options.items())
 
 
 def failures(outcomes: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""Turn the recorded lines of a run into `summary.json`: outcomes, scores, depth curve, books.
+"""Turn the recorded attempts of a run into its `Summary`: outcomes, scores, depth curve, books.
 
 Derived from `run.json` and the lines alone, in the order of the plan: delete it, and the same bytes come
 back. The last line recorded for a pair is its outcome (`--retry-on-error` appends a new one); all its lines
@@ -7,101 +7,84 @@ are in the books.
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict
-from typing import Any
 
 from harness.books.ledger import costs
-from harness.contracts import Outcome
-from harness.errors import RunError, UserError
-from harness.records.folder import Line, RunFolder, collector_paused, write_atomically
+from harness.contracts import Metric, Outcome
+from harness.errors import UserError
+from harness.records.folder import RunFolder
+from harness.records.jsonlines import collector_paused
+from harness.records.schema import (
+    OUTCOMES,
+    AttemptRecord,
+    DepthScore,
+    MetricScore,
+    RunRecord,
+    Summary,
+)
 from harness.scores.statistics import Score, estimate
 
-OUTCOMES = tuple(str(o) for o in Outcome if o is not Outcome.ANSWERED)
-SUMMARY_SCHEMA = 2
+Numbers = Mapping[str, float]
 
 
-def summary_of(folder: RunFolder, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the summary of a run: as stored if it is of these lines, else derived anew and stored."""
-    try:
-        stored = json.loads(folder.summary_path.read_bytes())
-    except (OSError, ValueError):
-        stored = None
-    if (
-        isinstance(stored, dict)
-        and stored.get("schema") == SUMMARY_SCHEMA
-        and folder.summary_is_fresh(stored["lines"])
-    ):
-        return stored
-    return rebuild(folder, config or folder.config())
+def summary_of(folder: RunFolder, record: RunRecord | None = None) -> Summary:
+    """Return the summary of a run: as stored if it is of the folder as it is now, else derived anew and
+    stored.
+    """
+    return folder.summary() or rebuild(folder, record or folder.record())
 
 
-def rebuild(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any]:
+def rebuild(folder: RunFolder, record: RunRecord) -> Summary:
     """Derive the summary from the lines and store it."""
     with collector_paused():
-        lines = folder.lines(drop=("answer", "reply", "detail"))
-        found = {
-            "schema": SUMMARY_SCHEMA,
-            "lines": len(lines),
-            **summarise(config, lines, where=str(folder.attempts_path)),
-        }
-    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-    with suppress(RunError):  # it can be derived again where it could not be stored
-        write_atomically(folder.summary_path, text)
-    return json.loads(text)  # type: ignore[no-any-return]
+        attempts = folder.attempts(light=True)
+        found = summarise(record, attempts, where=str(folder.attempts_path))
+    folder.store_summary(found)
+    return found
 
 
-def last_lines(
-    config: Mapping[str, Any], lines: Sequence[Line], *, where: str = ""
-) -> dict[tuple[str, int], Line]:
+def last_attempts(
+    record: RunRecord, attempts: Sequence[AttemptRecord], *, where: str = ""
+) -> dict[tuple[str, int], AttemptRecord]:
     """Return the line that counts for each recorded pair, in the order of the plan."""
-    last = {(line["puzzle"], line["attempt"]): line for line in lines}
-    planned = itertools.product(config["puzzles"]["ids"], range(config["attempts_per_puzzle"]))
-    ordered = {pair: last[pair] for pair in planned if pair in last}
-    if len(ordered) < len(last):
-        raise UserError(
-            f"{where} holds attempt {next(pair for pair in last if pair not in ordered)}, which this run "
-            "did not plan.",
-            rule="Lines belong to the run.json beside them.",
-            next_step="Restore the file or remove the folder.",
-        )
-    return ordered
+    last = {(attempt.puzzle, attempt.attempt): attempt for attempt in attempts}
+    place = {puzzle: n for n, puzzle in enumerate(record.puzzles.ids)}
+    for puzzle, number in last:
+        if puzzle not in place or number >= record.attempts_per_puzzle:
+            raise UserError(
+                f"{where} holds attempt {(puzzle, number)}, which this run did not plan.",
+                rule="Lines belong to the run.json beside them.",
+                next_step="Restore the file or remove the folder.",
+            )
+    return dict(sorted(last.items(), key=lambda item: (place[item[0][0]], item[0][1])))
 
 
-def summarise(config: Mapping[str, Any], lines: Sequence[Line], *, where: str = "") -> dict[str, Any]:
+def summarise(record: RunRecord, attempts: Sequence[AttemptRecord], *, where: str = "") -> Summary:
     """Return outcomes, scores, depth curve and books of the lines. Every denominator is what was planned."""
-    ids: list[str] = config["puzzles"]["ids"]
-    groups: list[str] = config["puzzles"]["groups"] or ids
-    attempts: int = config["attempts_per_puzzle"]
-    counted = last_lines(config, lines, where=where)
-    by_puzzle: dict[str, list[Line]] = {}
-    for (puzzle, _), line in counted.items():
-        by_puzzle.setdefault(puzzle, []).append(line)
+    ids, groups = record.puzzles.ids, record.puzzles.group_names()
+    counted = last_attempts(record, attempts, where=where)
+    by_puzzle: dict[str, list[AttemptRecord]] = {}
+    for (puzzle, _), attempt in counted.items():
+        by_puzzle.setdefault(puzzle, []).append(attempt)
 
-    judged = {i: [line["numbers"] for line in of if "numbers" in line] for i, of in by_puzzle.items()}
-    outcomes = dict.fromkeys(OUTCOMES, 0)
-    outcomes |= Counter(line["outcome"] for line in counted.values())
-    outcomes["not_run"] = len(ids) * attempts - len(counted)
-
-    metrics = [
-        {"name": m["name"], **asdict(_metric_score(m, ids, groups, judged))} for m in config["metrics"]
-    ]
-    depths = _depth_scores(config["metrics"][0], ids, groups, by_puzzle)
-    return {
-        "planned": len(ids) * attempts,
-        "puzzles": len(ids),
-        "complete": outcomes["not_run"] == 0,
-        "outcomes": outcomes,
-        "metrics": metrics,
-        "depth_curve": depths and {depth: found["score"] for depth, found in depths.items()},
-        "depth_scores": depths,
-        "mean_depth": _mean([line["depth"] for line in counted.values() if "depth" in line]),
-        "costs": costs([line.get("usage", {}) for line in lines], len(by_puzzle)),
-    }
+    judged = {i: [a.numbers for a in of if a.numbers is not None] for i, of in by_puzzle.items()}
+    _check_metrics(record.metrics, judged, where)
+    outcomes = Counter(attempt.outcome for attempt in counted.values())
+    outcomes[Outcome.NOT_RUN] = record.planned - len(counted)
+    depths = _depth_scores(record.metrics[0], ids, groups, by_puzzle)
+    return Summary(
+        lines=len(attempts),
+        planned=record.planned,
+        puzzles=len(ids),
+        complete=outcomes[Outcome.NOT_RUN] == 0,
+        outcomes={str(outcome): outcomes[outcome] for outcome in OUTCOMES},
+        metrics=tuple(metric_score(metric, ids, groups, judged) for metric in record.metrics),
+        depth_curve=None if depths is None else {depth: found.score for depth, found in depths.items()},
+        depth_scores=depths,
+        mean_depth=_mean([a.depth for a in counted.values() if a.depth is not None]),
+        costs=costs([attempt.usage for attempt in attempts], len(by_puzzle)),
+    )
 
 
 def score(values: Sequence[float], groups: Sequence[str], over: str) -> Score:
@@ -119,38 +102,56 @@ def score(values: Sequence[float], groups: Sequence[str], over: str) -> Score:
     return estimate([sum(m) / len(m) for m in members.values()])
 
 
-def _metric_score(
-    metric: Mapping[str, Any],
-    ids: Sequence[str],
-    groups: Sequence[str],
-    judged: Mapping[str, Sequence[Mapping[str, float]]],
-) -> Score:
+def metric_score(
+    metric: Metric, ids: Sequence[str], groups: Sequence[str], judged: Mapping[str, Sequence[Numbers]]
+) -> MetricScore:
     """Return the score of one metric, of each puzzle's judged attempts: over the planned puzzles, or over
-    those that `among` leaves of them.
+    those that `among` leaves of them; with none left it is unknown.
     """
     chosen = [(group, best(metric, judged.get(i, ()))) for i, group in zip(ids, groups, strict=True)]
-    if metric.get("among") is not None:
+    if metric.among is not None:
         chosen = [(group, value) for group, value in chosen if value is not None]
-    missing = metric.get("missing", 0.0)
-    values = [missing if value is None else value for _, value in chosen]
-    return score(values, [group for group, _ in chosen], metric["over"])
+    values = [metric.missing if value is None else value for _, value in chosen]
+    found = score(values, [group for group, _ in chosen], metric.over)
+    known = found.n > 0
+    return MetricScore(
+        name=metric.name,
+        score=found.score if known else None,
+        low=found.low if known else None,
+        high=found.high if known else None,
+        n=found.n,
+        planned=len(ids) if metric.over == "puzzle" else len(set(groups)),
+        better=metric.better,
+        among=metric.among,
+    )
 
 
-def best(metric: Mapping[str, Any], attempts: Sequence[Mapping[str, float]]) -> float | None:
+def best(metric: Metric, attempts: Sequence[Numbers]) -> float | None:
     """Return the best number of a puzzle's judged attempts in the metric's direction; None if it has none."""
-    among = metric.get("among")
-    values = [float(n[metric["number"]]) for n in attempts if among is None or n.get(among, 0.0) >= 1]
+    among = metric.among
+    values = [float(n[metric.number]) for n in attempts if among is None or n.get(among, 0.0) >= 1]
     if not values:
         return None
-    return min(values) if metric.get("better", "high") == "low" else max(values)
+    return min(values) if metric.better == "low" else max(values)
+
+
+def _check_metrics(metrics: Sequence[Metric], judged: Mapping[str, Sequence[Numbers]], where: str) -> None:
+    for metric in metrics:
+        for puzzle, verdicts in judged.items():
+            if not all(metric.number in numbers for numbers in verdicts):
+                raise UserError(
+                    f"{where} holds a verdict of {puzzle!r} without {metric.number!r}.",
+                    rule=f"The metric {metric.name!r} of the run.json beside it is made of that number.",
+                    next_step="Restore the file or remove the folder.",
+                )
 
 
 def _depth_scores(
-    metric: Mapping[str, Any],
+    metric: Metric,
     ids: Sequence[str],
     groups: Sequence[str],
-    by_puzzle: Mapping[str, Sequence[Line]],
-) -> dict[str, dict[str, Any]] | None:
+    by_puzzle: Mapping[str, Sequence[AttemptRecord]],
+) -> dict[str, DepthScore] | None:
     """Return {depth: headline score} over the depths at which the answer to every puzzle is known, all of
     what was planned.
 
@@ -158,34 +159,31 @@ def _depth_scores(
     a depth at which some puzzles halted, and others went on unseen, is left out. An attempt without a trace
     has no answer before it ended.
     """
-    traces = {
-        tuple(p["depth"] for p in line["trace"])
-        for lines in by_puzzle.values()
-        for line in lines
-        if line.get("trace")
-    }
+    attempts = [attempt for of in by_puzzle.values() for attempt in of]
+    traces = {tuple(point.depth for point in attempt.trace) for attempt in attempts if attempt.trace}
     if not traces:
         return None
     depths = [d for d in sorted(set().union(*traces)) if all(d in trace or d > trace[-1] for trace in traces)]
-    curves = {puzzle: [_carried(line, depths) for line in lines] for puzzle, lines in by_puzzle.items()}
+    curves = {puzzle: [_carried(attempt, depths) for attempt in of] for puzzle, of in by_puzzle.items()}
     scores = {}
     for d, depth in enumerate(depths):
         held = {puzzle: [n for n in (c[d] for c in curve) if n] for puzzle, curve in curves.items()}
-        scores[str(depth)] = asdict(_metric_score(metric, ids, groups, held))
+        found = metric_score(metric, ids, groups, held)
+        scores[str(depth)] = DepthScore(score=found.score, low=found.low, high=found.high, n=found.n)
     return scores
 
 
-def _carried(line: Line, depths: Sequence[int]) -> list[Mapping[str, float] | None]:
+def _carried(attempt: AttemptRecord, depths: Sequence[int]) -> list[Numbers | None]:
     """Return the numbers of the answer held at each depth; None before the first."""
-    points = list(line.get("trace", ()))
-    if not points and "depth" in line and "numbers" in line:
-        points = [{"depth": line["depth"], "numbers": line["numbers"]}]
-    values: list[Mapping[str, float] | None] = []
-    held: Mapping[str, float] | None = None
+    points = [(point.depth, point.numbers) for point in attempt.trace]
+    if not points and attempt.depth is not None and attempt.numbers is not None:
+        points = [(attempt.depth, attempt.numbers)]
+    values: list[Numbers | None] = []
+    held: Numbers | None = None
     i = 0
     for depth in depths:
-        while i < len(points) and points[i]["depth"] <= depth:
-            held = points[i].get("numbers", held)
+        while i < len(points) and points[i][0] <= depth:
+            held = held if points[i][1] is None else points[i][1]
             i += 1
         values.append(held)
     return values

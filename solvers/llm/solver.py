@@ -7,18 +7,21 @@ reads the reply -> search picks a candidate -> the attempt is yielded with all i
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.books import prices
-from harness.books.prices import Price
+from harness.books.prices import Price, PriceTable
 from harness.contracts import Attempt, Budget, Outcome, Puzzle, SolverCard, TaskView, Unparsed
 from harness.errors import RunError, UserError, did_you_mean
 from harness.randomness import seed_of
-from harness.records.folder import collector_paused
+from harness.records.jsonlines import collector_paused
+from harness.records.schema import AttemptRecord
 from solvers.llm import strategies
 from solvers.llm.batch import SIZE, Batched
 from solvers.llm.booking import Tally, shorten
@@ -26,13 +29,18 @@ from solvers.llm.bridge import stream
 from solvers.llm.client import Client
 from solvers.llm.keys import check_base_url, find_key
 from solvers.llm.prompts import VERSION
-from solvers.llm.protocol import Call, CallError, Endpoint, Message, Reply
+from solvers.llm.protocol import Call, CallError, Endpoint, Message, Reply, count
 from solvers.llm.providers import PROVIDERS
 from solvers.llm.purse import Purse
 from solvers.llm.reply_cache import ReplyCache, key_of
 
 DEFAULT_CONNECTIONS = 32
 BATCH_SECONDS = 26 * 3600.0  # providers promise 24 hours
+DECIDE_SPENDING = (
+    "model", "provider", "base_url", "strategy", "samples", "rounds", "reasoning_effort", "thinking_tokens",
+    "max_tokens",
+)  # fmt: skip
+"""Options that decide how long replies are, and so what an attempt costs."""
 RETRIED = (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT)
 
 
@@ -134,6 +142,35 @@ class LlmSolver:
             f"[{message['role']}]\n{message['content']}" for message in style.messages(task, puzzle)
         )
 
+    def count_tokens(self, text: str) -> int:
+        """Count by litellm's tokenizer for the model; a server may count differently."""
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no download on import
+        import litellm
+
+        return int(litellm.token_counter(model=self.model, text=text))
+
+    @property
+    def how_to_price(self) -> str:
+        return "Give -S usd_per_million_input and -S usd_per_million_output."
+
+    def usd(self, attempt: AttemptRecord) -> float | None:
+        """Return what a recorded attempt would cost at today's price."""
+        return None if self.price is None else _usd(self.price, attempt)
+
+    def spends_like(self, options: Mapping[str, Any]) -> bool:
+        """Say whether a recorded run asked the same model in the same way."""
+        return all(options.get(name) == getattr(self, name) for name in DECIDE_SPENDING)
+
+    @classmethod
+    def reprice(
+        cls, options: Mapping[str, Any], table: PriceTable
+    ) -> Callable[[AttemptRecord], float | None] | None:
+        """Return how a table prices the recorded attempts of a model; None if it does not list it."""
+        model = str(options.get("model") or "")
+        provider = options.get("provider") or ("local" if model.startswith("local/") else "openai")
+        price = table.find(model, provider=provider, base_url=options.get("base_url"))
+        return None if price is None else functools.partial(_usd, price)
+
     def solve(self, task: TaskView, puzzles: Sequence[Puzzle], budget: Budget) -> Iterator[Attempt]:
         """Yield attempts as replies come. Raises RunError, leaving the rest not run, at the cost cap or in
         a long outage.
@@ -156,6 +193,17 @@ class LlmSolver:
             )
         run = _Run(self, task, budget)
         return run.attempts([(puzzle, k) for puzzle in puzzles for k in budget.wanted(puzzle.id)])
+
+
+def _usd(price: Price, attempt: AttemptRecord) -> float | None:
+    usage, detail = attempt.usage, attempt.detail
+    return price.usd(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_tokens=usage.cached_tokens,
+        cache_write_tokens=count(detail.get("cache_write_tokens")) or 0,
+        batch=detail.get("batch") is True,
+    )
 
 
 @dataclass

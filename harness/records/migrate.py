@@ -1,0 +1,172 @@
+"""Lines and objects of run folders, of every schema there was, into today's records.
+
+Schema 1 (November 2026) differs from schema 2, today's: its hash counted options at their default; an
+answered line without `answer` answered `[]`; a verdict did not name its attempt but had its line's number.
+
+A folder whose schema is newer than this version is refused, with a sentence; nothing else is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.contracts import Outcome, Usage
+from harness.records.decode import DamagedError, decode, shown
+from harness.records.schema import (
+    OUTCOMES,
+    SCHEMA,
+    SUMMARY_SCHEMA,
+    AttemptRecord,
+    Environment,
+    Line,
+    RunRecord,
+    SessionRecord,
+    Summary,
+    TraceRecord,
+    VerdictRecord,
+)
+
+_OUTCOMES = {str(outcome): outcome for outcome in OUTCOMES if outcome is not Outcome.NOT_RUN}
+_USAGE = frozenset(Usage.__dataclass_fields__)
+_NUMBERS = frozenset({int, float})
+_MOST = 1e100  # in size: what is larger, or infinite, was never measured
+
+
+def run_record(found: Line) -> RunRecord:
+    """Return what `run.json` says. Raises DamagedError for anything else than a run's."""
+    check_schema(found)
+    environment = decode(Environment, found, "run.json")
+    record = decode(RunRecord, {**found, "environment": vars(environment)}, "run.json")
+    ids, groups = record.puzzles.ids, record.puzzles.groups
+    if len(record.puzzles.difficulty) != len(ids) or (groups is not None and len(groups) != len(ids)):
+        raise DamagedError("run.json.puzzles holds lists of different lengths")
+    if not record.metrics:
+        raise DamagedError("run.json.metrics is empty")
+    if record.attempts_per_puzzle < 1:
+        raise DamagedError(f"run.json.attempts_per_puzzle is {record.attempts_per_puzzle}")
+    return record
+
+
+def check_schema(found: Line) -> int:
+    """Return the schema of a file or a line; raises DamagedError if it is none that this version reads."""
+    schema = found.get("schema")
+    if type(schema) is not int or schema < 1:
+        raise DamagedError(
+            "it has no schema" if schema is None else f"its schema is {shown(schema)}, which is none"
+        )
+    if schema > SCHEMA:
+        raise DamagedError(f"its schema is {schema}, newer than {SCHEMA}, which this version reads")
+    return schema
+
+
+def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
+    """Return a line of `attempts.jsonl`. light: without answer, reply and detail, which scores do not need.
+
+    Written out by hand, because a summary of 100,000 lines waits for it.
+    """
+    if line.get("schema") not in (1, SCHEMA):
+        check_schema(line)
+    get = line.get
+    puzzle, attempt, outcome, numbers = get("puzzle"), get("attempt"), get("outcome"), get("numbers")
+    if type(puzzle) is not str or type(attempt) is not int or attempt < 0:
+        raise DamagedError(f"it is of puzzle {shown(puzzle)}, attempt {shown(attempt)}")
+    if type(outcome) is not str or outcome not in _OUTCOMES:
+        raise DamagedError(f"its outcome is {shown(outcome)}")
+    depth, samples, at, reply = get("depth"), get("samples"), get("at", 0.0), get("reply")
+    if not _is_measured(at) or not all(n is None or type(n) is int for n in (depth, samples)):
+        raise DamagedError(f"its depth, samples or time is {shown((depth, samples, at))}")
+    if reply is not None and type(reply) is not str:
+        raise DamagedError(f"its reply is {shown(reply)}")
+    kind = _OUTCOMES[outcome]
+    if numbers is not None:
+        check_numbers(numbers)
+    elif kind is Outcome.CORRECT or kind is Outcome.WRONG:
+        raise DamagedError(f"it is {outcome} without a verdict's numbers")
+    answer = detail = None
+    if not light:
+        answer, detail = get("answer"), get("detail")
+        if answer is None and (kind is Outcome.CORRECT or kind is Outcome.WRONG):
+            answer = []  # schema 1 left an empty answer out
+        if detail is not None and type(detail) is not dict:
+            raise DamagedError(f"its detail is {shown(detail)}")
+    trace = get("trace")
+    return AttemptRecord(
+        puzzle=puzzle,
+        attempt=attempt,
+        outcome=kind,
+        numbers=numbers,
+        usage=_usage(get("usage")),
+        depth=depth,
+        samples=samples,
+        at=at,
+        trace=() if trace is None else _trace(trace),
+        answer=answer,
+        reply=None if light else reply,
+        detail=detail or {},
+    )
+
+
+def verdict_record(line: Line) -> VerdictRecord:
+    """Return a line of `verdicts.jsonl`."""
+    puzzle, attempt, outcome, numbers = (line.get(n) for n in ("puzzle", "attempt", "outcome", "numbers"))
+    trace = line.get("trace", [])
+    if type(outcome) is not str or outcome not in _OUTCOMES or type(trace) is not list:
+        raise DamagedError(f"its outcome is {shown(outcome)}")
+    for each in ([] if numbers is None else [numbers]) + trace:
+        check_numbers(each)
+    return VerdictRecord(
+        puzzle=puzzle, attempt=attempt, outcome=_OUTCOMES[outcome], numbers=numbers, trace=tuple(trace)
+    )
+
+
+def session_record(line: Line) -> SessionRecord:
+    """Return a line of `sessions.jsonl`."""
+    return decode(SessionRecord, line, "it")
+
+
+def summary(found: Line) -> Summary | None:
+    """Return a stored summary; None if it is of another schema or not one: it can be derived again."""
+    if found.get("schema") != SUMMARY_SCHEMA:
+        return None
+    try:
+        return decode(Summary, found, "summary.json")
+    except DamagedError:
+        return None
+
+
+def _is_measured(number: Any) -> bool:
+    return type(number) in _NUMBERS and -_MOST < number < _MOST
+
+
+def check_numbers(numbers: Any) -> None:
+    """Raise DamagedError for what cannot be the numbers of a verdict."""
+    if type(numbers) is not dict or not all(map(_is_measured, numbers.values())):
+        raise DamagedError(f"its numbers are {shown(numbers)}")
+
+
+def _usage(found: Any) -> Usage:
+    if found is None:
+        return Usage()
+    if type(found) is not dict or not all(map(_is_measured, found.values())):
+        raise DamagedError(f"its usage is {shown(found)}")
+    try:
+        return Usage(**found)
+    except TypeError:  # quantities that this version does not book
+        return Usage(**{name: value for name, value in found.items() if name in _USAGE})
+
+
+def _trace(found: Any) -> tuple[TraceRecord, ...]:
+    """Return the points of a trace; an answer that is left out is the one before."""
+    if type(found) is not list:
+        raise DamagedError(f"its trace is {shown(found)}")
+    points = []
+    answer, numbers = None, None
+    for point in found:
+        if type(point) is not dict or type(point.get("depth")) is not int:
+            raise DamagedError(f"its trace holds {shown(point)}")
+        answer = point.get("answer", answer)
+        numbers = point.get("numbers", numbers)
+        if numbers is not None:
+            check_numbers(numbers)
+        points.append(TraceRecord(depth=point["depth"], answer=answer, numbers=numbers))
+    return tuple(points)
