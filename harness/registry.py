@@ -51,7 +51,7 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
     "solver": {
         "copy-input": ("solvers.baselines:CopyInput", "Baseline: answer with the input grid"),
         "gram": (
-            "solvers.nets.model.gram:GramSolver",
+            "solvers.nets.members.gram:GramSolver",
             "Generative Recursive Reasoning: TRM with learned stochastic updates",
         ),
         "greedy": ("solvers.baselines:Greedy", "Baseline: the task's own greedy rule"),
@@ -72,7 +72,7 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
             "Feed-forward transformer, the control without recursion",
         ),
         "trm": (
-            "solvers.nets.model.trm:TrmSolver",
+            "solvers.nets.members.trm:TrmSolver",
             "Tiny Recursive Model, weights trained by this project or yours",
         ),
     },

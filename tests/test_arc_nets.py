@@ -25,12 +25,14 @@ from harness.errors import UserError
 from harness.options import build
 from harness.running.view import View
 from harness.testing import check_task
-from solvers.nets.model.trm import TrmConfig, TrmSolver
+from solvers.nets.members.trm import TrmSolver
+from solvers.nets.model.config import TrmConfig
 from solvers.nets.recipes import recipe
 from solvers.nets.train import run as run_training
 from solvers.nets.train.data import Batches
-from solvers.nets.train.groups import GroupedSet, IdTable
+from solvers.nets.train.groups import GroupedSet
 from solvers.nets.weights import files as weights
+from solvers.nets.weights.ids import IdTable
 from solvers.nets.weights.published import import_checkpoint
 from tasks.arc.grid import ArcGrid
 from tasks.arc.public import Arc1, Arc2

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from solvers.nets.fast.cuda_graph import Graphed, obstacle
 from solvers.nets.recipes import Recipe
+from solvers.nets.train.cuda_graph import Graphed, obstacle
 from solvers.nets.train.loop import train
 from solvers.nets.weights.files import build
 from tests.test_training import CPU, TINY, copy_task, tiny_recipe

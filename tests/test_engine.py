@@ -17,7 +17,8 @@ from harness.errors import UserError
 from solvers.nets.flops import inference_flops, training_flops
 from solvers.nets.infer import engine
 from solvers.nets.infer.rollouts import rank
-from solvers.nets.model.trm import TrmConfig, TrmNet
+from solvers.nets.model.config import TrmConfig
+from solvers.nets.model.trm import TrmNet
 from solvers.nets.solver import NetSolver
 from solvers.nets.weights import files as weights
 

@@ -17,8 +17,9 @@ from harness.contracts import Budget
 from harness.errors import UserError
 from solvers.nets.flops import inference_flops, training_flops
 from solvers.nets.infer import engine
-from solvers.nets.model.gram import GramConfig, GramNet, balanced_kl, kl_divergence
-from solvers.nets.model.trm import TrmConfig, TrmNet
+from solvers.nets.model.config import GramConfig, TrmConfig
+from solvers.nets.model.gram import GramNet, balanced_kl, kl_divergence
+from solvers.nets.model.trm import TrmNet
 from solvers.nets.recipes import Recipe
 from solvers.nets.train.data import TrainingSet
 from solvers.nets.train.loop import train

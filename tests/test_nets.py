@@ -9,6 +9,7 @@ import math
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,10 +17,12 @@ from safetensors import safe_open
 from torch import Tensor
 
 from harness.errors import UserError
-from solvers.nets.fast import packed
-from solvers.nets.fast import switch as fast
-from solvers.nets.model.layers import truncated_normal_
-from solvers.nets.model.trm import TrmConfig, TrmNet
+from solvers.nets.fast import fused
+from solvers.nets.fast.switch import faster
+from solvers.nets.model import standins
+from solvers.nets.model.config import TrmConfig
+from solvers.nets.model.layers import Level, truncated_normal_
+from solvers.nets.model.trm import TrmNet
 from solvers.nets.train.supervision import fresh_carry, supervise
 from solvers.nets.weights.files import build, count_parameters
 from solvers.nets.weights.published import rename
@@ -339,17 +342,39 @@ def test_a_single_latent_sees_the_input_in_all_updates_but_the_last_unless_told_
         assert torch.equal(always.step((z,), x)[0], net.L_level(net.L_level(z, x, net.rope), x, net.rope))
 
 
-def test_a_net_by_itself_takes_no_faster_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "usable", lambda *_: True)
+def test_a_net_by_itself_takes_no_faster_way() -> None:
+    class Slow:
+        """A stand-in that a test can tell from the level it stands for."""
+
+        GRADIENTS = False
+
+        @staticmethod
+        def usable(_level: Level, _z: Tensor) -> bool:
+            return True
+
+        class StandIn:
+            def __init__(self, level: Level) -> None:
+                self.level = level
+
+            def __call__(self, *inputs: Any) -> Tensor:
+                return self.level(*inputs)
+
     net = TrmNet(TrmConfig(vocab_size=5, seq_len=9, hidden_size=32, num_heads=2, puzzle_emb_ndim=0))
     x = torch.zeros(1, 25, 32)
     with torch.no_grad():
         assert net._levels(x, 21)[0] is net.L_level
-        with fast.faster():
-            assert isinstance(net._levels(x, 21)[0], packed.StandIn)
+        with standins.install((Slow(),)):
+            assert isinstance(net._levels(x, 21)[0], Slow.StandIn)
+            assert net._levels(x, 1)[0] is net.L_level  # copying the weights would not be repaid
+            assert net.step(net.initial(1, torch.float32), x)[0].shape == x.shape
+            with torch.enable_grad():
+                assert net._levels(x, 21)[0] is net.L_level
             with ThreadPoolExecutor(1) as pool:  # each thread has its own switch
-                assert not pool.submit(fast.allowed).result()
-        assert not fast.allowed()
+                assert not pool.submit(standins.installed).result()
+        assert not standins.installed()
+        with faster():
+            assert standins.installed() == (fused,)
+            assert net._levels(x, 21)[0] is net.L_level  # of no use on a CPU
 
 
 @pytest.mark.parametrize(

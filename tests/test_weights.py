@@ -12,7 +12,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from harness.errors import UserError
-from solvers.nets.model.trm import TrmConfig, TrmNet, TrmSolver
+from solvers.nets.members.trm import TrmSolver
+from solvers.nets.model.config import TrmConfig
+from solvers.nets.model.trm import TrmNet
 from solvers.nets.weights import files as weights
 from solvers.nets.weights.published import import_checkpoint
 

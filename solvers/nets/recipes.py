@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import UserError, did_you_mean
+from harness.registry import load_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +20,7 @@ class Recipe:
     """Everything that decides what a training run produces, but for the data and the seed."""
 
     name: str  # of the recipe
-    net: str  # a name in solvers.nets.weights.files.NETS
+    net: str  # the name of a net, as `NetSolver.net`
     # fields of the net's configuration; sizes come from the task
     config: dict[str, Any] = field(default_factory=dict)
     optimiser: Literal["adamw", "muon"]  # muon takes the matrices, AdamW the rest
@@ -49,7 +52,7 @@ class Recipe:
     # of the products; auto: bfloat16 on a GPU, float32 elsewhere
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = True  # on a GPU
-    cuda_graph: bool = False  # on a GPU, see cuda_graph.py
+    cuda_graph: bool = False  # on a GPU, see train/cuda_graph.py
     weights_dtype: Literal["float32", "bfloat16"] = "float32"  # of the weights file
     train_items: int | None = None  # None: the whole training split
     validation_items: int = 0  # puzzles of the validation split; 0: no validation
@@ -418,13 +421,81 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
 }
 
 
-def recipes_of(net: str) -> list[str]:
-    """Return the names of the recipes that train a net."""
-    return [name for name, make in RECIPES.items() if make().net == net]
+Makers = Mapping[str, Callable[[], Recipe]]
 
 
-def recipe(name: str, **changes: Any) -> Recipe:
-    """Return the named recipe with fields replaced."""
-    if name not in RECIPES:
-        raise UserError(f"Unknown recipe {name!r}.", rule=did_you_mean(name, RECIPES))
-    return replace(RECIPES[name](), **changes)
+def all_recipes(own: Makers | None = None) -> dict[str, Callable[[], Recipe]]:
+    """Return every recipe by name: ours, those that a net brings along (`own`), and those of other packages,
+    entry points of the group `depthbench.recipes`.
+    """
+    return RECIPES | {point.name: _Installed(point) for point in installed()} | dict(own or {})
+
+
+def installed() -> list[EntryPoint]:
+    """Return the recipes of other packages, not loaded; a name of ours is not theirs to take."""
+    points = list(entry_points(group="depthbench.recipes"))
+    for point in points:
+        if point.name in RECIPES or sum(other.name == point.name for other in points) > 1:
+            raise UserError(
+                f"The recipe name {point.name!r} is claimed by {point.value}, and not by it alone.",
+                rule="A name may be registered once.",
+                next_step="Uninstall one of them or rename its entry point.",
+            )
+    return points
+
+
+class _Installed:
+    """A recipe of another package, loaded when it is made."""
+
+    def __init__(self, point: EntryPoint) -> None:
+        self.point = point
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self._load().__doc__
+
+    def _load(self) -> Callable[[], Recipe]:
+        try:
+            found: Callable[[], Recipe] = self.point.load()
+        except Exception as error:
+            raise UserError(
+                f"The recipe {self.point.name!r} cannot be loaded: {type(error).__name__}: {error}.",
+                rule=f"It names {self.point.value}.",
+                next_step="Repair or uninstall the package that brings it.",
+            ) from error
+        return found
+
+    def __call__(self) -> Recipe:
+        return self._load()()
+
+
+def recipes_of(net: str, own: Makers | None = None) -> list[str]:
+    """Return the names of the recipes that train a net; those that cannot be loaded are left out."""
+    names = []
+    for name, make in all_recipes(own).items():
+        try:
+            names += [name] * (make().net == net)
+        except UserError:
+            continue
+    return names
+
+
+def recipe(name: str, *, own: Makers | None = None, **changes: Any) -> Recipe:
+    """Return the named recipe with fields replaced; the name may be of the form path/to/file.py:function."""
+    known = all_recipes(own)
+    if ":" in name and name.rpartition(":")[0].endswith(".py"):
+        path, _, function = name.rpartition(":")
+        if not Path(path).is_file():
+            raise UserError(f"No file {path!r}.", rule="A recipe is NAME or path/to/file.py:function.")
+        module = load_file(Path(path))
+        if not callable(getattr(module, function, None)):
+            public = [n for n in vars(module) if not n.startswith("_")]
+            raise UserError(f"{path} has no {function!r}.", rule=did_you_mean(function, public))
+        made = getattr(module, function)()
+    elif name in known:
+        made = known[name]()
+    else:
+        raise UserError(f"Unknown recipe {name!r}.", rule=did_you_mean(name, known))
+    if not isinstance(made, Recipe):
+        raise UserError(f"{name} gives a {type(made).__name__}.", rule="A recipe returns a Recipe.")
+    return replace(made, **changes)

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -29,6 +29,8 @@ from harness.contracts import (
 )
 from harness.errors import UserError
 from harness.options import first_paragraph
+from solvers.nets.model.config import NetConfig
+from solvers.nets.recipes import Recipe, all_recipes, recipe, recipes_of
 
 if TYPE_CHECKING:
     from harness.option_help import Option
@@ -55,7 +57,9 @@ class NetSolver:
     voting; rollouts start as they are needed for it, `samples` is then the most a puzzle may use.
     """
 
-    net: ClassVar[str]
+    net: ClassVar[str]  # its name in weights files and recipes; registered under it, if it is registered
+    configure: ClassVar[Callable[..., NetConfig]]  # its configuration from the fields that are given
+    own_recipes: ClassVar[Mapping[str, Callable[[], Recipe]]] = {}  # beside those of recipes.py
     stochastic: ClassVar[bool] = False  # the net draws its own rollouts
 
     weights: Path | None = None
@@ -126,7 +130,6 @@ class NetSolver:
         """Return this solver with the weights for a task loaded and checked against its vocabulary and
         length.
         """
-        from solvers.nets.recipes import recipes_of
         from solvers.nets.weights import files as weights
         from solvers.nets.weights import pull
 
@@ -142,16 +145,18 @@ class NetSolver:
                     f"No {self.net} weights are shipped for {task.family}.",
                     rule=" ".join(filter(None, (f"Shipped for {self.net}: {shipped or 'none'}.", others))),
                     next_step=f"Train some with `bench train --task {task.name} --solver {self.net} "
-                    f"--recipe …` ({', '.join(recipes_of(self.net))}), then give -S weights=FILE.",
+                    f"--recipe …` ({', '.join(recipes_of(self.net, self.own_recipes))}), "
+                    "then give -S weights=FILE.",
                 )
-        loaded = weights.load(path)
+        loaded = weights.load(path, type(self))
         if loaded.name != self.net:
             raise UserError(
                 f"{path} holds a {loaded.name} net.",
                 next_step=f"Give --solver {loaded.name}, not {self.net}.",
             )
         codec = _codec(task)
-        loaded = loaded.at_length(codec.length)
+        if loaded.net.config.vocab_size == codec.vocab_size:
+            loaded = loaded.at_length(codec.length)
         config = loaded.net.config
         if (codec.vocab_size, codec.length) != (config.vocab_size, config.seq_len):
             raise UserError(
@@ -240,6 +245,7 @@ class NetSolver:
         return run_training.run(
             cls.net,
             task,
+            member=cls,
             device=cls(device=device, threads=threads)._device_type(),
             threads=threads,
             **options,
@@ -248,9 +254,11 @@ class NetSolver:
     @classmethod
     def recipes(cls) -> list[dict[str, Any]]:
         """Return the recipes that train this net: name, optimiser steps, batch size and what they are for."""
-        from solvers.nets.recipes import RECIPES, recipes_of
-
-        made = [(RECIPES[name](), first_paragraph(RECIPES[name].__doc__)) for name in recipes_of(cls.net)]
+        makers = all_recipes(cls.own_recipes)
+        made = [
+            (makers[name](), first_paragraph(makers[name].__doc__))
+            for name in recipes_of(cls.net, cls.own_recipes)
+        ]
         return [
             {
                 "solver": cls.net,
@@ -262,29 +270,28 @@ class NetSolver:
             for r, text in made
         ]
 
-    @staticmethod
-    def recipe_options(name: str) -> list[Option]:
+    @classmethod
+    def recipe_options(cls, name: str) -> list[Option]:
         """Return the fields of a recipe and, as config.NAME, those of its net, with the recipe's values."""
         from harness.option_help import describe
-        from solvers.nets.recipes import Recipe, recipe
-        from solvers.nets.weights.files import config_of
+        from solvers.nets.weights.member import config_of
 
-        chosen = recipe(name)
-        make, kind = config_of(chosen.net)
+        chosen = recipe(name, own=cls.own_recipes)
+        make, kind = config_of(chosen.net, cls)
         sizes = {"vocab_size": 2, "seq_len": 4}  # any: they come from the task and are not shown
         config = vars(make(**sizes | chosen.config))
         fixed = ("name", "net", "config", "depth_curriculum", "betas", *(f"config.{size}" for size in sizes))
         fields = describe(Recipe, vars(chosen)) + describe(kind, config, prefix="config.")
         return [option for option in fields if option.name not in fixed]
 
-    @staticmethod
-    def describe_weights(file: Path) -> dict[str, Any]:
+    @classmethod
+    def describe_weights(cls, file: Path) -> dict[str, Any]:
         """Return what a weights file says, flat: the parameter ledger, the configuration, the training
         record.
         """
         from solvers.nets.weights import files as weights
 
-        loaded = weights.load(file)
+        loaded = weights.load(file, cls)
         ledger = {k: v for k, v in dataclasses.asdict(loaded.parameters).items() if v is not None}
         facts = {"net": loaded.name, "sha256": loaded.sha256}
         facts |= {f"parameters.{k}": v for k, v in ledger.items()}

@@ -14,7 +14,8 @@ from typing import Literal
 from harness.contracts import Item, Key, Puzzle
 from harness.errors import UserError, did_you_mean
 from harness.randomness import generator
-from tasks.sudoku.rules import BOXES, SudokuRules
+from tasks.sudoku.rules import SudokuRules
+from tasks.sudoku.sizes import BOXES
 
 DEFAULT_COUNT = 1000
 SHARES = ("test", "validation", "train", "train")  # of puzzle classes: a quarter, a quarter, half

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.codecs import Symmetries
 from harness.contracts import Answer, Key, Puzzle
-from tasks.sudoku.rules import BOXES
+from tasks.sudoku.sizes import BOXES
 
 
 class SudokuGrid:

@@ -9,13 +9,11 @@ from harness.base import BaseTask
 from harness.contracts import Answer, GridCodec, Key, Metric, Puzzle, Unparsed, Verdict
 from tasks.shared.forms import digit_grid
 from tasks.shared.text_answers import parse_reply
+from tasks.sudoku.sizes import BOXES
 
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import RenderableType
-
-BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
-"""Rows and columns of a box, by size."""
 
 Rows = list[list[int]]
 

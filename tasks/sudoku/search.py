@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.shared.compiled import compiled
-from tasks.sudoku.rules import BOXES
+from tasks.sudoku.sizes import BOXES
 
 SOLVED, CONTRADICTION = -1, -2
 PRIME = 2**31 - 1  # products of two residues fit into 63 bits

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from solvers.nets.fast import memory
 from solvers.nets.fast import switch as fast
 
 Halt = Literal["score", "agree", "never"]
@@ -96,6 +97,8 @@ def run(
     waiting = deque(range(len(tokens))) if queue is None else queue
     deepest, wanted = max(depths), set(depths)
     rows: Rows | None = None
+    if device.type == "cpu":
+        memory.keep()
     net = net.to(device).eval()
     while waiting or rows is not None:
         try:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,23 @@ from harness.codecs import Symmetries
 from harness.contracts import Answer, GridCodec, Puzzle
 from harness.errors import UserError
 from harness.randomness import generator, seed_of
-from solvers.nets.train.groups import BLANK, IdTable
-
-if TYPE_CHECKING:
-    from solvers.nets.infer.engine import Finished
-    from solvers.nets.solver import NetSolver
+from solvers.nets.infer.engine import Finished
+from solvers.nets.weights.ids import BLANK, IdTable
 
 CACHED_GROUPS = 64
+
+
+class Asked(Protocol):
+    """What a solver's options say of its rollouts; see `NetSolver`."""
+
+    @property
+    def samples(self) -> int: ...
+    @property
+    def noise(self) -> float: ...
+    @property
+    def augment(self) -> bool: ...
+    @property
+    def blank_id(self) -> bool: ...
 
 
 class Rollouts:
@@ -41,7 +51,7 @@ class Rollouts:
         self,
         puzzles: Sequence[Puzzle],
         codec: GridCodec,
-        solver: NetSolver,
+        solver: Asked,
         *,
         seed: int,
         table: IdTable | None,

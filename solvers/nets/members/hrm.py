@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.errors import UserError
-from solvers.nets.model.trm import TrmConfig
+from solvers.nets.model.config import TrmConfig
 from solvers.nets.solver import NetSolver
 
 
@@ -35,3 +35,4 @@ class HrmSolver(NetSolver):
     """Hierarchical Reasoning Model, from imported or trained weights."""
 
     net = "hrm"
+    configure = staticmethod(hrm_config)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from solvers.nets.model.trm import TrmConfig
+from solvers.nets.model.config import TrmConfig
 from solvers.nets.solver import NetSolver
 
 
@@ -36,3 +36,4 @@ class LoopedSolver(NetSolver):
     """Looped transformer: recurrent depth on one latent, the plainest recursive net."""
 
     net = "looped"
+    configure = staticmethod(looped_config)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from solvers.nets.model.trm import TrmConfig
+from solvers.nets.model.config import TrmConfig
 from solvers.nets.solver import NetSolver
 
 
@@ -32,3 +32,4 @@ class TransformerSolver(NetSolver):
     """Feed-forward transformer, the control without recursion."""
 
     net = "transformer"
+    configure = staticmethod(transformer_config)

@@ -33,46 +33,18 @@ learning rate 1e-4, weight decay 1, EMA 0.9999. Ours, for want of a source:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harness.errors import UserError
+from solvers.nets.model.config import GramConfig
 from solvers.nets.model.layers import IGNORE, Embedding, SwiGLU, at_least_float32
-from solvers.nets.model.trm import State, TrainStep, TrmConfig, TrmNet
-from solvers.nets.solver import NetSolver
+from solvers.nets.model.recursive import State, TrainStep
+from solvers.nets.model.trm import TrmNet
 
 Gaussian = tuple[Tensor, Tensor]
 """Mean and log standard deviation, float32 or better, (B, S, D) each."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GramConfig(TrmConfig):
-    """TRM's configuration and the weights of the variational terms."""
-
-    # 1: the bound itself; less, and the posterior may tell the recursion the answer for little
-    kl_weight: float = 1.0
-    # transitions of a supervision step that the Kullback-Leibler term counts
-    kl_over: Literal["last", "all"] = "last"
-    # share of the Kullback-Leibler gradient that moves the prior; the rest moves the posterior
-    kl_balance: float = 0.8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kl_weight < 0:
-            raise UserError(f"kl_weight is {self.kl_weight}.", rule="It must be at least 0.")
-        if not 0 <= self.kl_balance <= 1:
-            raise UserError(f"kl_balance is {self.kl_balance}.", rule="It is a share, between 0 and 1.")
-        if not self.no_ACT_continue:
-            raise UserError(
-                "no_ACT_continue is False.", rule="A gram net halts when q_halt > 0; it has no continue loss."
-            )
-
-    def build(self) -> GramNet:
-        """Return a freshly initialised net."""
-        return GramNet(self)
 
 
 class Guidance(nn.Module):
@@ -199,12 +171,3 @@ class GramNet(TrmNet):
                 z = (u + (eps if index >= cut else eps.detach()).to(u.dtype), *z[1:])
             cycle += 1
         return z, kl
-
-
-class GramSolver(NetSolver):
-    """Generative Recursive Reasoning: TRM with learned stochastic updates; `-S samples=20` draws as many
-    rollouts.
-    """
-
-    net = "gram"
-    stochastic: ClassVar[bool] = True

@@ -8,21 +8,16 @@ code does, so that one net runs in float32 and bfloat16 alike.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solvers.nets.fast import onednn
-
 IGNORE = -100
 """Label of a cell that is not scored."""
 
 NORM_EPS = 1e-5
-"""Added to a mean square; the published default, and the only value that fused.py and packed.py know."""
-
-Positions = Literal["none", "rope", "learned"]
+"""Added to a mean square; the published default, and the only value that fused.py knows."""
 
 
 def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
@@ -58,8 +53,6 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.bias is None and onednn.usable(x, self.weight):
-            return onednn.linear(x, self.weight)
         return F.linear(x, self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
 
     def over_positions(self, x_BSD: Tensor) -> Tensor:
@@ -130,8 +123,6 @@ class SwiGLU(nn.Module):
         gate, up = gate_up.chunk(2, dim)
         if self.normalised:
             return torch.sigmoid(gate) * rms_norm(gate * up, dim, self.eps)
-        if onednn.usable(gate, self.down_proj.weight):
-            return onednn.silu_gate(gate_up, dim)
         return F.silu(gate) * up
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from harness.contracts import GridCodec, Item
 from harness.randomness import generator, seed_of
-from solvers.nets.model.trm import TrmConfig
+from solvers.nets.model.config import NetConfig
 from solvers.nets.recipes import Recipe
 
 
@@ -68,7 +68,7 @@ class Batches:
         self,
         data: TrainingSet,
         recipe: Recipe,
-        config: TrmConfig,
+        config: NetConfig,
         *,
         seed: int,
         device: torch.device,

@@ -27,20 +27,23 @@ from torch.nn.parallel import DistributedDataParallel
 from harness.errors import UserError
 from harness.randomness import seed_of
 from harness.scores.statistics import wilson
+from solvers.nets.fast import memory
 from solvers.nets.fast import switch as fast
-from solvers.nets.fast.cuda_graph import Graphed, Step, obstacle
 from solvers.nets.flops import measured_peak, training_flops
 from solvers.nets.infer import engine
+from solvers.nets.model.config import NetConfig
 from solvers.nets.model.layers import PuzzleTable
-from solvers.nets.model.trm import TrmConfig, TrmNet
+from solvers.nets.model.recursive import RecursiveNet
 from solvers.nets.recipes import Recipe
 from solvers.nets.train.checkpoint import Checkpoint, Progress
+from solvers.nets.train.cuda_graph import Graphed, Step, obstacle
 from solvers.nets.train.data import Batches, TrainingSet
 from solvers.nets.train.metrics import Clock, Log, Meter
 from solvers.nets.train.optim import MovingAverage, learning_rate_scale, optimisers, sign_sgd
 from solvers.nets.train.processes import any_process, held_back_signals, on_every_process, processes
 from solvers.nets.train.supervision import Carry, StepResult, fresh_carry, supervise
 from solvers.nets.weights import files as weights
+from solvers.nets.weights.member import Member
 
 SILENCE = 10.0
 """Seconds after which a run says how far it is, between two lines of metrics."""
@@ -51,7 +54,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 class Supervised(nn.Module):
     """A net with its losses as one module, so that DistributedDataParallel sees a forward call."""
 
-    def __init__(self, net: TrmNet, recipe: Recipe, dtype: torch.dtype) -> None:
+    def __init__(self, net: RecursiveNet, recipe: Recipe, dtype: torch.dtype) -> None:
         super().__init__()
         self.net, self.recipe, self.dtype = net, recipe, dtype
 
@@ -100,6 +103,7 @@ def train(
     validation: TrainingSet | None = None,
     about: dict[str, Any] | None = None,
     start_from: weights.Loaded | None = None,
+    member: type[Member] | None = None,
     max_minutes: float | None = None,
     report_every: int = 50,
     keep_every: int = 0,
@@ -110,6 +114,7 @@ def train(
 
     about: facts for the record in the weights (task, version, data hash, regime). start_from: weights to
     begin with instead of random ones; their training counts in the FLOPs and seconds of the record.
+    member: the solver class of the net, where its name is not registered.
     keep_every: optimiser steps between weights kept as `weights-<step>.safetensors`, 0 for none. Ctrl-C and
     SIGTERM let the optimiser step under way end, write the checkpoint, and go on as KeyboardInterrupt and
     SystemExit. Raises UserError if the folder cannot be written, if it holds a run of another recipe, seed or
@@ -122,18 +127,20 @@ def train(
             "accumulations.",
             rule="It must be a multiple of their product.",
         )
+    if device.type == "cpu":
+        memory.keep()
     dtype = resolve_dtype(recipe, device)
     torch.manual_seed(seed_of("init", seed) % 2**63)
     fields = recipe.config | {"vocab_size": data.codec.vocab_size, "seq_len": data.codec.length}
     if data.puzzle_ids > 1:
         fields["num_puzzle_identifiers"] = data.puzzle_ids
-    net = weights.build(recipe.net, fields)
+    net = weights.build(recipe.net, fields, member)
     if start_from is not None:
         about = weights.begin_with(start_from, recipe.net, net, about or {})
     net = net.to(device).train()
     full = net.config
-    stages = recipe.depth_curriculum or ((0.0, full.H_cycles, full.L_cycles),)
-    flops_at = {stage: training_flops(full.at_cycles(*stage[1:])) for stage in stages}
+    stages = [(share, full.at_cycles(H, L)) for share, H, L in recipe.depth_curriculum] or [(0.0, full)]
+    flops_at = [training_flops(config) for _, config in stages]
     average = MovingAverage(net, recipe.ema) if recipe.ema else None
     optims = optimisers(net, recipe)
     tables = [m for m in net.modules() if isinstance(m, PuzzleTable)]
@@ -199,14 +206,14 @@ def train(
     items = 0 if validation is None else len(validation.tokens)
     stalled, out_of_time, stopped = 0 < recipe.patience <= progress.since_best, False, False
     good = progress.step  # of the last checkpoint
-    last_stage: tuple[float, int, int] | None = None
+    last_stage: int | None = None
     with held_back_signals() as signals:
         while progress.step < last and not (stalled or out_of_time or stopped):
-            stage = max(s for s in stages if progress.step >= s[0] * recipe.optimiser_steps)
+            stage = sum(progress.step >= share * recipe.optimiser_steps for share, _ in stages) - 1
             if isinstance(step, Graphed) and stage != last_stage:
                 step.reset()
             last_stage = stage
-            net.config = full.at_cycles(*stage[1:])
+            net.config = stages[stage][1]
             scale = learning_rate_scale(progress.step, recipe)
             for group in (group for optimiser in optims for group in optimiser.param_groups):
                 group["lr"] = group["peak_lr"] * scale
@@ -241,7 +248,7 @@ def train(
             out_of_time, stopped, due = any_process(asked, device)
             report = progress.step % report_every == 0 or done or out_of_time
             if report or stopped or due:
-                line = meter.line(progress) | {"lr_scale": scale, "H_cycles": stage[1], "L_cycles": stage[2]}
+                line = meter.line(progress) | {"lr_scale": scale} | cycles(net.config)
                 if not math.isfinite(line["loss"]):
                     batches.close()
                     log.close()
@@ -308,7 +315,7 @@ def train(
 
 
 def exact_accuracy(
-    config: TrmConfig,
+    config: NetConfig,
     state: dict[str, Tensor],
     data: TrainingSet,
     dtype: torch.dtype,
@@ -333,6 +340,11 @@ def exact_accuracy(
         labels = data.labels[job.job]
         right += bool(np.all((job.tokens_at[job.depth] == labels) | (labels < 0)))
     return right / len(data.tokens)
+
+
+def cycles(config: NetConfig) -> dict[str, int]:
+    """Return the cycles of a supervision step, for the metrics; nothing for a net that has none."""
+    return {name: getattr(config, name) for name in ("H_cycles", "L_cycles") if hasattr(config, name)}
 
 
 def _device_name(device: torch.device) -> str:

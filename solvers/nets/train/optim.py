@@ -39,6 +39,12 @@ def optimisers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
                 next_step="Upgrade torch or choose a recipe with optimiser='adamw'.",
             )
         matrices = [p for name, p in parameters.items() if "layers." in name and p.ndim == 2]
+        if not matrices:
+            raise UserError(
+                f"Recipe {recipe.name!r} trains with Muon, which finds nothing to train in this net.",
+                rule="Muon takes the matrices whose name holds 'layers.'.",
+                next_step="Name them so, or give -R optimiser=adamw.",
+            )
         inside = {id(p) for p in matrices}
         rest = [p for p in parameters.values() if id(p) not in inside]
         groups = [

@@ -19,7 +19,8 @@ from solvers.nets.recipes import Recipe, recipe
 from solvers.nets.train.data import TrainingSet
 from solvers.nets.train.groups import GroupedSet
 from solvers.nets.train.loop import train
-from solvers.nets.weights.files import config_of, load
+from solvers.nets.weights.files import load
+from solvers.nets.weights.member import config_of
 
 
 def run(
@@ -41,9 +42,13 @@ def run(
     data_dir: Path | None,
     say: Callable[[str], None],
     start_from: Path | None = None,
+    member: type[Any] | None = None,
 ) -> Path | None:
-    """Train and return the path of the weights, or None when `max_minutes` ended the session first."""
-    chosen = changed(recipe(recipe_name), recipe_options)
+    """Train and return the path of the weights, or None when `max_minutes` ended the session first.
+
+    member: the solver class of the net, where its name is not registered.
+    """
+    chosen = changed(recipe(recipe_name, own=getattr(member, "own_recipes", None)), recipe_options, member)
     if chosen.net != net:
         raise UserError(
             f"Recipe {recipe_name!r} trains {chosen.net!r}, not {net!r}.",
@@ -85,7 +90,8 @@ def run(
         device=torch.device(device),
         validation=validation,
         about=about,
-        start_from=None if start_from is None else load(start_from),
+        start_from=None if start_from is None else load(start_from, member),
+        member=member,
         max_minutes=max_minutes,
         report_every=report_every,
         keep_every=keep_every,
@@ -156,11 +162,11 @@ def _grouped(
     }
 
 
-def changed(chosen: Recipe, options: Mapping[str, str]) -> Recipe:
+def changed(chosen: Recipe, options: Mapping[str, str], member: type[Any] | None = None) -> Recipe:
     """Return the recipe with fields replaced from text; `config.NAME` replaces a field of the net's
     configuration.
     """
-    net_hints = typing.get_type_hints(config_of(chosen.net)[1])
+    net_hints = typing.get_type_hints(config_of(chosen.net, member)[1])
     whole = ("name", "net", "config", "depth_curriculum", "betas")
     hints = {name: hint for name, hint in typing.get_type_hints(Recipe).items() if name not in whole}
     values: dict[str, Any] = {}

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
 import json
 import os
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,35 +19,18 @@ from torch import Tensor, nn
 
 from harness.contracts import Parameters
 from harness.errors import UserError, did_you_mean
-from solvers.nets.model.trm import TrmConfig, TrmNet
-from solvers.nets.train.groups import IdTable
+from solvers.nets.model.recursive import RecursiveNet
+from solvers.nets.weights.ids import IdTable
+from solvers.nets.weights.member import Member, config_of
 
 FORMAT = "depthbench-net-1"
 SHIPPED = Path(__file__).parent
 """Weights trained by this project: <solver>-<family of the task>.safetensors."""
 
-NETS: dict[str, str] = {
-    "gram": "solvers.nets.model.gram:GramConfig",
-    "hrm": "solvers.nets.members.hrm:hrm_config",
-    "looped": "solvers.nets.members.looped:looped_config",
-    "transformer": "solvers.nets.members.transformer:transformer_config",
-    "trm": "solvers.nets.model.trm:TrmConfig",
-}
-"""Net name -> what makes its configuration from the fields that differ from its defaults."""
 
-
-def config_of(net: str) -> tuple[Callable[..., TrmConfig], type[TrmConfig]]:
-    """Return what makes a net's configuration from its fields, and the class of that configuration."""
-    if net not in NETS:
-        raise UserError(f"Unknown net {net!r}.", rule=did_you_mean(net, NETS))
-    module, _, attribute = NETS[net].partition(":")
-    make = getattr(importlib.import_module(module), attribute)
-    return make, make if isinstance(make, type) else typing.get_type_hints(make)["return"]
-
-
-def build(net: str, fields: Mapping[str, Any]) -> TrmNet:
+def build(net: str, fields: Mapping[str, Any], given: type[Member] | None = None) -> Any:
     """Return a freshly initialised net from its configuration fields; unknown fields are refused."""
-    make, kind = config_of(net)
+    make, kind = config_of(net, given)
     known = {f.name for f in dataclasses.fields(kind)}
     for name in fields:
         if name not in known:
@@ -83,7 +64,7 @@ def save(
     path: Path,
     *,
     net_name: str,
-    net: TrmNet,
+    net: RecursiveNet,
     state: Mapping[str, Tensor],
     record: Mapping[str, Any],
     dtype: torch.dtype,
@@ -105,7 +86,7 @@ class Loaded:
     """
 
     name: str
-    net: TrmNet
+    net: RecursiveNet
     training: dict[str, Any]
     sha256: str
     path: Path
@@ -119,10 +100,10 @@ class Loaded:
         """Return the same net for a canvas of so many cells, where no weight belongs to a cell; else itself.
 
         Rotary positions are computed, so a net with these alone plays any canvas, longer than in training
-        included; learned positions and the MLP mixer hold weights for each cell.
+        included.
         """
         config = self.net.config
-        if config.seq_len == cells or config.mlp_t or config.pos_encodings == "learned":
+        if config.seq_len == cells or not config.any_length:
             return self
         net = dataclasses.replace(config, seq_len=cells).build()
         net.load_state_dict(self.net.state_dict())
@@ -130,8 +111,8 @@ class Loaded:
         return dataclasses.replace(self, net=net)
 
 
-def load(path: Path) -> Loaded:
-    """Read a weights file; a net in float32 on the CPU, in evaluation mode.
+def load(path: Path, given: type[Member] | None = None) -> Loaded:
+    """Read a weights file; a net in float32 on the CPU, in evaluation mode. given: as in `find_member`.
 
     Raises UserError for a missing, truncated or foreign file and names the first tensor that does not fit.
     """
@@ -168,7 +149,7 @@ def load(path: Path) -> Loaded:
             f"{path} has format {metadata.get('format')!r}, not {FORMAT!r}.",
             next_step="A published checkpoint is converted by `bench weights import`.",
         )
-    net = config_of(metadata["net"])[0](**_as_meant(json.loads(metadata["config"]))).build()
+    net = config_of(metadata["net"], given)[0](**_as_meant(json.loads(metadata["config"]))).build()
     check_fit(net, tensors, path)
     net.load_state_dict({k: t.float() for k, t in tensors.items()})
     net.eval()
@@ -186,7 +167,7 @@ def _as_meant(fields: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration as the version meant it that wrote it; a field younger than the file has the
     net's default.
     """
-    if "inject" not in fields:  # written before 2026-11-23
+    if "single_z" in fields and "inject" not in fields:  # of our own nets, written before 2026-11-23
         if fields["single_z"]:
             fields["inject"] = "always"
         if fields["puzzle_emb_len"] == 0:
@@ -205,7 +186,7 @@ MAY_DIFFER = {
 """Fields of a configuration that say how a net is run and trained, not which function its weights are."""
 
 
-def begin_with(start: Loaded, name: str, net: TrmNet, about: dict[str, Any]) -> dict[str, Any]:
+def begin_with(start: Loaded, name: str, net: RecursiveNet, about: dict[str, Any]) -> dict[str, Any]:
     """Load starting weights into a net; return `about` with what is known of them. Raises UserError if
     they mean another net.
     """

@@ -21,9 +21,10 @@ from torch import Tensor
 
 from harness.errors import UserError, did_you_mean
 from harness.options import read
-from solvers.nets.model.trm import TrmConfig
-from solvers.nets.train.groups import IdTable
+from solvers.nets.model.config import TrmConfig
 from solvers.nets.weights import files as weights
+from solvers.nets.weights.ids import IdTable
+from solvers.nets.weights.member import config_of
 
 CONFIGURATION = "all_config.yaml"
 """What the published training code writes into the folder of its checkpoints: all settings of the run, the
@@ -294,7 +295,7 @@ def _fields(
             )
         else:  # with positions a wrong guess shows: no task has the length that would be left for the cells
             open_questions.append("puzzle_emb_len")
-    defaults = dataclasses.asdict(weights.config_of(net)[0](vocab_size=1, seq_len=1))
+    defaults = dataclasses.asdict(config_of(net)[0](vocab_size=1, seq_len=1))
     assumed = {name: defaults[name] for name in open_questions if name not in given}
     given |= assumed
     prefix = given["puzzle_emb_len"] or -(-given["puzzle_emb_ndim"] // width)

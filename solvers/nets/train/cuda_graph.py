@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from solvers.nets.model.layers import PuzzleTable
-from solvers.nets.model.trm import TrmNet
+from solvers.nets.model.recursive import RecursiveNet
 from solvers.nets.recipes import Recipe
 from solvers.nets.train.supervision import Carry, StepResult
 
@@ -18,7 +18,7 @@ Step = Callable[[Carry, dict[str, Tensor]], tuple[Carry, StepResult]]
 """A supervision step of a batch that leaves its gradients in the parameters; what it returns is detached."""
 
 
-def obstacle(recipe: Recipe, net: TrmNet, world: int) -> str | None:
+def obstacle(recipe: Recipe, net: RecursiveNet, world: int) -> str | None:
     """Return why the recipe's steps cannot be a graph on a GPU, None if they can."""
     if world > 1 or recipe.accumulate > 1:
         return "gradients are summed over processes or micro-batches"
