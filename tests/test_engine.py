@@ -386,7 +386,7 @@ def test_equal_answers_of_a_ballot_keep_the_order_of_their_rollouts() -> None:
         ({"depths": "2,2"}, "depths is 2,2"),
         ({"device": "tpu"}, "device is 'tpu'.*cuda:N"),
         ({"threads": 100_000}, "threads is 100000.*This machine has"),
-        ({"samples": 2, "noise": "nan"}, "noise is nan"),
+        ({"samples": 2, "noise": "nan"}, "'nan' is not a value for option 'noise'"),
         ({"depth": 2, "depths": "1,2"}, "both given"),
         ({"samples": 4}, "would be identical"),
         ({"samples": 4, "noise": -1.0}, "noise is -1.0"),
