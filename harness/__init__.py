@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.running.runner import RunResult, run, score
     from harness.scores.frames import leaderboard
 
+__version__ = "0.1.0"
 __all__ = ["RunResult", "leaderboard", "run", "score"]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from harness import ours
 from harness.errors import UserError, did_you_mean
 from harness.options import build, first_paragraph
 
@@ -168,7 +169,15 @@ def _plugins(kind: Kind) -> list[EntryPoint]:
 
 def _attribute(place: str) -> Any:
     module, _, attribute = place.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    package = module.partition(".")[0]
+    if taken := ours.foreign((package,)):
+        raise UserError(taken)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        if taken := ours.mixed(package):
+            raise UserError(taken) from error
+        raise
 
 
 def _from_file(kind: Kind, name: str) -> Any:
@@ -196,8 +205,11 @@ def load_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[module_name]
+        clash = isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in ours.NAMES
         raise UserError(
-            f"{path} cannot be loaded: {type(error).__name__}: {error}.", next_step="Mend the file."
+            f"{path} cannot be loaded: {type(error).__name__}: {error}.",
+            rule=f"Here {', '.join(ours.NAMES)} are Depthbench's own packages." if clash else "",
+            next_step="Name yours otherwise." if clash else "Mend the file.",
         ) from error
     return module
 

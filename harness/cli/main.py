@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from harness import __version__, ours
 from harness.errors import RunError, UserError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -40,6 +41,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 def main(argv: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 2 the user's mistake, 1 anything else, 130 Ctrl-C."""
+    ours.leave_working_directory()
+    if taken := ours.foreign():
+        typer.echo(f"bench: {taken}", err=True)
+        sys.exit(2)
     sys.exit(dispatch(sys.argv[1:] if argv is None else argv))
 
 
@@ -124,14 +129,12 @@ def _further_help(argv: list[str]) -> None:
 
 def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
     if version:
-        from importlib.metadata import version as of
-
-        typer.echo(f"depthbench {of('depthbench')}")
+        typer.echo(f"depthbench {__version__}")
         raise typer.Exit
 
 
 def _nothing() -> None: ...
 
 
-if __name__ == "__main__":  # for torchrun -m harness.cli.main
+if __name__ == "__main__":  # python -m harness.cli.main; `depthbench.py` is the door that nothing shadows
     main()
