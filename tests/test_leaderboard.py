@@ -5,6 +5,7 @@ make.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import leaderboard, run
+from harness import score as score_again
 from harness.books.ledger import costs
-from harness.contracts import Metric, Outcome, SolverCard, Usage
+from harness.cli.main import dispatch
+from harness.cli.results import write_details
+from harness.contracts import Key, Metric, Outcome, Puzzle, SolverCard, Usage, Verdict
 from harness.records.schema import (
     SCHEMA,
     AttemptRecord,
@@ -23,10 +27,11 @@ from harness.records.schema import (
     Planned,
     RunRecord,
     SolverRecord,
+    Summary,
     TaskRecord,
     TraceRecord,
 )
-from harness.scores.leaderboard import published
+from harness.scores.leaderboard import published, rows
 from harness.scores.statistics import estimate
 from harness.scores.summary import score, summarise
 from tests.fakes import Counting, Lottery, RepeatLast, TwoTries
@@ -250,3 +255,143 @@ def test_every_published_number_has_a_source_and_a_way_it_was_read() -> None:
         assert row["regime"], row
         assert row["evidence"] in {"P", "A", "R", "D", "S", "P/R", "P/S"}, row
         assert 0 <= float(row["score"]) <= 100, row
+
+
+GAP = Metric(name="gap", number="gap", better="low", missing=1.0)
+GAP_AMONG = Metric(name="gap_feasible", number="gap", better="low", missing=1.0, among="feasible")
+
+
+def tour(puzzle: str, gap: float, k: int = 0, feasible: float = 1.0, **more: Any) -> AttemptRecord:
+    return line(puzzle, 0.0, k, numbers={"correct": 0.0, "gap": gap, "feasible": feasible}, **more)
+
+
+def test_where_low_is_better_the_best_attempt_is_the_lowest_and_a_missing_one_counts_the_worst() -> None:
+    attempts = [tour("a", 0.5), tour("a", 0.25, 1), tour("b", 0.0, 1)]
+    found = summarise(planned(["a", "b", "c"], attempts=2, metrics=(GAP,)), attempts).headline
+    assert found.score == pytest.approx((0.25 + 0.0 + 1.0) / 3)
+    assert (found.n, found.planned, found.better) == (3, 3, "low")
+    high = replace(GAP, better="high", missing=0.0)
+    assert summarise(planned(["a", "b", "c"], attempts=2, metrics=(high,)), attempts).headline.score == (
+        pytest.approx((0.5 + 0.0 + 0.0) / 3)
+    )
+
+
+def test_a_metric_among_some_says_how_many_they_are_of_how_many() -> None:
+    attempts = [tour("a", 0.5), tour("b", 0.0, feasible=0.0), tour("b", 0.1, 1), tour("c", 0.2, feasible=0.0)]
+    plan = planned(["a", "b", "c", "d"], attempts=2, metrics=(SOLVED, GAP_AMONG))
+    found = summarise(plan, attempts).metrics[1]
+    assert found.score == pytest.approx((0.5 + 0.1) / 2), (
+        "an infeasible attempt does not count, however short"
+    )
+    assert (found.n, found.planned, found.among) == (2, 4, "feasible")
+
+
+def test_a_metric_among_none_is_unknown_and_not_the_best_there_is() -> None:
+    plan = planned(["a", "b"], metrics=(GAP_AMONG,))
+    found = summarise(plan, [tour("a", 0.0, feasible=0.0)])
+    assert (found.headline.score, found.headline.low, found.headline.high, found.headline.n) == (
+        None,
+    ) * 3 + (0,)
+    assert Summary(**vars(found)) == found
+    traced = tour("a", 0.0, feasible=0.0, trace=(TraceRecord(depth=1, answer=0, numbers={"gap": 0.0}),))
+    assert summarise(plan, [traced]).depth_curve == {"1": None}
+
+
+def test_a_metric_among_groups_counts_groups() -> None:
+    plan = planned(
+        ["a1", "a2", "b1", "c1"], ["a", "a", "b", "c"], metrics=(replace(GAP_AMONG, over="group"),)
+    )
+    found = summarise(
+        plan, [tour("a1", 0.2), tour("a2", 0.4), tour("b1", 0.6), tour("c1", 0.9, feasible=0.0)]
+    )
+    assert found.headline.score == pytest.approx((0.3 + 0.6) / 2)
+    assert (found.headline.n, found.headline.planned) == (2, 3)
+
+
+def test_the_depth_curve_of_a_low_metric_counts_the_worst_before_there_is_an_answer() -> None:
+    def at(depth: int, gap: float) -> TraceRecord:
+        return TraceRecord(depth=depth, answer=0, numbers={"correct": 0.0, "gap": gap, "feasible": 1.0})
+
+    attempts = [
+        tour("a", 0.2, trace=(at(1, 0.6), at(2, 0.2)), depth=2),
+        tour("a", 0.4, 1, trace=(at(1, 0.4), at(2, 0.4)), depth=2),
+        tour("b", 0.0, depth=2),
+    ]
+    found = summarise(planned(["a", "b"], attempts=2, metrics=(GAP,)), attempts)
+    assert found.depth_curve == {"1": (0.4 + 1.0) / 2, "2": (0.2 + 0.0) / 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance(Counting):
+    """The counting task, scored by how far off the answer is, among those that are even."""
+
+    name = "distance"
+    metrics = (
+        Metric(name="distance", number="distance", better="low", missing=100.0),
+        Metric(name="distance_even", number="distance", better="low", missing=100.0, among="even"),
+    )
+
+    def judge(self, puzzle: Puzzle, key: Key, answer: Any) -> Verdict:
+        off = abs(answer - key.answers[0]) if type(answer) is int else 100
+        numbers = {"distance": float(off), "even": float(type(answer) is int and answer % 2 == 0)}
+        return Verdict(correct=off == 0, numbers=numbers)
+
+
+def test_where_low_is_better_the_lowest_stands_first_and_an_unknown_score_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for solver in (RepeatLast(), Lottery(failing=False), Lottery()):
+        run(Distance(), solver, limit=12, results_dir=tmp_path)
+    board = leaderboard(tmp_path)
+    assert list(board.score) == sorted(board.score)
+    assert set(board.better) == {"low"}
+    assert dispatch(["leaderboard", "--results-dir", str(tmp_path), "--format", "json"]) == 0
+    assert [row["score"] for row in json.loads(capsys.readouterr().out)] == list(board.score)
+    unknown = replace(rows(tmp_path)[0][0], score=None)
+    assert max([unknown, *rows(tmp_path)[0]], key=lambda row: row.rank) is unknown
+
+
+def test_scoring_again_and_the_table_after_it_keep_the_direction_and_the_denominator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(Distance(), Lottery(), limit=12, results_dir=tmp_path)
+    again = score_again(result.folder, task=Distance()).summary
+    assert again == result.summary
+    among = again.metrics[1]
+    assert 0 < among.n < among.planned == 12
+    write_details(again)
+    assert f"{among.n} of 12 even" in capsys.readouterr().out
+
+
+def test_a_run_of_which_nothing_counts_shows_no_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Odd(Distance):
+        name = "odd"
+        metrics = (replace(Distance.metrics[1], among="never"),)
+
+        def judge(self, puzzle: Puzzle, key: Key, answer: Any) -> Verdict:
+            return Verdict(correct=False, numbers={"distance": 0.0, "never": 0.0})
+
+    result = run(Odd(), Lottery(), limit=5, results_dir=tmp_path)
+    assert result.summary.headline.score is None
+    for form in ("table", "json", "csv", "markdown", "latex"):
+        assert dispatch(["leaderboard", "--results-dir", str(tmp_path), "--format", form]) == 0
+    write_details(result.summary)
+    assert "0 of 5 never" in capsys.readouterr().out
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.floats(0, 1), st.booleans())))
+def test_a_score_is_that_of_a_plain_loop(tries: list[tuple[str, int, float, bool]]) -> None:
+    attempts = [tour(puzzle, gap, k, float(feasible)) for puzzle, k, gap, feasible in tries]
+    found = summarise(planned(list("abc"), attempts=3, metrics=(GAP, GAP_AMONG)), attempts)
+    counted = {(puzzle, k): (gap, feasible) for puzzle, k, gap, feasible in tries}
+    lowest, lowest_feasible = [], []
+    for name in "abc":
+        own = [of for (puzzle, _), of in counted.items() if puzzle == name]
+        lowest.append(min((gap for gap, _ in own), default=1.0))
+        lowest_feasible += [min(gap for gap, feasible in own if feasible)] if any(f for _, f in own) else []
+    assert found.metrics[0].score == pytest.approx(sum(lowest) / 3)
+    assert found.metrics[1].n == len(lowest_feasible)
+    if lowest_feasible:
+        assert found.metrics[1].score == pytest.approx(sum(lowest_feasible) / len(lowest_feasible))
