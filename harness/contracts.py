@@ -129,6 +129,8 @@ class Usage:
     usd: float | None = None
     retries: int | None = None
     joules: float | None = None
+    lost_calls: int | None = None  # calls missing from tokens and usd, which are then lower bounds
+    charged_usd: float | None = None  # newly spent: without cached replies, with an estimate for lost ones
 
     def __add__(self, other: Usage) -> Usage:
         """Return what both cost together; a quantity that one of them does not know is unknown."""

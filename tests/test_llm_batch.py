@@ -14,9 +14,9 @@ import pytest
 from harness.books.prices import Price
 from harness.contracts import Attempt, Budget, Outcome
 from harness.errors import UserError
-from solvers.llm import transport
 from solvers.llm.batch import Batched
 from solvers.llm.solver import LlmSolver
+from solvers.llm.transport import http as transport
 from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 

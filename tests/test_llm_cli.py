@@ -181,10 +181,10 @@ def test_a_key_is_sent_and_appears_nowhere_else(
             command(server, tmp_path, 3, "-S", "api_key_env=PLANTED_KEY"), capture_output=True, text=True
         )
         assert server.headers[0]["authorization"] == f"Bearer {PLANTED}"
-    assert done.returncode == (2 if "refuses" in server_does else 0)
+    assert done.returncode == (0 if server_does == "answers" else 2)
     assert PLANTED not in done.stdout + done.stderr
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert written
+    assert written or server_does != "answers"
     for path in written:
         assert PLANTED.encode() not in path.read_bytes(), path
     if server_does == "answers":

@@ -13,9 +13,9 @@ import pytest
 
 from harness.contracts import Budget, Outcome
 from harness.errors import RunError
-from solvers.llm.booking import HEAD, TAIL
-from solvers.llm.limits import Breaker
+from solvers.llm.books.booking import HEAD, TAIL
 from solvers.llm.solver import LlmSolver
+from solvers.llm.transport.limits import Breaker
 from tests.llm_server import Behaviour, LlmServer, rate_limited
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sqlite3
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,9 +160,7 @@ def test_the_cache_can_be_listed_and_pruned() -> None:
     cache.close()
 
 
-def test_a_damaged_entry_is_asked_again_and_a_damaged_file_is_named() -> None:
-    import sqlite3
-
+def test_a_damaged_entry_is_asked_again() -> None:
     with LlmServer(right) as server:
         list(solver(server).solve(EchoTask(), puzzles(1), Budget()))
         with sqlite3.connect(default_path()) as db:
@@ -166,9 +168,68 @@ def test_a_damaged_entry_is_asked_again_and_a_damaged_file_is_named() -> None:
         db.close()
         list(solver(server).solve(EchoTask(), puzzles(1), Budget()))
         assert len(server.requests) == 2
-        default_path().write_bytes(b"not a database, but long enough to look at" * 100)
-        with pytest.raises(UserError, match="cannot be opened"):
-            list(solver(server).solve(EchoTask(), puzzles(1), Budget()))
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(b"not a database, but long enough to look at" * 100)
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def a_file_for_a_folder(path: Path) -> None:
+    path.parent.rmdir()
+    path.parent.write_text("")
+
+
+@pytest.mark.parametrize("trouble", [damaged, a_folder, a_file_for_a_folder])
+def test_a_cache_that_cannot_be_opened_costs_the_cache_and_not_the_run(
+    trouble: Callable[[Path], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    default_path().parent.mkdir(parents=True)
+    trouble(default_path())
+    with LlmServer(right) as server:
+        found = list(solver(server).solve(EchoTask(), puzzles(30), Budget()))
+    assert [a.outcome for a in found] == [Outcome.ANSWERED] * 30
+    assert capfd.readouterr().err.count("cannot be opened") == 1
+    with pytest.raises(UserError, match="cannot be opened"):  # who looks after the cache is told
+        ReplyCache()
+
+
+def test_a_disk_that_fills_up_under_the_cache_costs_the_cache_and_not_the_replies(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    opened = ReplyCache.__init__
+
+    def small(self: ReplyCache, *args: Any, **more: Any) -> None:
+        opened(self, *args, **more)
+        pages = self._execute("pragma page_count")[0][0]
+        self._execute(f"pragma max_page_count = {pages + 2}")
+
+    monkeypatch.setattr(ReplyCache, "__init__", small)
+    noise = "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(100))  # does not compress
+    with LlmServer(lambda body, _nth: Behaviour(text=noise + answer_block(number_in(body)))) as server:
+        found = list(solver(server).solve(EchoTask(), puzzles(30), Budget(max_connections=4)))
+    assert {a.puzzle_id: a.answer for a in found} == {f"p{n}": n for n in range(30)}
+    said = capfd.readouterr().err
+    assert said.count("is full") == said.count("bench:") == 1
+
+
+def test_a_cache_that_another_process_holds_is_waited_for_and_then_given_up(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("solvers.llm.reply_cache.BUSY_SECONDS", 0.1)
+    ReplyCache().close()
+    holder = sqlite3.connect(default_path(), isolation_level=None)
+    holder.execute("begin exclusive")
+    try:
+        with LlmServer(right) as server:
+            found = list(solver(server).solve(EchoTask(), puzzles(5), Budget()))
+    finally:
+        holder.close()
+    assert [a.outcome for a in found] == [Outcome.ANSWERED] * 5
+    assert capfd.readouterr().err.count("locked") == 1
 
 
 def test_a_bill_follows_the_price_list_to_the_token() -> None:

@@ -1,7 +1,8 @@
 """Replies of language models, kept so that the same question is never paid for twice.
 
 One SQLite file, safe for several runs at once. A key is a hash of everything that changes an answer; who
-makes it is the LLM solver. Values are JSON, compressed. Failures are never stored.
+makes it is the LLM solver. Values are JSON, compressed. Failures are never stored. A cache that cannot be
+used costs itself, never a run: `lenient` files say so once and are then empty.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
@@ -29,11 +30,14 @@ create table if not exists replies (
 """
 
 BATCHES = "create table if not exists batches (name text primary key, batch text not null) without rowid"
+BUSY_SECONDS = 10.0
+"""How long another process may hold the file before the cache is given up."""
+FAILURES = (sqlite3.Error, OSError, ValueError)
 
 
 def default_path() -> Path:
     """Return the file the cache lives in: in the folder `DEPTHBENCH_CACHE` names, else in the user's cache
-    folder.
+    folder. Raises RuntimeError where there is no home.
     """
     folder = os.environ.get(VARIABLE)
     base = (
@@ -65,49 +69,76 @@ class CacheGroup:
 
 
 class _File:
-    """The open file. Use it from one thread."""
+    """The open file. Use it from one thread.
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path or default_path()
+    say: None raises UserError where the file cannot be opened, and sqlite3.Error later; else it is told what
+    is wrong, once, and the file is closed: nothing is found in it any more, and nothing kept.
+    """
+
+    def __init__(self, path: Path | None = None, *, say: Callable[[str], None] | None = None) -> None:
+        self._say = say
+        self._db: sqlite3.Connection | None = None
         try:
+            self.path = path or default_path()
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = normal")
-            self._db.execute(TABLE)
-            self._db.execute(BATCHES)
-        except (OSError, sqlite3.Error) as error:
+            self._db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            for statement in ("pragma journal_mode = wal", "pragma synchronous = normal", TABLE, BATCHES):
+                self._db.execute(statement)
+        except (*FAILURES, RuntimeError) as error:
+            self.close()
+            where = getattr(self, "path", "of the user's cache folder")
+            if say is not None:
+                say(f"the response cache {where} cannot be opened ({error}): replies are not kept")
+                return
             raise UserError(
-                f"The response cache {self.path} cannot be opened: {error}.",
+                f"The response cache {where} cannot be opened: {error}.",
                 rule=f"It is an SQLite file in a folder you may write to; {VARIABLE} names another folder.",
                 next_step="Delete the file, set the variable, or run with -S cache=false.",
             ) from error
 
+    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """Return the rows of a statement; none once a lenient file has failed."""
+        if self._db is None:
+            return []
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except FAILURES as error:
+            self._give_up(error)
+            return []
+
+    def _give_up(self, error: Exception) -> None:
+        if self._say is None:
+            raise error
+        self.close()
+        self._say(f"the response cache {self.path} failed ({error}): from here on replies are not kept")
+
     def close(self) -> None:
-        self._db.close()
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
 
 
 class ReplyCache(_File):
     """The kept replies."""
 
     def get(self, key: bytes) -> dict[str, Any] | None:
-        row = self._db.execute("select value from replies where key = ?", (key,)).fetchone()
+        rows = self._execute("select value from replies where key = ?", (key,))
         try:
-            value = json.loads(zlib.decompress(row[0])) if row else None
-        except (ValueError, zlib.error):  # a damaged entry is as good as none
+            value = json.loads(zlib.decompress(rows[0][0])) if rows else None
+        except (ValueError, TypeError, zlib.error):  # a damaged entry is as good as none
             return None
         return value if isinstance(value, dict) else None
 
     def put(self, key: bytes, value: Mapping[str, Any], *, provider: str, model: str, task: str) -> None:
         packed = zlib.compress(json.dumps(value).encode(), 1)
-        self._db.execute(
+        self._execute(
             "insert or replace into replies values (?, ?, ?, ?, ?, ?)",
             (key, time(), provider, model, task, packed),
         )
 
     def groups(self) -> list[CacheGroup]:
         """Say what is held, by provider, model and task."""
-        rows = self._db.execute(
+        rows = self._execute(
             "select provider, model, task, count(*), sum(length(value)), min(created), max(created) from "
             "replies group by 1, 2, 3"
         )
@@ -121,24 +152,29 @@ class ReplyCache(_File):
         tests = {"created < ?": before, "model = ?": model, "task = ?": task}
         given = {test: value for test, value in tests.items() if value is not None}
         where = f" where {' and '.join(given)}" if given else ""
-        count = self._db.execute(f"delete from replies{where}", tuple(given.values())).rowcount
-        self._db.execute("vacuum")
-        return count
+        gone = self._execute(f"delete from replies{where} returning 1", tuple(given.values()))
+        self._execute("vacuum")
+        return len(gone)
 
 
 class BatchBook(_File):
     """Which request waits in which batch of a provider."""
 
     def add(self, batch: str, names: Iterable[str]) -> None:
-        with self._db:
-            self._db.execute("begin")
-            self._db.executemany(
-                "insert or replace into batches values (?, ?)", [(name, batch) for name in names]
-            )
+        if self._db is None:
+            return
+        try:
+            with self._db:
+                self._db.execute("begin")
+                self._db.executemany(
+                    "insert or replace into batches values (?, ?)", [(name, batch) for name in names]
+                )
+        except FAILURES as error:
+            self._give_up(error)
 
     def find(self, name: str) -> str | None:
-        row = self._db.execute("select batch from batches where name = ?", (name,)).fetchone()
-        return str(row[0]) if row else None
+        rows = self._execute("select batch from batches where name = ?", (name,))
+        return str(rows[0][0]) if rows else None
 
     def forget(self, batch: str) -> None:
-        self._db.execute("delete from batches where batch = ?", (batch,))
+        self._execute("delete from batches where batch = ?", (batch,))

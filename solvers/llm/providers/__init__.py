@@ -8,3 +8,16 @@ PROVIDERS = {
     "openai-responses": "solvers.llm.providers.openai_responses:OpenAIResponses",
     "replay": "solvers.llm.providers.replay:Replay",
 }
+
+ONLINE = ("anthropic", "litellm", "openai", "openai-responses")
+TAKEN_BY = {
+    "background": ("openai-responses",),
+    "extra_body": (*ONLINE, "local"),
+    "extra_headers": ONLINE,
+    "stop": ("anthropic", "litellm", "local", "openai"),
+    "stream": ("anthropic", "openai", "openai-responses"),
+    "system": (*ONLINE, "local"),
+    "thinking": ("anthropic",),
+    "top_p": (*ONLINE, "local"),
+}
+"""Options that only some providers can honour; what else one cannot is in its module's `UNSUPPORTED`."""

@@ -6,10 +6,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from solvers.llm.protocol import Call, CallError, Endpoint, Reply, Tokens, count, member
-from solvers.llm.transport import failure, http_client, httpx_of, json_body, status_failure, text_of
+from solvers.llm import models
+from solvers.llm.keys import own_headers_only
+from solvers.llm.models.names import OPENAI_URL
+from solvers.llm.protocol import Call, CallError, Endpoint, Reply, member
+from solvers.llm.providers.adapting import MOST_LEARNED, STREAMED, Adapting
+from solvers.llm.providers.completion import read_completion
+from solvers.llm.transport.failures import failure, status_failure
+from solvers.llm.transport.http import http_client, httpx_of, json_body
+from solvers.llm.transport.streamed import lines_of
 
 KEY = "OPENAI_API_KEY"
 SDK = "openai"
@@ -25,36 +33,54 @@ class OpenAIChat:
         import openai
 
         self._response = httpx_of(openai).Response
-        self._is_openai = endpoint.base_url is None
-        self._client = openai.AsyncOpenAI(
-            base_url=endpoint.base_url or "https://api.openai.com/v1",
-            api_key=endpoint.key or "none",
-            max_retries=0,
-            timeout=None,
-            http_client=http_client(openai, endpoint.max_connections),
-        )
+        url = endpoint.base_url or OPENAI_URL
+        limit = models.find(endpoint.model).limit_name(endpoint.model, endpoint.base_url)
+        self._adapting = Adapting(stream=endpoint.stream, limit=limit)
+        with own_headers_only(url, OPENAI_URL):
+            self._client = openai.AsyncOpenAI(
+                base_url=url,
+                api_key=endpoint.key or "none",
+                default_headers=dict(endpoint.headers),
+                max_retries=0,
+                timeout=None,
+                http_client=http_client(openai, endpoint.max_connections, url),
+            )
 
     async def call(self, call: Call) -> Reply:
-        try:
-            response = await self._client.post(self.path, body=self.body(call), cast_to=self._response)
-            return self.read(json_body(response))
-        except Exception as error:
-            if (failed := failure(error)) is None:
-                raise
-            raise failed from error
+        for last in (False,) * MOST_LEARNED + (True,):
+            whole = self.body(call) | self._streaming()
+            sent = self._adapting.fit(whole)
+            try:
+                reply = self.read(await self._send(sent))
+            except Exception as error:
+                if (failed := failure(error)) is None:
+                    raise
+                if not last and self._adapting.learn(failed, sent):
+                    continue
+                raise failed from error
+            break
+        return replace(reply, notes={**reply.notes, **self._adapting.notes(whole)})
+
+    async def _send(self, body: dict[str, Any]) -> dict[str, Any]:
+        options: Any = STREAMED if body.get("stream") else {}
+        return json_body(
+            await self._client.post(self.path, body=body, cast_to=self._response, options=options)
+        )
+
+    def _streaming(self) -> dict[str, Any]:
+        return {"stream": True, "stream_options": {"include_usage": True}} if self._adapting.stream else {}
 
     def body(self, call: Call) -> dict[str, Any]:
-        # other servers know the older name only
-        limit = "max_completion_tokens" if self._is_openai else "max_tokens"
         options = {
-            limit: call.max_tokens,
+            str(self._adapting.limit): call.max_tokens,
             "temperature": call.temperature,
+            "top_p": call.top_p,
             "seed": call.seed,
+            "stop": call.stop and list(call.stop),
             "reasoning_effort": call.reasoning_effort,
         }
-        return {"model": call.model, "messages": list(call.messages)} | {
-            k: v for k, v in options.items() if v is not None
-        }
+        body = {"model": call.model, "messages": list(call.messages)}
+        return body | {k: v for k, v in options.items() if v is not None} | dict(call.extra_body or {})
 
     def read(self, body: dict[str, Any]) -> Reply:
         return read_completion(body)
@@ -87,7 +113,7 @@ class OpenAIChat:
             found: dict[str, Reply | CallError] = {}
             for file in filter(None, (state.get("output_file_id"), state.get("error_file_id"))):
                 content = await self._client.get(f"/files/{file}/content", cast_to=self._response)
-                for line in map(json.loads, content.text.splitlines()):
+                for line in map(json.loads, lines_of(content.content)):
                     found[line["custom_id"]] = self._result(line)
         except Exception as error:
             raise failure(error) or error from error
@@ -108,32 +134,3 @@ class OpenAIChat:
 
     async def close(self) -> None:
         await self._client.close()
-
-
-def read_completion(body: dict[str, Any]) -> Reply:
-    """Read a chat completion; hidden reasoning in fields of its own is no part of the text."""
-    choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = member(choice, "message")
-    if not isinstance(message, dict):
-        raise CallError("the reply holds no message", retryable=True)
-    reason = member(choice, "finish_reason")
-    # the second is litellm's place
-    refusal = message.get("refusal") or member(message, "provider_specific_fields", "refusal")
-    refused = reason == "content_filter" or isinstance(refusal, str)
-    return Reply(
-        text=text_of(message.get("content")) or (refusal or "" if refused else ""),
-        finish="refusal" if refused else "length" if reason == "length" else "stop",
-        tokens=read_tokens(body.get("usage")),
-        model=body.get("model") if isinstance(body.get("model"), str) else None,
-    )
-
-
-def read_tokens(usage: Any) -> Tokens:
-    """Read a usage block of chat completions."""
-    return Tokens(
-        input=count(member(usage, "prompt_tokens")),
-        cached=count(member(usage, "prompt_tokens_details", "cached_tokens")),
-        output=count(member(usage, "completion_tokens")),
-        reasoning=count(member(usage, "completion_tokens_details", "reasoning_tokens")),
-    )

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from harness.contracts import Answer, Outcome, Puzzle, TaskView, Unparsed
 from harness.replies import refuses
-from solvers.llm.booking import outcome_of
+from solvers.llm.books.booking import outcome_of
 from solvers.llm.protocol import CallError, Message, Reply
 
 Ask = Callable[[Sequence[Message], int], Awaitable[Reply]]
@@ -26,6 +26,7 @@ class Candidate:
     answer: Answer | Unparsed
     outcome: Outcome
     reply: str
+    reasoning: str = ""  # what the server showed of the thinking behind the reply
     samples: int | None = None  # replies this answer was chosen from
     depth: int | None = None  # replies that led up to it
     detail: Mapping[str, Any] = field(default_factory=dict)
@@ -68,10 +69,12 @@ async def read(task: TaskView, puzzle: Puzzle, style: Style, reply: Reply) -> Ca
         answer = Unparsed(
             reason="the reply was cut off at its length limit: what it holds may be a first guess"
         )
+    elif isinstance(answer, Unparsed) and reply.reasoning and not reply.text.strip():
+        answer = Unparsed(reason="the reply is reasoning alone, without an answer")
     outcome = outcome_of(reply, answer)
     if outcome is Outcome.UNPARSED and refuses(reply.text):
         outcome = Outcome.REFUSED
-    return Candidate(answer=answer, outcome=outcome, reply=reply.text)
+    return Candidate(answer=answer, outcome=outcome, reply=reply.text, reasoning=reply.reasoning)
 
 
 async def gather(

@@ -1,15 +1,16 @@
-"""How hard a provider is pressed: a concurrency limit that adapts, and a circuit breaker that waits an
-outage out.
+"""How hard a provider is pressed: a concurrency limit that adapts, a circuit breaker that waits an outage
+out, and a sentinel that ends a run whose every request fails alike.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from harness.errors import RunError
+from harness.errors import RunError, UserError
 
 
 class OutageError(RunError):
@@ -121,3 +122,73 @@ class Breaker:
         self._last_words = words
         if self._failures >= self._threshold and self._open_since is None:
             self._open_since = asyncio.get_running_loop().time()
+
+
+class Sentinel:
+    """Send one request before the many, and end a run whose requests all fail alike.
+
+    A request that a server turns down for good (a status like 400 or 403) will mostly be turned down for
+    every puzzle. Until one has come through, they go one at a time; `MOST` equal refusals without a reply
+    between end the run. Failures that concern one puzzle alone (too long, filtered) say nothing, nor do
+    those that pass.
+    """
+
+    MOST = 10
+    PATIENCE = 60.0  # seconds: refusals come fast, so a first request that takes longer lets the others go
+
+    def __init__(self, where: str, *, one_first: bool) -> None:
+        self._where = where
+        self._open = not one_first
+        self._trying = False
+        self._changed = asyncio.Event()
+        self._kind, self._count = "", 0
+
+    @asynccontextmanager
+    async def guard(self) -> AsyncIterator[None]:
+        """Pass at once when a request has come through; else be the one that tries, or wait for it."""
+        while not self._open and self._trying:
+            await self._changed.wait()
+        if self._open:
+            yield
+            return
+        self._trying = True
+        late = asyncio.get_running_loop().call_later(self.PATIENCE, self.passed)
+        try:
+            yield
+        finally:
+            late.cancel()
+            self._trying = False
+            self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def passed(self) -> None:
+        """A request came through, or failed in a way that the next may not."""
+        if not self._open:
+            self._open = True
+            self._wake()
+
+    def succeeded(self) -> None:
+        self.passed()
+        self._count = 0
+
+    def interrupted(self) -> None:
+        """A kept reply came between: then it is not every puzzle that is turned down."""
+        self._count = 0
+
+    def refused(self, words: str) -> UserError | None:
+        """Count a request that was turned down for good; return why the run ends at the last of `MOST` equal
+        ones.
+        """
+        kind = re.sub(r"[\W\d_]+", " ", words)[:200]
+        self._count = self._count + 1 if kind == self._kind else 1
+        self._kind = kind
+        if self._count < self.MOST:
+            return None
+        return UserError(
+            f"{self._where} turned {self._count} requests down alike: {words}.",
+            rule="Every other request would fare the same, so the run stops; what is recorded stays.",
+            next_step="Mend the cause; --retry-on-error 1 then asks for the failed ones again.",
+        )

@@ -6,12 +6,16 @@ import asyncio
 
 from harness.errors import RunError
 
+UNPRICED = 3
+"""So many replies may be lost before the first is priced; then a cap cannot be kept."""
+
 
 class Purse:
     """Counts the dollars of one run. Without a cap it only counts.
 
     The forecast for an attempt is the mean of those that finished. Until one has, attempts go one at a time;
-    when the next might not fit beside those under way, it waits for one of them to finish.
+    when the next might not fit beside those under way, it waits for one of them to finish. A reply that was
+    lost on the way may have been charged: it is reckoned at the dearest so far.
     """
 
     def __init__(self, cap_usd: float | None, spent_usd: float) -> None:
@@ -19,7 +23,10 @@ class Purse:
         self._active = 0
         self._finished = 0
         self._finished_usd = 0.0
-        self._blind = False
+        self._dearest = 0.0  # of single replies
+        self._priced = False
+        self._unpriced = 0  # replies lost before one was priced
+        self._blind = ""
         self._changed = asyncio.Condition()
 
     async def start(self) -> None:
@@ -38,7 +45,7 @@ class Purse:
             return
         async with self._changed:
             self._active -= 1
-            if usd is not None:
+            if usd is not None and self._priced:
                 self._finished += 1
                 self._finished_usd += usd
             self._changed.notify_all()
@@ -50,20 +57,27 @@ class Purse:
 
     def pay(self, usd: float | None) -> None:
         """Book one new reply; with a cap, a reply of unknown cost is the last."""
-        if usd is not None:
-            self.spent += usd
-        elif self.cap is not None:
-            self._blind = True
+        if usd is None:
+            self._blind = self._blind or "The server did not report a reply's tokens"
+            return
+        self.spent += usd
+        self._dearest = max(self._dearest, usd)
+        if not self._priced:
+            self._priced = True
+            self.spent += self._unpriced * usd
 
-    def lose(self) -> None:
-        """Reckon a reply that was lost on the way at the mean of the attempts so far: it may have been
-        charged.
-        """
-        if self._finished:
-            self.spent += self._finished_usd / self._finished
+    def lose(self) -> float:
+        """Reckon a reply that was lost on the way; return at how much."""
+        if self._priced:
+            self.spent += self._dearest
+            return self._dearest
+        self._unpriced += 1
+        if self._unpriced > UNPRICED:
+            self._blind = f"The first {self._unpriced} replies were lost on the way and may have been charged"
+        return 0.0
 
     def _over(self) -> bool:
-        return self.cap is not None and (self.spent >= self.cap or self._blind)
+        return self.cap is not None and (self.spent >= self.cap or bool(self._blind))
 
     def _fits(self) -> bool:
         if self.cap is None or self._over():
@@ -73,11 +87,9 @@ class Purse:
         return self.spent + (self._active + 1) * self._finished_usd / self._finished <= self.cap
 
     def _why(self) -> str:
+        assert self.cap is not None  # there is nothing to explain without one
         if self._blind:
-            return (
-                f"The server did not report a reply's tokens, so the cost cap of ${self.cap:g} cannot "
-                "be kept."
-            )
+            return f"{self._blind}, so the cost cap of ${self.cap:g} cannot be kept."
         mean = (
             f", and an attempt costs about ${self._finished_usd / self._finished:.4g}"
             if self._finished
