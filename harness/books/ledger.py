@@ -12,6 +12,8 @@ from harness.contracts import Usage
 from harness.records.schema import Cost
 
 COUNTED = tuple(field.name for field in fields(Usage))
+CHARGED = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "tokens", "usd")
+"""What a call that was lost on the way adds to without being counted."""
 
 
 def seconds(usage: Usage) -> float | None:
@@ -35,19 +37,31 @@ def device_usd(usage: Usage, usd_per_device_hour: float | None) -> float | None:
     return usage.device_seconds / 3600 * usd_per_device_hour
 
 
+def spent(usage: Usage) -> float:
+    """Return what an attempt took from a cost cap: what it newly charged, with what may have been; where
+    nobody keeps that apart, its dollars.
+    """
+    return (usage.usd if usage.charged_usd is None else usage.charged_usd) or 0.0
+
+
 def costs(usages: Sequence[Usage], puzzles: int) -> dict[str, Cost]:
     """Return the cost by quantity over the `puzzles` that ran.
 
     A quantity unknown for one usage is unknown (None) in sum; `per_puzzle_at_least` is then what the known
-    ones add up to.
+    ones add up to. Calls that were lost on the way are in no count of tokens and dollars.
     """
+    lost = any(usage.lost_calls for usage in usages)
     columns: dict[str, list[float]] = {
         name: [value for usage in usages if (value := getattr(usage, name)) is not None] for name in COUNTED
     }
     for name, derive in (("seconds", seconds), ("tokens", tokens)):
         columns[name] = [value for usage in usages if (value := derive(usage)) is not None]
     return {
-        name: _cost(values, complete=len(values) == len(usages), puzzles=puzzles)
+        name: _cost(
+            values,
+            complete=len(values) == len(usages) and not (lost and name in CHARGED),
+            puzzles=puzzles,
+        )
         for name, values in columns.items()
     }
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 from harness.books import prices
-from harness.books.ledger import device_usd
+from harness.books.ledger import device_usd, spent
 from harness.contracts import CORRECT, Attempt, Budget, Key, Metric, Outcome, Puzzle, Task, TracePoint, Usage
 from harness.errors import RunError, UserError
 from harness.records import migrate
@@ -181,7 +181,7 @@ def _budget(plan: Plan, attempts: Sequence[AttemptRecord], done: frozenset[tuple
         max_connections=plan.spec.max_connections,
         max_cost_usd=plan.spec.max_cost_usd,
         retry_on_error=plan.spec.retry_on_error,
-        spent_usd=math.fsum(attempt.usage.usd or 0.0 for attempt in attempts),
+        spent_usd=math.fsum(spent(attempt.usage) for attempt in attempts),
     )
 
 

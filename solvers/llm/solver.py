@@ -98,9 +98,7 @@ class LlmSolver(LlmOptions):
     def spends_like(self, options: Mapping[str, Any]) -> bool:
         """Say whether a recorded run asked the same model in the same way."""
         defaults = {"prompt": prompts.DEFAULT}  # of options that a record may be older than
-        return all(
-            options.get(name, defaults.get(name)) == getattr(self, name) for name in DECIDE_SPENDING
-        )
+        return all(options.get(name, defaults.get(name)) == getattr(self, name) for name in DECIDE_SPENDING)
 
     @classmethod
     def reprice(
