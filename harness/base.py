@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from harness.contracts import Answer, GridCodec, Item, Key, Method, Metric, Puzzle
+from harness import own
+from harness.contracts import Answer, GridCodec, Item, Key, Method, Metric, Puzzle, Task
 from harness.errors import UserError, did_you_mean
 from harness.options import first_paragraph
 from harness.randomness import generator
@@ -41,7 +42,11 @@ class BaseTask:
     splits: tuple[str, ...] = ("test",)
     attempts = 1
     metrics: tuple[Metric, ...] = (Metric(name="solved"),)
-    data_revision = "generated"
+
+    @property
+    def data_revision(self) -> str:
+        """What the puzzles are made from: a seed, unless the task says otherwise."""
+        return "generated"
 
     @property
     def chance(self) -> float:
@@ -128,8 +133,9 @@ class Drawn:
     difficulty: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class GeneratedTask(BaseTask):
-    """A task whose items are made from (dials, split, seed, index), each by itself.
+    """A task whose items are made from (dials, split, seed, index), each by itself; or read from a file.
 
     Splits share no identity, and neither do two neighbouring seeds, by construction: a hash of the identity
     says which of both it belongs to. Dials at their default do not enter the seed, so a new one changes no
@@ -140,13 +146,30 @@ class GeneratedTask(BaseTask):
     count: ClassVar[int] = 1000  # items of a split where no limit is given
     shown_by: ClassVar[frozenset[str]] = frozenset()
 
+    file: Path | None = None  # puzzles of your own in place of generated ones, as `bench task export` writes
+
+    @property
+    def data_revision(self) -> str:
+        """What the puzzles are made from: generated, or the file and its hash."""
+        return "generated" if self.file is None else own.revision_of(self.file)
+
+    def read_file(self, path: Path) -> Iterable[own.Own]:
+        """Read a file of puzzles; a task may read further forms than JSON lines of payloads."""
+        return own.read_json_lines(path, own.read_text(path))
+
     def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:
         """Draw one puzzle; None to draw again. Ask `belongs(identity)` before any long work."""
         raise NotImplementedError
 
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
-        """Generate the first `limit` (`count` if None) items of a split."""
+        """Generate the first `limit` (`count` if None) items of a split, or read those of the file."""
         self.check_split(split)
+        if self.file is not None:
+            if split != self.splits[0]:
+                raise UserError(
+                    f"{self.file} has no split {split!r}.", rule="A file is one split, to be solved."
+                )
+            return own.items_of(cast("Task", self), split, self.read_file(self.file), limit)
         return [self.item(split, seed, index) for index in range(self.count if limit is None else limit)]
 
     def item(self, split: str, seed: int, index: int) -> Item:
@@ -176,7 +199,7 @@ class GeneratedTask(BaseTask):
         changed = {
             name: getattr(self, name)
             for name, f in fields.items()
-            if f.init and name not in self.shown_by and getattr(self, name) != f.default
+            if f.init and name not in {"file", *self.shown_by} and getattr(self, name) != f.default
         }
         return ",".join(f"{name}={json.dumps(changed[name], default=str)}" for name in sorted(changed))
 

@@ -1,7 +1,8 @@
-"""`bench task show`."""
+"""`bench task show` and `bench task export`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,3 +61,26 @@ def show(
         highlight=False,
         soft_wrap=True,
     )
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Name of a task, or path/to/file.py:Class.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, JSON lines.")],
+    task_option: TaskOptions = [],  # noqa: B006
+    split: Annotated[str | None, typer.Option(help="Split of the task; its first if left out.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of generated puzzles.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many puzzles.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write puzzles with their answers to a file that `-T file=PATH` reads again."""
+    from harness import own, registry
+    from harness.options import parse_pairs
+    from harness.records.jsonlines import dumps, write_atomically
+    from harness.running.loading import load_items
+
+    found = registry.create("task", name, parse_pairs(task_option, "-T"))
+    split = split or found.splits[0]
+    items = load_items(found, split=split, seed=seed, limit=limit, sample_ids=[], data_dir=data_dir)
+    write_atomically(out, b"".join(dumps(line) + b"\n" for line in own.lines_of(items)))
+    typer.echo(f"{len(items):,} puzzles of {found.name} with their answers in {out}", err=True)

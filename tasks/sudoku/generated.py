@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from harness import own
 from harness.contracts import Item, Key, Puzzle
 from harness.errors import UserError, did_you_mean
 from harness.randomness import generator
+from tasks.sudoku import own as own_sudoku
 from tasks.sudoku.rules import SudokuRules
 from tasks.sudoku.sizes import BOXES
 
@@ -33,14 +35,21 @@ class Sudoku(SudokuRules):
 
     size: Literal[4, 6, 9] = 6  # cells of a side
     difficulty: Literal["easy", "medium", "hard"] = "hard"
+    file: Path | None = None  # puzzles of your own: lines of digits, rows, CSV or JSON lines; size is theirs
 
     name = "sudoku"
     version = "1"
     summary = "Sudoku 4×4, 6×6 or 9×9, generated, one solution each"
     splits = ("test", "train", "validation")
-    data_revision = "generated"
+
+    @property
+    def data_revision(self) -> str:
+        """What the puzzles are made from: generated, or the file and its hash."""
+        return "generated" if self.file is None else own.revision_of(self.file)
 
     def __post_init__(self) -> None:
+        if self.file is not None:
+            object.__setattr__(self, "size", own_sudoku.size_of(self.file))
         if self.size not in BOXES:
             raise UserError(f"No Sudoku of size {self.size}.", rule="Sizes are 4, 6 and 9.")
         if self.difficulty not in ("easy", "medium", "hard"):
@@ -53,6 +62,10 @@ class Sudoku(SudokuRules):
         """Generate the first `limit` (1000 if None) puzzles of a split."""
         if split not in self.splits:
             raise UserError(f"sudoku has no split {split!r}.", rule=did_you_mean(split, self.splits))
+        if self.file is not None:
+            if split != self.splits[0]:
+                raise UserError(f"{self.file} has no split {split!r}.", rule="A file is one split.")
+            return own.items_of(self, split, own_sudoku.read(self.file), limit)
         return [self._item(split, seed, index) for index in range(DEFAULT_COUNT if limit is None else limit)]
 
     def _item(self, split: str, seed: int, index: int) -> Item:
