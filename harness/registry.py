@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from harness import ours
+from harness import ours, source
 from harness.errors import UserError, did_you_mean
 from harness.options import build, first_paragraph
 
@@ -97,13 +97,11 @@ def names(kind: Kind) -> dict[str, str]:
     }
 
 
-def find(kind: Kind, name: str) -> Any:
-    """Return the class or factory registered as `name`, or named by `path/to/file.py:Attribute`."""
-    if ":" in name and name.rpartition(":")[0].endswith(".py"):
-        return _from_file(kind, name)
+def claim(kind: Kind, name: str) -> list[EntryPoint]:
+    """Return the plugin that has a name, [] for a name of ours. Raises UserError if none or several have it."""
     points = [p for p in _plugins(kind) if p.name == name]
     if name in OURS[kind] and not points:
-        return _attribute(OURS[kind][name][0])
+        return []
     if not points:
         raise UserError(
             f"Unknown {kind} {name!r}.",
@@ -117,6 +115,16 @@ def find(kind: Kind, name: str) -> Any:
             rule="A name may be registered once.",
             next_step="Uninstall one of them or rename its entry point.",
         )
+    return points
+
+
+def find(kind: Kind, name: str) -> Any:
+    """Return the class or factory registered as `name`, or named by `path/to/file.py:Attribute`."""
+    if ":" in name and name.rpartition(":")[0].endswith(".py"):
+        return _from_file(kind, name)
+    points = claim(kind, name)
+    if not points:
+        return _attribute(OURS[kind][name][0])
     try:
         return points[0].load()
     except Exception as error:
@@ -129,8 +137,8 @@ def find(kind: Kind, name: str) -> Any:
 
 
 def catalogue(kind: Kind) -> list[Entry]:
-    """Return every task or solver by name. Only plugins are imported; a broken or clashing one is listed
-    as such.
+    """Return every task or solver by name; a broken or clashing plugin is listed as such. A plugin is
+    imported only where its source does not tell (`source.summary`).
     """
     entries = [
         Entry(name=name, summary=summary, origin="depthbench", room=_room(place))
@@ -138,15 +146,19 @@ def catalogue(kind: Kind) -> list[Entry]:
     ]
     for point in _plugins(kind):
         try:
-            found = find(kind, point.name)
-            text = getattr(found, "summary", None)
-            summary = text if isinstance(text, str) else first_paragraph(found.__doc__)
+            claim(kind, point.name)
+            summary = source.summary(point.value) or _summary(find(kind, point.name))
         except UserError as error:
             summary = f"BROKEN: {error.what}"
         entries.append(
             Entry(name=point.name, summary=summary, origin=_distribution(point), room=_room(point.value))
         )
     return sorted(entries, key=lambda entry: entry.name)
+
+
+def _summary(found: Any) -> str:
+    text = getattr(found, "summary", None)
+    return text if isinstance(text, str) else first_paragraph(found.__doc__)
 
 
 def _room(place: str) -> str:

@@ -115,11 +115,16 @@ def test_a_file_that_cannot_be_loaded_is_the_users_mistake(tmp_path: Path) -> No
         registry.find("solver", f"{tmp_path / 'bad.py'}:X")
 
 
-@pytest.mark.parametrize("page", ["adding-a-task.md", "adding-a-solver.md"])
-def test_the_code_of_the_how_to_pages_is_the_tested_file(page: str) -> None:
-    text = (EXAMPLES.parent / page).read_text()
-    example = "counting.py" if "task" in page else "repeat_last.py"
-    assert (EXAMPLES / example).read_text() in text
+@pytest.mark.parametrize(
+    ("page", "example"),
+    [
+        ("adding-a-task.md", "counting.py"),
+        ("adding-a-solver.md", "repeat_last.py"),
+        ("adding-a-net.md", "refiner.py"),
+    ],
+)
+def test_the_code_of_the_how_to_pages_is_the_tested_file(page: str, example: str) -> None:
+    assert (EXAMPLES / example).read_text() in (EXAMPLES.parent / page).read_text()
 
 
 def test_a_registered_place_exists_for_every_name() -> None:

@@ -289,15 +289,9 @@ class NetSolver:
         """Return what a weights file says, flat: the parameter ledger, the configuration, the training
         record.
         """
-        from solvers.nets.weights import files as weights
+        from solvers.nets.weights.files import describe
 
-        loaded = weights.load(file, cls)
-        ledger = {k: v for k, v in dataclasses.asdict(loaded.parameters).items() if v is not None}
-        facts = {"net": loaded.name, "sha256": loaded.sha256}
-        facts |= {f"parameters.{k}": v for k, v in ledger.items()}
-        return facts | weights.flat(
-            {"config": dataclasses.asdict(loaded.net.config), "training": loaded.training}
-        )
+        return describe(file, cls)
 
     @classmethod
     def import_weights(

@@ -16,13 +16,17 @@ SolverName = Annotated[str, typer.Option(help="Name of the net the file is for."
 @app.command()
 def show(
     file: Annotated[Path, typer.Argument(help="A weights file of this project.")],
-    solver: SolverName = "trm",
+    solver: Annotated[
+        str | None,
+        typer.Option(help="Where the net is no installed one: path/to/file.py:Class of its solver."),
+    ] = None,
     format: FormatOption = Format.TABLE,  # noqa: A002
 ) -> None:
     """Print the parameter ledger, the configuration and the training record of a weights file."""
     from harness.cli.tables import Column, write
+    from solvers.nets.weights.files import describe
 
-    facts = _net(solver).describe_weights(file)
+    facts = describe(file, None if solver is None else _net(solver))
     write(
         (Column("what", 0), Column("value", 0, wraps=True, least=20)),
         [[name, str(value)] for name, value in facts.items()],

@@ -260,6 +260,15 @@ def count_parameters(net: nn.Module) -> Parameters:
     return Parameters(core=core, embedding=embedding, per_puzzle=per_puzzle, stored=stored, active=active)
 
 
+def describe(path: Path, given: type[Member] | None = None) -> dict[str, Any]:
+    """Return what a weights file says, flat: the parameter ledger, the configuration, the training record."""
+    loaded = load(path, given)
+    ledger = {k: v for k, v in dataclasses.asdict(loaded.parameters).items() if v is not None}
+    facts = {"net": loaded.name, "sha256": loaded.sha256}
+    facts |= {f"parameters.{k}": v for k, v in ledger.items()}
+    return facts | flat({"config": dataclasses.asdict(loaded.net.config), "training": loaded.training})
+
+
 def flat(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested dicts as one, keys joined by dots; an empty one stays a value."""
     found: dict[str, Any] = {}
