@@ -98,7 +98,7 @@ def names(kind: Kind) -> dict[str, str]:
 
 
 def claim(kind: Kind, name: str) -> list[EntryPoint]:
-    """Return the plugin that has a name, [] for a name of ours. Raises UserError if none or several have it."""
+    """Return the plugin that has a name, [] for one of ours. Raises UserError if none or several have it."""
     points = [p for p in _plugins(kind) if p.name == name]
     if name in OURS[kind] and not points:
         return []

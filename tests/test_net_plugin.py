@@ -22,7 +22,8 @@ EXAMPLE = ROOT / "docs" / "examples" / "refiner.py"
 FROM_FILE = f"{EXAMPLE}:RefinerSolver"
 TASK = ["--task", "sudoku", "-T", "size=4"]
 QUICK = ["-R", "optimiser_steps=40", "-R", "batch_size=16", "-R", "train_items=200",
-         "-R", "validation_items=20", "-R", "warmup_steps=4", "-R", "config.width=32", "-R", "config.updates=2"]  # fmt: skip
+         "-R", "validation_items=20", "-R", "warmup_steps=4",
+         "-R", "config.width=32", "-R", "config.updates=2"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,8 @@ def test_a_recipe_from_a_file_trains_a_net_of_ours(tmp_path: Path) -> None:
     file.write_text(
         "from dataclasses import replace\nfrom solvers.nets.recipes import trm_sudoku_tiny\n\n\n"
         "def short():\n    return replace(trm_sudoku_tiny(), name='short', optimiser_steps=2,\n"
-        "                   train_items=50, batch_size=4, validation_items=0)\n\n\ndef none():\n    return 3\n"
+        "                   train_items=50, batch_size=4, validation_items=0)\n\n\n"
+        "def none():\n    return 3\n"
     )
     out = ["--out", str(tmp_path / "out"), "--device", "cpu"]
     assert dispatch(["train", *TASK, "--solver", "trm", "--recipe", f"{file}:short", *out]) == 0
