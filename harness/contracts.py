@@ -83,9 +83,10 @@ class Metric:
     A puzzle's value is the best `number` of its attempts (pass@k) in the metric's own direction, `better`;
     one without any counts `missing`, the number's worst value. Then `over` says: `puzzle` mean over puzzles;
     `group` mean over groups of the group's mean; `strict` share of groups in which every puzzle scores 1.
-    The denominator is what was planned, unless `among` names another number: then it is the puzzles with an
-    attempt for which that number is 1, and only such attempts count (the gap to the optimum among feasible
-    answers, say).
+    With `of="mean"` the value is the mean over the planned attempts instead, a missing one counting
+    `missing`. The denominator is what was planned, unless `among` names another number: then it is the
+    puzzles with an attempt for which that number is 1, and only such attempts count (the gap to the optimum
+    among feasible answers, say).
     """
 
     name: str
@@ -94,6 +95,7 @@ class Metric:
     better: Literal["high", "low"] = "high"
     missing: float = 0.0
     among: str | None = None
+    of: Literal["best", "mean"] = "best"
 
 
 class Outcome(StrEnum):

@@ -32,7 +32,7 @@ from harness.contracts import (
 from harness.errors import UserError
 from harness.randomness import generator
 from harness.running.view import View
-from harness.scores.summary import best, score
+from harness.scores.summary import score, value_of
 
 GARBAGE: tuple[Any, ...] = (
     None,
@@ -324,7 +324,7 @@ def _check_chance(task: Task, items: list[Item], draws: int) -> None:
                 for k in range(task.attempts)
             ]
             verdicts = [task.judge(puzzle, key, answer) for answer in answers]
-            value = best(metric, [{CORRECT: float(v.correct), **v.numbers} for v in verdicts])
+            value = value_of(metric, [{CORRECT: float(v.correct), **v.numbers} for v in verdicts])
             values.append(metric.missing if value is None else value)
         total += score(values, [puzzle.group for puzzle, _ in items], metric.over).score
     trials = draws * len(items)

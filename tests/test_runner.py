@@ -103,7 +103,7 @@ def test_a_run_moved_to_another_day_is_still_found(tmp_path: Path) -> None:
 
 def test_the_run_folder_says_what_was_run(tmp_path: Path) -> None:
     record = run(TwoTries(shown=4), Lottery(), limit=3, seed=7, results_dir=tmp_path).record
-    assert record.task.options == {"shown": 4}
+    assert record.task.options == {"file": None, "shown": 4}
     assert (record.split, record.seed, record.attempts_per_puzzle) == ("test", 7, 2)
     assert record.card.parameters.core == 7
     assert record.puzzles.ids == ("test-7-0", "test-7-1", "test-7-2")
@@ -382,3 +382,27 @@ def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path: Pat
     (sessions,) = disturbed.rglob("sessions.jsonl")
     starts = [json.loads(line)["recorded"] for line in sessions.read_text().splitlines() if '"start"' in line]
     assert len([n for n in starts if n]) >= 20, "most sessions must have resumed"
+
+
+def test_several_tries_at_a_puzzle_are_scored_by_their_mean_and_by_the_best(tmp_path: Path) -> None:
+    result = run(Counting(), Lottery(failing=False), limit=40, attempts=3, results_dir=tmp_path)
+    tries = [a.outcome is Outcome.CORRECT for a in result.folder.attempts()]
+    assert len(tries) == 120
+    names = [metric.name for metric in result.record.metrics]
+    assert names[:2] == ["solved mean@3", "solved pass@3"]
+    mean, best = result.summary.metrics[:2]
+    assert mean.score == pytest.approx(sum(tries) / 120)
+    solved = {a.puzzle for a in result.folder.attempts() if a.outcome is Outcome.CORRECT}
+    assert best.score == pytest.approx(len(solved) / 40)
+    assert (mean.n, best.n) == (40, 40)
+    once = run(Counting(), Lottery(failing=False), limit=40, results_dir=tmp_path)
+    assert once.path != result.path  # another run: it plans other attempts
+    assert (
+        run(Counting(), Lottery(failing=False), limit=40, attempts=3, results_dir=tmp_path).path
+        == result.path
+    )
+
+
+def test_tries_must_be_at_least_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="attempts=0 tries nothing"):
+        run(Counting(), Lottery(), limit=1, attempts=0, results_dir=tmp_path)

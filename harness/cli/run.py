@@ -33,6 +33,9 @@ def run(
     retry_on_error: Annotated[
         int | None, typer.Option(help="Try a failed attempt so many times more, recorded failures included.")
     ] = None,
+    attempts: Annotated[
+        int | None, typer.Option(help="Tries at each puzzle, in place of the task's own number.")
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew beside an earlier run of the same configuration.")
     ] = False,
@@ -80,6 +83,7 @@ def run(
         max_cost_usd=max_cost,
         fail_on_error=fail_on_error,
         retry_on_error=retry_on_error,
+        attempts=attempts,
     )
     if sweep:
         from harness.cli.sweep import sweep as sweep_over

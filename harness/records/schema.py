@@ -35,7 +35,8 @@ class RunSpec:
     task, solver: registered names, `path/to/file.py:Class`, or objects. split: None is the task's first.
     limit: the first so many puzzles. sample_ids: these puzzles alone. fresh: start anew beside an earlier
     run. fail_on_error: stop when this many attempts failed (below 1: this share of those planned).
-    retry_on_error: let a failed attempt be tried so many times more, recorded failures included.
+    retry_on_error: let a failed attempt be tried so many times more, recorded failures included. attempts:
+    tries at each puzzle, in place of the task's own number; their mean and their best are then both scored.
     """
 
     task: str | Task
@@ -54,6 +55,7 @@ class RunSpec:
     max_cost_usd: float | None = None
     fail_on_error: float | None = None
     retry_on_error: int | None = None
+    attempts: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,7 @@ class RunRecord:
     sample_ids: tuple[str, ...] = ()
     default_split: str
     attempts_per_puzzle: int
+    attempts_asked: int | None = None  # where it is not the task's own number
     metrics: tuple[Metric, ...]  # the first is the headline
     chance: float
     data_revision: str

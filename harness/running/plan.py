@@ -26,7 +26,7 @@ from typing import Any
 from harness import registry
 from harness.books import prices
 from harness.capabilities import DecidedByTask
-from harness.contracts import Item, Solver, Task
+from harness.contracts import Item, Metric, Solver, Task
 from harness.errors import RunError, UserError, did_you_mean
 from harness.records import migrate
 from harness.records.decode import DamagedError
@@ -116,6 +116,8 @@ def plan_run(spec: RunSpec) -> Plan:
 def _check(spec: RunSpec) -> None:
     if spec.limit is not None and spec.limit < 1:
         raise UserError(f"The limit is {spec.limit}.", rule="It must be at least 1.")
+    if spec.attempts is not None and spec.attempts < 1:
+        raise UserError(f"attempts={spec.attempts} tries nothing.", rule="It must be at least 1.")
     if spec.seed < 0:
         raise UserError(f"The seed is {spec.seed}.", rule="It must be at least 0.")
     if spec.fail_on_error is not None and not spec.fail_on_error > 0:
@@ -174,8 +176,9 @@ def _record(spec: RunSpec, task: Task, solver: Solver, split: str, items: Sequen
         limit=spec.limit,
         sample_ids=tuple(spec.sample_ids),
         default_split=task.splits[0],
-        attempts_per_puzzle=task.attempts,
-        metrics=tuple(task.metrics),
+        attempts_per_puzzle=spec.attempts or task.attempts,
+        attempts_asked=None if spec.attempts in (None, task.attempts) else spec.attempts,
+        metrics=_metrics(task, spec.attempts),
         chance=task.chance,
         data_revision=task.data_revision,
         card=card,
@@ -197,15 +200,29 @@ def _record(spec: RunSpec, task: Task, solver: Solver, split: str, items: Sequen
     return dataclasses.replace(record, hash=sha256_of(_identity(record)))
 
 
+def _metrics(task: Task, attempts: int | None) -> tuple[Metric, ...]:
+    """Return the task's metrics; of several tries that were asked for both the mean and the best."""
+    if attempts in (None, 1, task.attempts):
+        return tuple(task.metrics)
+    headline = task.metrics[0]
+    return (
+        dataclasses.replace(headline, name=f"{headline.name} mean@{attempts}", of="mean"),
+        dataclasses.replace(headline, name=f"{headline.name} pass@{attempts}"),
+        *task.metrics[1:],
+    )
+
+
 def _identity(record: RunRecord) -> dict[str, Any]:
     """Return what decides the numbers, options at their default left out."""
     task, solver = record.task, record.solver
+    asked = record.attempts_asked
     return {
         "task": [task.name, task.version, task.changed, task.source_sha256],
         "puzzles": [task.puzzles_sha256, task.keys_sha256],
         "solver": [solver.name, solver.changed, solver.source_sha256, solver.weights_sha256],
         "split": record.split,
         "seed": record.seed,
+        **({} if asked is None else {"attempts": asked}),
     }
 
 

@@ -175,7 +175,7 @@ def _done(plan: Plan, attempts: Sequence[AttemptRecord]) -> frozenset[tuple[str,
 
 def _budget(plan: Plan, attempts: Sequence[AttemptRecord], done: frozenset[tuple[str, int]]) -> Budget:
     return Budget(
-        attempts=plan.task.attempts,
+        attempts=plan.record.attempts_per_puzzle,
         seed=plan.spec.seed,
         done=done,
         max_connections=plan.spec.max_connections,
@@ -288,8 +288,9 @@ def _judged(
 
     if not isinstance(attempt.puzzle_id, str) or attempt.puzzle_id not in plan.items:
         raise _fault(plan, f"yielded an attempt at the unknown puzzle {attempt.puzzle_id!r}")
-    if type(number := plain(attempt.attempt)) is not int or not 0 <= number < plan.task.attempts:
-        raise _fault(plan, f"yielded attempt {pair}, but attempts are 0 to {plan.task.attempts - 1}")
+    most = plan.record.attempts_per_puzzle
+    if type(number := plain(attempt.attempt)) is not int or not 0 <= number < most:
+        raise _fault(plan, f"yielded attempt {pair}, but attempts are 0 to {most - 1}")
     if pair in seen:
         raise _fault(plan, f"yielded attempt {pair} twice, or again although it is recorded")
     if not isinstance(attempt.outcome, str) or attempt.outcome not in YIELDED:

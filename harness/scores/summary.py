@@ -7,6 +7,7 @@ are in the books.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -79,7 +80,9 @@ def summarise(record: RunRecord, attempts: Sequence[AttemptRecord], *, where: st
         puzzles=len(ids),
         complete=outcomes[Outcome.NOT_RUN] == 0,
         outcomes={str(outcome): outcomes[outcome] for outcome in OUTCOMES},
-        metrics=tuple(metric_score(metric, ids, groups, judged) for metric in record.metrics),
+        metrics=tuple(
+            metric_score(metric, ids, groups, judged, record.attempts_per_puzzle) for metric in record.metrics
+        ),
         depth_curve=None if depths is None else {depth: found.score for depth, found in depths.items()},
         depth_scores=depths,
         mean_depth=_mean([a.depth for a in counted.values() if a.depth is not None]),
@@ -103,12 +106,18 @@ def score(values: Sequence[float], groups: Sequence[str], over: str) -> Score:
 
 
 def metric_score(
-    metric: Metric, ids: Sequence[str], groups: Sequence[str], judged: Mapping[str, Sequence[Numbers]]
+    metric: Metric,
+    ids: Sequence[str],
+    groups: Sequence[str],
+    judged: Mapping[str, Sequence[Numbers]],
+    attempts: int = 1,
 ) -> MetricScore:
-    """Return the score of one metric, of each puzzle's judged attempts: over the planned puzzles, or over
-    those that `among` leaves of them; with none left it is unknown.
+    """Return the score of one metric, of each puzzle's judged attempts out of so many planned: over the
+    planned puzzles, or over those that `among` leaves of them; with none left it is unknown.
     """
-    chosen = [(group, best(metric, judged.get(i, ()))) for i, group in zip(ids, groups, strict=True)]
+    chosen = [
+        (group, value_of(metric, judged.get(i, ()), attempts)) for i, group in zip(ids, groups, strict=True)
+    ]
     if metric.among is not None:
         chosen = [(group, value) for group, value in chosen if value is not None]
     values = [metric.missing if value is None else value for _, value in chosen]
@@ -126,12 +135,17 @@ def metric_score(
     )
 
 
-def best(metric: Metric, attempts: Sequence[Numbers]) -> float | None:
-    """Return the best number of a puzzle's judged attempts in the metric's direction; None if it has none."""
+def value_of(metric: Metric, attempts: Sequence[Numbers], planned: int = 1) -> float | None:
+    """Return what a puzzle's judged attempts are worth: the best of their numbers in the metric's direction,
+    or the mean over the planned ones; None if there is no number.
+    """
     among = metric.among
     values = [float(n[metric.number]) for n in attempts if among is None or n.get(among, 0.0) >= 1]
     if not values:
         return None
+    if metric.of == "mean":
+        missing = max(0, planned - len(values)) if among is None else 0
+        return (math.fsum(values) + metric.missing * missing) / (len(values) + missing)
     return min(values) if metric.better == "low" else max(values)
 
 
