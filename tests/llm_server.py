@@ -34,6 +34,9 @@ class Behaviour:
     cached_tokens: int = 3
     reasoning_tokens: int = 2
     usage: bool = True
+    usage_shape: str = "openai"  # or "xai", "gemini", "deepseek": see USAGE
+    reasoning: str | None = None  # shown beside the text
+    model: str | None = None  # the name the server gives itself; None: as it was asked
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     raw: bytes | None = None  # sent as the body instead of a completion
@@ -53,33 +56,30 @@ class Behaviour:
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
         if self.refusal is not None:
             message["refusal"] = self.refusal
+        if self.reasoning is not None:
+            message["reasoning_content"] = self.reasoning
         completion: dict[str, Any] = {
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 1,
-            "model": request.get("model", "m"),
+            "model": self.model or request.get("model", "m"),
             "choices": [{"index": 0, "message": message, "finish_reason": self.finish_reason}],
         }
         if self.usage:
-            completion["usage"] = {
-                "prompt_tokens": self.prompt_tokens,
-                "completion_tokens": self.completion_tokens,
-                "total_tokens": self.prompt_tokens + self.completion_tokens,
-                "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
-                "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
-            }
+            completion["usage"] = USAGE[self.usage_shape](self)
         return json.dumps(completion).encode()
 
     def _message(self, request: dict[str, Any]) -> bytes:
         reasons = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
+        reason = reasons.get(self.finish_reason, self.finish_reason)
         thought = [{"type": "thinking", "thinking": "```answer\n-1\n```", "signature": "s"}]
         message: dict[str, Any] = {
             "id": "msg_1",
             "type": "message",
             "role": "assistant",
-            "model": request.get("model"),
+            "model": self.model or request.get("model"),
             "content": thought + ([{"type": "text", "text": self.text}] if self.text else []),
-            "stop_reason": "refusal" if self.refusal else reasons[self.finish_reason],
+            "stop_reason": "refusal" if self.refusal else reason,
         }
         if self.usage:
             message["usage"] = {
@@ -102,7 +102,7 @@ class Behaviour:
         response: dict[str, Any] = {
             "id": "resp_1",
             "object": "response",
-            "model": request.get("model"),
+            "model": self.model or request.get("model"),
             "status": "incomplete" if cut else "completed",
             "incomplete_details": {"reason": cut} if cut else None,
             "output": [reasoning, {"type": "message", "role": "assistant", "content": [said]}],
@@ -115,6 +115,82 @@ class Behaviour:
                 "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
             }
         return json.dumps(response).encode()
+
+
+def openai_usage(what: Behaviour) -> dict[str, Any]:
+    return {
+        "prompt_tokens": what.prompt_tokens,
+        "completion_tokens": what.completion_tokens,
+        "total_tokens": what.prompt_tokens + what.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": what.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": what.reasoning_tokens},
+    }
+
+
+def xai_usage(what: Behaviour) -> dict[str, Any]:
+    """Reasoning stands beside the completion, and in the total."""
+    plain = openai_usage(what)
+    return plain | {"completion_tokens": what.completion_tokens - what.reasoning_tokens}
+
+
+def gemini_usage(what: Behaviour) -> dict[str, Any]:
+    """Reasoning stands in the total alone."""
+    return {
+        "prompt_tokens": what.prompt_tokens,
+        "completion_tokens": what.completion_tokens - what.reasoning_tokens,
+        "total_tokens": what.prompt_tokens + what.completion_tokens,
+    }
+
+
+def deepseek_usage(what: Behaviour) -> dict[str, Any]:
+    """The cache has fields of its own."""
+    plain = openai_usage(what)
+    del plain["prompt_tokens_details"]
+    missed = what.prompt_tokens - what.cached_tokens
+    return plain | {"prompt_cache_hit_tokens": what.cached_tokens, "prompt_cache_miss_tokens": missed}
+
+
+USAGE = {"openai": openai_usage, "xai": xai_usage, "gemini": gemini_usage, "deepseek": deepseek_usage}
+
+
+def events(body: bytes, path: str) -> bytes:
+    """Write a reply as the stream of events its API sends, a few letters at a time."""
+    whole = json.loads(body)
+    found: list[Any] = []
+    if path.endswith("/messages"):
+        usage = whole.pop("usage", {})
+        began = {**usage, "output_tokens": 1} if usage else {}
+        found.append({"type": "message_start", "message": {**whole, "content": [], "usage": began}})
+        for index, block in enumerate(whole["content"]):
+            name = "thinking" if block["type"] == "thinking" else "text"
+            start = {"type": block["type"], name: ""}
+            found.append({"type": "content_block_start", "index": index, "content_block": start})
+            deltas = [{"type": f"{name}_delta", name: piece} for piece in pieces(block[name])]
+            found += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+            found.append({"type": "content_block_stop", "index": index})
+        ended = {"stop_reason": whole["stop_reason"]}
+        found.append({"type": "message_delta", "delta": ended, "usage": usage})
+        found.append({"type": "message_stop"})
+    elif path.endswith("/responses"):
+        found.append({"type": "response.created", "response": {"status": "in_progress"}})
+        found.append({"type": "response.output_text.delta", "delta": "x"})
+        found.append({"type": f"response.{whole['status']}", "response": whole})
+    else:
+        head = {name: whole[name] for name in ("id", "created", "model")}
+        (choice,) = whole["choices"]
+        for name, text in choice["message"].items():
+            for piece in pieces(text or "") if name != "role" else ():
+                found.append({**head, "choices": [{"index": 0, "delta": {name: piece}}]})
+        ended = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+        found.append({**head, "choices": [ended]})
+        if "usage" in whole:
+            found.append({**head, "choices": [], "usage": whole["usage"]})
+    lines = [f"data: {json.dumps(event)}\n\n" for event in found]
+    return ("".join(lines) + ": a comment\n\ndata: [DONE]\n\n").encode()
+
+
+def pieces(text: str, size: int = 7) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 def rate_limited(seconds: str = "0") -> Behaviour:
@@ -149,6 +225,7 @@ class LlmServer:
         self.keep_log = True
         # requests, and when the first and the last came, seconds since 1970
         self.count, self.first, self.last = 0, 0.0, 0.0
+        self.first_alone = 0.0  # seconds between the first request and the second
 
     def __enter__(self) -> LlmServer:
         self._loop = asyncio.new_event_loop()
@@ -206,6 +283,8 @@ class LlmServer:
         self.count += 1
         self.last = time.time()
         self.first = self.first or self.last
+        if self.count == 2:
+            self.first_alone = self.last - self.first
         key = json.dumps(request.get("messages", request.get("input")))
         nth = self.seen[key]
         self.seen[key] += 1
@@ -264,11 +343,12 @@ class _Connection(asyncio.Protocol):
             self.server.open -= 1
 
     def answer(self, request: dict[str, Any], path: str, what: Behaviour) -> None:
-        body = what.body(request, path)
+        body, kind = what.body(request, path), what.content_type
+        if request.get("stream") and what.raw is None and what.status == 200:
+            body, kind = events(body, path), "text/event-stream; charset=utf-8"
         extra = "".join(f"{name}: {value}\r\n" for name, value in what.headers.items())
         head = (
-            f"HTTP/1.1 {what.status} X\r\nContent-Type: {what.content_type}\r\n"
-            f"Content-Length: {len(body)}\r\n{extra}\r\n"
+            f"HTTP/1.1 {what.status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
         )
         if what.cut_after is not None:
             self.transport.write(head.encode() + body[: what.cut_after])
