@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import DataDir, Format, FormatOption, ResultsDir, SolverOptions, TaskOptions
+from harness.errors import RunError
+
+if TYPE_CHECKING:
+    from harness.records.folder import RunFolder
 
 
 def run(
@@ -116,3 +120,22 @@ def run(
     if format is Format.TABLE:
         results.write_details(result.summary)
     typer.echo(f"{result.path}: {duration(result.elapsed_seconds)} in all", err=True)
+    if result.summary.headline.score is None and (cause := _why_nothing_came(result.folder)):
+        raise RunError(
+            f"No call of this run brought a reply, most often because: {cause}.",
+            rule="That says nothing about the solver, so there is no score.",
+            next_step="Mend the cause; the same command with --retry-on-error 1 asks again.",
+        )
+
+
+def _why_nothing_came(folder: RunFolder) -> str | None:
+    """Return the most frequent failure of a run in which every call failed; None for any other run."""
+    from collections import Counter
+
+    from harness.scores.summary import nothing_came
+
+    attempts = folder.attempts()
+    if not nothing_came(attempts):
+        return None
+    causes = Counter(str(attempt.detail.get("error", attempt.outcome)) for attempt in attempts)
+    return causes.most_common(1)[0][0].rstrip(".")

@@ -22,7 +22,7 @@ from harness.contracts import Answer, Metric, Outcome, Solver, SolverCard, Task,
 from harness.records.normal import same
 
 SCHEMA = 2
-SUMMARY_SCHEMA = 3
+SUMMARY_SCHEMA = 4
 Line = dict[str, Any]
 OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.ANSWERED)
 """What an attempt can have come to, in the order in which they are shown; they sum to the number planned."""

@@ -26,7 +26,8 @@ class PlainProgress:
 
     def start(self, *, planned: int, recorded: int, where: Path) -> None:
         self.planned, self.recorded, self.where = planned, recorded, where
-        self.new = self.correct = 0
+        self.new = self.correct = self.failed = 0
+        self.usd = 0.0
         self.began = self.first = self.last = time.monotonic()
         if recorded:
             state = "complete" if recorded == planned else "resuming"
@@ -41,6 +42,8 @@ class PlainProgress:
             self.first = self.last
         self.new += 1
         self.correct += attempt.outcome == "correct"
+        self.failed += attempt.outcome in ("provider_error", "timed_out")
+        self.usd += attempt.usage.charged_usd or 0.0
 
     def stop(self) -> None:
         self.ended.set()
@@ -52,15 +55,24 @@ class PlainProgress:
         self.say(self.text())
 
     def text(self) -> str:
-        """Return "120/400  35.0/s  correct 71.7 %  8 s left", or how long no answer has come."""
+        """Return "120/400  35.0/s  correct 71.7 %  8 s left  $0.12, about $0.28 to come", or how long no
+        answer has come.
+        """
         done, took = self.recorded + self.new, time.monotonic() - self.began
         if not self.new:
             return f"{done:,}/{self.planned:,}  {duration(took)}, no {'new ' * bool(self.recorded)}answer yet"
         rate = self.new / max(1e-9, took)
         known = done < self.planned and self.last - self.first > SPREAD * (self.first - self.began)
         left = f"  {duration((self.planned - done) / rate)} left" if known else ""
-        return (
-            f"{done:,}/{self.planned:,}  {rate:,.1f}/s  correct {100 * self.correct / self.new:.1f} %{left}"
+        right = "all failed" if self.failed == self.new else f"correct {100 * self.correct / self.new:.1f} %"
+        return f"{done:,}/{self.planned:,}  {rate:,.1f}/s  {right}{left}{self._money(done)}"
+
+    def _money(self, done: int) -> str:
+        if not self.usd:
+            return ""
+        to_come = self.usd / self.new * (self.planned - done)
+        return f"  {dollars(self.usd)}" + (
+            f", about {dollars(to_come)} to come" if done < self.planned else ""
         )
 
     def say(self, text: str) -> None:
@@ -99,6 +111,11 @@ class LiveProgress(PlainProgress):
 def progress() -> PlainProgress:
     """Return the progress that fits standard error."""
     return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+
+
+def dollars(usd: float) -> str:
+    """Write dollars as "$12.30", "$0.0034"."""
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.2g}"
 
 
 def duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from harness.books.ledger import costs
 from harness.contracts import Metric, Outcome
@@ -74,19 +75,30 @@ def summarise(record: RunRecord, attempts: Sequence[AttemptRecord], *, where: st
     outcomes = Counter(attempt.outcome for attempt in counted.values())
     outcomes[Outcome.NOT_RUN] = record.planned - len(counted)
     depths = _depth_scores(record.metrics[0], ids, groups, by_puzzle)
+    tries = record.attempts_per_puzzle
+    metrics = tuple(metric_score(metric, ids, groups, judged, tries) for metric in record.metrics)
+    if nothing_came(list(counted.values())):
+        metrics = tuple(replace(metric, score=None, low=None, high=None) for metric in metrics)
     return Summary(
         lines=len(attempts),
         planned=record.planned,
         puzzles=len(ids),
         complete=outcomes[Outcome.NOT_RUN] == 0,
         outcomes={str(outcome): outcomes[outcome] for outcome in OUTCOMES},
-        metrics=tuple(
-            metric_score(metric, ids, groups, judged, record.attempts_per_puzzle) for metric in record.metrics
-        ),
+        metrics=metrics,
         depth_curve=None if depths is None else {depth: found.score for depth, found in depths.items()},
         depth_scores=depths,
         mean_depth=_mean([a.depth for a in counted.values() if a.depth is not None]),
         costs=costs([attempt.usage for attempt in attempts], len(by_puzzle)),
+    )
+
+
+def nothing_came(attempts: Sequence[AttemptRecord]) -> bool:
+    """Say whether every call failed: that says nothing about the solver, and is no score of 0."""
+    return bool(attempts) and all(
+        attempt.outcome is Outcome.PROVIDER_ERROR
+        or (attempt.outcome is Outcome.TIMED_OUT and attempt.usage.passes == 0)
+        for attempt in attempts
     )
 
 
