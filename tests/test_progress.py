@@ -6,13 +6,19 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.contracts import Outcome, Usage
+from harness.records.schema import AttemptRecord
 from harness.running.progress import PlainProgress
 
-CORRECT, WRONG = {"outcome": "correct"}, {"outcome": "wrong"}
+CORRECT, WRONG, FAILED = (
+    AttemptRecord(puzzle="p", attempt=0, outcome=outcome)
+    for outcome in (Outcome.CORRECT, Outcome.WRONG, Outcome.PROVIDER_ERROR)
+)
 
 
 @pytest.fixture
@@ -78,3 +84,13 @@ def test_lines_come_without_answers_and_end_with_the_run(
     assert after.out == ""
     time.sleep(0.05)
     assert capsys.readouterr().err == ""
+
+
+def test_dollars_newly_spent_and_to_come_are_told_and_a_run_without_a_reply_has_no_percentage(clock) -> None:
+    progress = started(planned=4)
+    clock(10)
+    progress.advance(FAILED)
+    assert "all failed" in progress.text()
+    paid = Usage(usd=0.25, charged_usd=0.2, lost_calls=0)  # of a quarter, a cached reply was five cents
+    progress.advance(replace(CORRECT, usage=paid))
+    assert progress.text() == "2/4  0.2/s  correct 50.0 %  $0.2, about $0.2 to come"
