@@ -292,10 +292,12 @@ def published_files(trained: Path, folder: Path) -> tuple[Path, list[str]]:
     return folder / "step_200", names
 
 
+@pytest.mark.parametrize("separator", ["|||", "_"], ids=["as TRM's builder writes", "as HRM's"])
 def test_an_imported_checkpoint_with_its_identifiers_votes_as_our_own_weights(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    separator: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint, names = published_files(trained, tmp_path)
+    names = [name.replace("|||", separator) for name in names]
     (tmp_path / "identifiers.json").write_text(json.dumps(names))
     config = weights.load(trained).net.config
     untold = ("seq_len", "num_heads", "H_cycles", "L_cycles", "halt_max_steps", "pos_encodings", "expansion")
@@ -323,6 +325,10 @@ def test_an_imported_checkpoint_with_its_identifiers_votes_as_our_own_weights(
         (lambda names: [*names[:-1], names[1]], "stands where it cannot"),
         (lambda names: [*names[:-1], "to-green|||t9|||0123456789"], "names no copy"),
         (lambda names: [*names[:-1], "to-green|||t1|||0123456788"], "names no copy"),
+        (lambda names: [*names[:-1], "to-green_t8_0123456789"], "names no copy"),
+        (lambda names: [*names[:-1], "to-green_t1_012345678"], "names no copy"),
+        (lambda names: [*names[:-1], "to-green|||t1"], "stands where it cannot"),
+        (lambda names: [names[0], *names[2:3], *names[1:2], *names[3:]], "stands where it cannot"),
         (lambda names: {"blank": names[0]}, "is no list of puzzle identifiers"),
     ],
 )

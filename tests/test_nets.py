@@ -24,8 +24,8 @@ from solvers.nets.model.config import TrmConfig
 from solvers.nets.model.layers import Level, truncated_normal_
 from solvers.nets.model.trm import TrmNet
 from solvers.nets.train.supervision import fresh_carry, supervise
+from solvers.nets.weights.checkpoints import rename
 from solvers.nets.weights.files import build, count_parameters
-from solvers.nets.weights.published import rename
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 from plain_trm import PlainTrm

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -263,24 +264,130 @@ def test_what_neither_tensors_nor_the_user_tell_is_the_published_default_and_sai
         import_checkpoint("trm", checkpoint, out, {"seq_len": "81"})
 
 
-def test_averaged_weights_in_a_checkpoint_are_taken(tmp_path: Path) -> None:
+HEAD = "inner.lm_head.weight"
+
+
+def nested(key: str) -> Any:
+    """Return what puts averages under a key, with dots for the dicts inside one another."""
+
+    def put(whole: dict[str, Any], averages: dict[str, Any]) -> None:
+        *outer, last = key.split(".")
+        for name in outer:
+            whole = whole.setdefault(name, {})
+        whole[last] = averages
+
+    return put
+
+
+def flat(form: str) -> Any:
+    """Return what writes averages beside the plain tensors, under names of their own."""
+
+    def put(whole: dict[str, Any], averages: dict[str, Any]) -> None:
+        plain = whole.pop("model")
+        whole.clear()
+        whole |= plain | {form.format(name): t for name, t in averages.items()}
+        whole["ema.decay"] = torch.tensor(0.999)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        *map(nested, ("ema_helper", "ema", "ema.shadow", "model_ema", "ema_model", "ema_state_dict",
+                      "state_dict_ema", "ema_model.module", "averaged_model", "swa_model", "ema_weights", "shadow",
+                      "callbacks.EMACallback.ema_state_dict", "ema_0999")),
+        *map(flat, ("model_ema.{}", "ema_model.module.{}", "ema.shadow.{}", "shadow.{}", "model.ema.{}")),
+    ],
+)  # fmt: skip
+def test_averaged_weights_in_a_checkpoint_are_taken_wherever_they_are(put: Any, tmp_path: Path) -> None:
     state, fields = published_state("trm_mlp")
-    name = "inner.lm_head.weight"
-    whole = {"model": {f"_orig_mod.model.{k}": t for k, t in state.items()}, "optimizers": [{}], "step": 7}
     checkpoint, out = tmp_path / "step_7", tmp_path / "out.safetensors"
-    for averages in (
-        {f"_orig_mod.model.{name}": state[name] + 1},
-        {"shadow": {f"model.{name}": state[name] + 1}},
+    whole = {"model": {f"_orig_mod.model.{k}": t for k, t in state.items()}, "optimizers": [{}], "step": 7}
+    put(whole, {f"_orig_mod.model.{HEAD}": state[HEAD] + 1})
+    torch.save(whole, checkpoint)
+    (note,) = import_checkpoint("trm", checkpoint, out, fields)
+    assert "averaged weights" in note
+    loaded = weights.load(out).net.state_dict()
+    assert torch.equal(loaded["lm_head.weight"], state[HEAD] + 1)
+    assert torch.equal(loaded["q_head.weight"], state["inner.q_head.weight"])
+
+
+def test_a_checkpoint_of_averages_alone_is_read_and_one_without_any_says_nothing(tmp_path: Path) -> None:
+    state, fields = published_state("trm_mlp")
+    checkpoint, out = tmp_path / "step_7", tmp_path / "out.safetensors"
+    averaged_model = {"n_averaged": torch.tensor(5), **{f"module._orig_mod.{k}": t for k, t in state.items()}}
+    deep = {k.replace("L_level.layers.", "L_level.module.layers._orig_mod."): t for k, t in state.items()}
+    for alone in (
+        averaged_model,
+        {"ema_model": averaged_model},
+        deep,
+        {"model": state, "ema": {"mu": 0.999}},
     ):
-        torch.save(whole | {"ema_helper": averages}, checkpoint)
-        (note,) = import_checkpoint("trm", checkpoint, out, fields)
-        assert "averaged weights" in note
-        loaded = weights.load(out).net.state_dict()
-        assert torch.equal(loaded["lm_head.weight"], state[name] + 1)
-        assert torch.equal(loaded["q_head.weight"], state["inner.q_head.weight"])
-    torch.save(whole | {"ema": {"mu": 0.999}}, checkpoint)
-    assert not import_checkpoint("trm", checkpoint, out, fields)
-    assert torch.equal(weights.load(out).net.state_dict()["lm_head.weight"], state[name])
+        torch.save(alone, checkpoint)
+        import_checkpoint("trm", checkpoint, out, fields)
+        assert torch.equal(weights.load(out).net.state_dict()["lm_head.weight"], state[HEAD])
+    lightning = {"state_dict": state, "current_model_state": {}, "averaging_state": {"n_averaged": 3}}
+    torch.save(lightning, checkpoint)
+    (note,) = import_checkpoint("trm", checkpoint, out, fields)
+    assert "averages, as Lightning writes them" in note
+
+
+@pytest.mark.parametrize(
+    ("beside", "words"),
+    [
+        ({"ema": {"decay": 0.9, "shadow_params": [torch.ones(3)]}}, r"'ema' as a list without names"),
+        ({"optimizer_states": [{"ema": [torch.ones(3)]}]}, r"'optimizer_states\.0\.ema' as a list"),
+        ({"ema_1": {HEAD: torch.ones(2)}, "ema_2": {HEAD: torch.ones(2)}}, "several averages.*ema_1, ema_2"),
+        (
+            {"model_ema": {"innerlm_headweight": torch.ones(2)}},
+            "names are not the net's: 'innerlm_headweight'",
+        ),
+    ],
+)
+def test_averages_that_cannot_be_taken_are_refused_by_name(
+    beside: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    state, fields = published_state("trm_mlp")
+    torch.save({"model": state} | beside, tmp_path / "step_7")
+    with pytest.raises(UserError, match=words):
+        import_checkpoint("trm", tmp_path / "step_7", tmp_path / "out.safetensors", fields)
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_two_tensors_of_one_name_are_refused(tmp_path: Path) -> None:
+    state, fields = published_state("trm_mlp")
+    torch.save(state | {f"module.{HEAD}": state[HEAD] + 1}, tmp_path / "step_7")
+    with pytest.raises(UserError, match=r"two tensors for 'lm_head\.weight'.*'module\.inner\.lm_head"):
+        import_checkpoint("trm", tmp_path / "step_7", tmp_path / "out.safetensors", fields)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_no_numbers_are_refused_with_the_name_of_the_tensor(
+    value: float, saved: Path, tmp_path: Path
+) -> None:
+    state, fields = published_state("trm_mlp")
+    state[HEAD] = state[HEAD].clone()
+    state[HEAD][0, 1] = value
+    torch.save(state, tmp_path / "step_7")
+    with pytest.raises(UserError, match=r"'lm_head\.weight' .* NaN or infinity in 1 of"):
+        import_checkpoint("trm", tmp_path / "step_7", tmp_path / "out.safetensors", fields)
+    with safe_open(str(saved), "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(saved)
+    tensors["q_head.bias"][0] = value
+    save_file(tensors, tmp_path / "ours.safetensors", metadata)
+    with pytest.raises(UserError, match=r"'q_head\.bias' .* NaN or infinity in 1 of 2 places"):
+        weights.load(tmp_path / "ours.safetensors")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_weights_in_other_precisions_are_read(dtype: torch.dtype, tmp_path: Path) -> None:
+    state, fields = published_state("trm_mlp")
+    torch.save({name: t.to(dtype) for name, t in state.items()}, tmp_path / "step_7")
+    import_checkpoint("trm", tmp_path / "step_7", tmp_path / "out.safetensors", fields)
+    head = weights.load(tmp_path / "out.safetensors").net.state_dict()["lm_head.weight"]
+    assert torch.equal(head, state[HEAD].to(dtype).float())
 
 
 def test_a_file_of_an_older_version_keeps_its_meaning(tmp_path: Path) -> None:

@@ -151,6 +151,7 @@ def load(path: Path, given: type[Member] | None = None) -> Loaded:
         )
     net = config_of(metadata["net"], given)[0](**_as_meant(json.loads(metadata["config"]))).build()
     check_fit(net, tensors, path)
+    check_finite(tensors, path)
     net.load_state_dict({k: t.float() for k, t in tensors.items()})
     net.eval()
     with path.open("rb") as handle:
@@ -235,6 +236,18 @@ def check_fit(net: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> No
             f"{source} has a tensor {extra[0]!r} the net does not know.",
             rule=f"{len(extra)} such tensors in all.",
         )
+
+
+def check_finite(tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Raise UserError naming the first tensor with an element that is no number, or infinite."""
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            bad = int((~tensor.isfinite()).sum())
+            raise UserError(
+                f"Tensor {name!r} in {source} holds NaN or infinity in {bad:,} of {tensor.numel():,} places.",
+                rule="A net with such weights answers nothing.",
+                next_step="Take an earlier checkpoint of that training.",
+            )
 
 
 def count_parameters(net: nn.Module) -> Parameters:

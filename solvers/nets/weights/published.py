@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pickle
 import re
 import typing
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
 from harness.errors import UserError, did_you_mean
 from harness.options import read
 from solvers.nets.model.config import TrmConfig
 from solvers.nets.weights import files as weights
+from solvers.nets.weights.checkpoints import read_checkpoint
 from solvers.nets.weights.ids import IdTable
 from solvers.nets.weights.member import config_of
 
@@ -34,23 +30,12 @@ net's under `arch`.
 UNUSED = ("name", "loss", "causal", "batch_size", "forward_dtype")
 """Fields of the published configuration that decide nothing here."""
 
-AVERAGES = ("ema_helper", "ema")
-"""Where a checkpoint of a whole training state keeps the averaged parameters."""
-
-WRAPPERS = ("_orig_mod.", "module.", "ema_model.", "shadow.", "model.", "inner.")
-"""Prefixes that torch.compile, DistributedDataParallel, averaging and the published loss head put before a
-name.
-"""
-
-EMBEDDINGS = ("embed_tokens.", "embed_pos.", "puzzle_emb.")
-
-
 PUBLISHED_WIDTH = 512
 """Of the published nets: what their defaults are known to hold for."""
 
-SEPARATOR = "|||"
-"""Between the parts of a published identifier: task|||t3|||0241356789 (symmetry, what the colours 0, 1, 2,
-… become).
+COPY = re.compile(r"^(?P<task>.+?)(?P<sep>\|\|\||_)(?P<symmetry>t\d+)(?P=sep)(?P<colours>\d+)$")
+"""A copy's identifier: task|||t3|||0241356789 as TRM's builder writes it, task_t3_0241356789 as HRM's
+(symmetry, what the colours 0, 1, 2, … become).
 """
 
 
@@ -113,11 +98,12 @@ def read_identifiers(path: Path) -> IdTable:
         rows: dict[str, list[str]] = {}
         last = None
         for identifier in names[1:]:
-            name, *copy = identifier.split(SEPARATOR)
-            if (name != last) == (name in rows) or bool(copy) == (name not in rows):
+            copy = COPY.match(identifier)
+            name = copy["task"] if copy else identifier
+            if (name != last) == (name in rows) or bool(copy) == (name not in rows) or "|||" in name:
                 raise ValueError(f"{identifier!r} stands where it cannot")
             last = name
-            symmetry, colours = copy or ("t0", "0123456789")
+            symmetry, colours = (copy["symmetry"], copy["colours"]) if copy else ("t0", "0123456789")
             if symmetry not in {f"t{number}" for number in range(8)} or sorted(colours) != list("0123456789"):
                 raise ValueError(f"{identifier!r} names no copy")
             rows.setdefault(name, []).append(symmetry[1:] + colours)
@@ -132,93 +118,6 @@ def read_identifiers(path: Path) -> IdTable:
         digests={},
         listed={name: "".join(copies) for name, copies in rows.items()},
     )
-
-
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """Load a state dict from a .pt or .safetensors file, names mapped, and what to tell of it; no code in
-    a pickle is run.
-    """
-    loaded = _loaded(path)
-    averages = next((loaded[key] for key in AVERAGES if isinstance(loaded.get(key), dict)), None)
-    while inner := next(
-        (
-            loaded[key]
-            for key in ("model_state_dict", "state_dict", "model")
-            if isinstance(loaded.get(key), dict)
-        ),
-        None,
-    ):
-        loaded = inner
-    if not loaded or not all(isinstance(t, Tensor) for t in loaded.values()):
-        raise UserError(f"{path} holds no state dict.", rule="It must map names to tensors.")
-    if averages is None:
-        return rename(loaded), []
-    averaged = {name: t for name, t in averages.get("shadow", averages).items() if isinstance(t, Tensor)}
-    if not averaged:
-        return rename(loaded), []
-    return rename(loaded) | rename(averaged), [
-        f"The averaged weights in {path.name} were taken ({len(averaged)} tensors)."
-    ]
-
-
-def _loaded(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UserError(f"No checkpoint at {path}.", next_step="Give the file itself, not its folder.")
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(str(path), "pt") as file:
-                if (file.metadata() or {}).get("format") == weights.FORMAT:
-                    raise UserError(
-                        f"{path} is a weights file of this project already.", next_step="Use it as it is."
-                    )
-            return dict(load_file(path))
-        except SafetensorError as error:
-            raise UserError(
-                f"{path} cannot be read as safetensors ({error}).", next_step="Fetch it again."
-            ) from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles torch did not write
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch's own words go on to advise loading it all the same
-        asked = re.search(r"GLOBAL (\S+)", str(error))
-        if not asked:
-            raise UserError(
-                f"{path} is no PyTorch checkpoint.", next_step="Give a .pt or .safetensors file."
-            ) from error
-        raise UserError(
-            f"{path} is not a plain state dict: it asks for {asked[1]}.",
-            rule="Only tensors are read; a pickle that carries code is never run.",
-            next_step="Ask its author for safetensors.",
-        ) from error
-    except (
-        RuntimeError,
-        EOFError,
-        zipfile.BadZipFile,
-        OSError,
-        LookupError,
-        ValueError,
-        AttributeError,
-    ) as error:
-        raise UserError(
-            f"{path} cannot be read as a PyTorch checkpoint ({error}).", next_step="Fetch it again."
-        ) from error
-    return loaded if isinstance(loaded, dict) else {}
-
-
-def rename(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Strip wrappers from the names and put embeddings where `TrmNet` has them; rotary tables are
-    recomputed, so dropped.
-    """
-    renamed = {}
-    for name, tensor in tensors.items():
-        while prefix := next((w for w in WRAPPERS if name.startswith(w)), None):
-            name = name.removeprefix(prefix)
-        if name.startswith(("rotary_emb.", "puzzle_emb.local_")):
-            continue
-        renamed[f"embedding.{name}" if name.startswith(EMBEDDINGS) else name] = tensor
-    return renamed
 
 
 def _fields(
