@@ -185,12 +185,12 @@ def test_weights_named_in_a_run_are_pulled(monkeypatch: pytest.MonkeyPatch) -> N
 
     seen: dict[str, Any] = {}
 
-    def load(path: Path) -> Any:
+    def load(path: Path, _member: Any) -> Any:
         seen["path"] = path
         raise UserError("far enough")
 
     monkeypatch.setattr(weights, "load", load)
-    from tests.test_weights import TrmSolver
+    from solvers.nets.members.trm import TrmSolver
 
     solver: NetSolver = TrmSolver(weights=Path("ours"), device="cpu")
     with pytest.raises(UserError, match="far enough"):

@@ -295,8 +295,8 @@ def flat(form: str) -> Any:
     "put",
     [
         *map(nested, ("ema_helper", "ema", "ema.shadow", "model_ema", "ema_model", "ema_state_dict",
-                      "state_dict_ema", "ema_model.module", "averaged_model", "swa_model", "ema_weights", "shadow",
-                      "callbacks.EMACallback.ema_state_dict", "ema_0999")),
+                      "state_dict_ema", "ema_model.module", "averaged_model", "swa_model", "ema_weights",
+                      "shadow", "callbacks.EMACallback.ema_state_dict", "ema_0999")),
         *map(flat, ("model_ema.{}", "ema_model.module.{}", "ema.shadow.{}", "shadow.{}", "model.ema.{}")),
     ],
 )  # fmt: skip
