@@ -177,7 +177,7 @@ class GeneratedTask(BaseTask):
         rng = generator(self.name, self.version, self.dials(), split, seed, index)
 
         def belongs(identity: str | bytes) -> bool:
-            return owner(identity) == (split, seed % 2)
+            return owner(identity) == (self.share_of(split), seed % 2)
 
         for _ in range(MOST_DRAWS):
             drawn = self.draw(rng, split, belongs)
@@ -192,6 +192,12 @@ class GeneratedTask(BaseTask):
             rule="A puzzle must fit its dials, its split and its seed.",
             next_step="Choose other values with -T.",
         )
+
+    def share_of(self, split: str) -> str:
+        """Return which of SHARES a split draws from: by default the one of its name. A further split names
+        the one whose share it takes; its identities must say that they are of another kind.
+        """
+        return split
 
     def dials(self) -> str:
         """Return the dials that are not at their default as text, in alphabetical order: part of the seed."""

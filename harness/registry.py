@@ -40,9 +40,25 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
             "ARC-AGI-1: infer a grid transformation from examples, two attempts",
         ),
         "arc2": ("tasks.arc.public:Arc2", "ARC-AGI-2: the harder successor, two attempts"),
+        "assignment": (
+            "tasks.optimisation.assignment:Assignment",
+            "Generalised assignment: jobs to agents of limited hours, at least cost",
+        ),
+        "independent-set": (
+            "tasks.optimisation.independent_set:IndependentSet",
+            "Heaviest independent set on a king's grid: no two chosen cells touch",
+        ),
+        "jobshop": ("tasks.optimisation.jobshop:JobShop", "Job shop scheduling, least makespan"),
+        "knapsack": ("tasks.optimisation.knapsack:Knapsack", "0/1 knapsack: most value within a capacity"),
+        "max-cut": ("tasks.optimisation.max_cut:MaxCut", "Maximum cut of a weighted graph"),
+        "tsp": ("tasks.optimisation.tsp:Tsp", "Travelling salesman on a lattice, straight distances"),
         "maze": ("tasks.maze.generated:Maze", "Shortest paths in generated mazes with many best paths"),
         "maze-hard": ("tasks.maze.hard:MazeHard", "Maze-Hard: the published 30×30 mazes"),
         "maze-unique": ("tasks.maze.generated:MazeUnique", "Paths in generated perfect mazes, one path each"),
+        "opf": (
+            "tasks.optimisation.opf:Opf",
+            "AC optimal power flow: all loads at least cost within every limit",
+        ),
         "sudoku": ("tasks.sudoku.generated:Sudoku", "Sudoku 4×4, 6×6 or 9×9, generated, one solution each"),
         "sudoku-extreme": (
             "tasks.sudoku.extreme:SudokuExtreme",
