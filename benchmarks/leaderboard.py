@@ -17,7 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from harness.contracts import Metric, Outcome, Parameters, SolverCard, Usage
 from harness.records.folder import RunFolder
+from harness.records.schema import SCHEMA, AttemptRecord, Planned, RunRecord, SolverRecord, TaskRecord
 
 REPEATS = 3
 ANSWER = [[(3 * row + row // 3 + column) % 9 + 1 for column in range(9)] for row in range(9)]
@@ -27,47 +29,50 @@ def make_run(runs: Path, name: str, count: int) -> None:
     """Write a run folder of `count` recorded attempts."""
     folder = RunFolder(runs / name)
     folder.path.mkdir(parents=True)
-    ids = [f"test-0-{n}" for n in range(count)]
-    folder.write_config(
-        {
-            "schema": 1,
-            "hash": name,
-            "task": {"name": "sudoku", "version": "1", "options": {}, "changed": {}},
-            "solver": {"name": "trm", "options": {}, "changed": {}},
-            "split": "test",
-            "default_split": "test",
-            "seed": 0,
-            "chance": 0.0,
-            "attempts_per_puzzle": 1,
-            "metrics": [{"name": "solved", "number": "correct", "over": "puzzle"}],
-            "card": {"kind": "net", "model": None, "parameters": {"core": 5_000_000, "stored": 5_000_000}},
-            "puzzles": {"ids": ids, "groups": None, "difficulty": [None] * count},
-        }
+    ids = tuple(f"test-0-{n}" for n in range(count))
+    folder.write_record(
+        RunRecord(
+            schema=SCHEMA,
+            hash=name,
+            created="2026-01-01T00:00:00Z",
+            task=TaskRecord(
+                name="sudoku",
+                version="1",
+                options={},
+                changed={},
+                reference="sudoku",
+                puzzles_sha256="",
+                keys_sha256="",
+            ),
+            solver=SolverRecord(name="trm", options={}, changed={}, reference="trm"),
+            split="test",
+            seed=0,
+            default_split="test",
+            attempts_per_puzzle=1,
+            metrics=(Metric(name="solved"),),
+            chance=0.0,
+            data_revision="generated",
+            card=SolverCard(name="trm", kind="net", parameters=Parameters(core=5_000_000, stored=5_000_000)),
+            puzzles=Planned(ids=ids, difficulty=(None,) * count),
+        )
     )
-    usage = {
-        "wall_seconds": 0.012345678,
-        "device_seconds": 0.001234567,
-        "passes": 16,
-        "flops": 1.234e10,
-        "retries": 0,
-    }
-    with folder.attempts_path.open("w") as file:
+    usage = Usage(wall_seconds=0.012345678, device_seconds=0.001234567, passes=16, flops=1.234e10, retries=0)
+    with folder.recorder() as file:
         for n, puzzle in enumerate(ids):
-            right = float(n % 8 > 0)
-            line = {
-                "schema": 1,
-                "puzzle": puzzle,
-                "attempt": 0,
-                "outcome": "correct" if right else "wrong",
-                "numbers": {"correct": right, "cells": 0.9, "clues_kept": 1.0},
-                "usage": usage,
-                "depth": 16,
-                "samples": 1,
-                "at": 1800000000.123,
-                "answer": ANSWER,
-                "detail": {"halt_score": 3.1415, "votes": 1},
-            }
-            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+            right = n % 8 > 0
+            attempt = AttemptRecord(
+                puzzle=puzzle,
+                attempt=0,
+                outcome=Outcome.CORRECT if right else Outcome.WRONG,
+                numbers={"correct": float(right), "cells": 0.9, "clues_kept": 1.0},
+                usage=usage,
+                depth=16,
+                samples=1,
+                at=1800000000.123,
+                answer=ANSWER,
+                detail={"halt_score": 3.1415, "votes": 1},
+            )
+            file.append(attempt.line())
 
 
 def timed(results: Path, *, summaries: bool) -> float:
@@ -75,7 +80,7 @@ def timed(results: Path, *, summaries: bool) -> float:
     best = float("inf")
     for _ in range(REPEATS):
         if not summaries:
-            for summary in results.rglob("summary.json"):
+            for summary in results.rglob("summary*.json"):
                 summary.unlink()
         began = time.perf_counter()
         command = [

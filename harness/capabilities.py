@@ -5,6 +5,7 @@ A capability is a protocol, so a plug-in has it by having its members: nothing i
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,10 +100,18 @@ class DecidedByTask(Protocol):
 
 @runtime_checkable
 class SlowToImport(Protocol):
-    """A solver whose packages take long to import: that can be done while another process makes puzzles."""
+    """A solver, or a task, whose packages take long to import. Where both do, the solver's are imported while
+    another process makes the puzzles.
+    """
 
     @property
     def slow_imports(self) -> tuple[str, ...]: ...
+
+
+def still_to_import(component: object) -> list[str]:
+    """Return the packages of a component that take long to import and have not been imported yet."""
+    wanted = component.slow_imports if isinstance(component, SlowToImport) else ()
+    return [package for package in wanted if package not in sys.modules]
 
 
 @runtime_checkable

@@ -489,3 +489,41 @@ def test_a_verdict_belongs_to_its_attempt_even_if_lines_were_cut_off_since(tmp_p
     result.folder.attempts_path.write_bytes(b"".join(lines[1:]))
     outcomes = [json.loads(line)["outcome"] for line in lines[1:]]
     assert [attempt.outcome for attempt in result.folder.attempts()] == outcomes
+
+
+def test_an_install_that_may_only_be_read_works_without_a_home(tmp_path: Path) -> None:
+    root, install = Path(__file__).resolve().parent.parent, tmp_path / "install"
+    ignored = shutil.ignore_patterns("*.safetensors", "__pycache__")
+    for package in ("harness", "solvers", "tasks"):
+        shutil.copytree(root / package, install / package, ignore=ignored)
+    everything = [install, *install.rglob("*")]
+    for path in everything:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    env = {
+        "PYTHONPATH": str(install),
+        "HOME": "/no/such/home",
+        "DEPTHBENCH_RESULTS": str(tmp_path / "results"),
+    }
+    try:
+        done = bound(
+            [
+                "run",
+                "--task",
+                "sudoku",
+                "-T",
+                "size=4",
+                "--solver",
+                "search",
+                "--limit",
+                "2",
+                "--format",
+                "json",
+            ],
+            env=env,
+        )
+    finally:
+        for path in everything:
+            path.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["score"] == 1.0
+    assert not list(install.rglob("*.nbi")), "nothing was written into the install"

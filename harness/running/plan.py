@@ -15,7 +15,6 @@ import importlib
 import math
 import re
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +24,7 @@ from typing import Any
 
 from harness import registry
 from harness.books import prices
-from harness.capabilities import DecidedByTask
+from harness.capabilities import DecidedByTask, still_to_import
 from harness.contracts import Item, Metric, Solver, Task
 from harness.errors import RunError, UserError, did_you_mean
 from harness.records import migrate
@@ -42,7 +41,7 @@ from harness.records.schema import (
     SolverRecord,
     TaskRecord,
 )
-from harness.running.loading import GENERATED, Ahead, Wanted, compiler_imported, load_items
+from harness.running.loading import Ahead, Wanted, load_items
 from harness.running.view import View
 
 
@@ -145,8 +144,8 @@ def _items(spec: RunSpec, task: Task, solver: Solver, split: str) -> list[Item]:
     wanted = Wanted(
         split=split, seed=spec.seed, limit=spec.limit, sample_ids=spec.sample_ids, data_dir=spec.data_dir
     )
-    slow = [package for package in getattr(solver, "slow_imports", ()) if package not in sys.modules]
-    if isinstance(spec.task, str) and task.data_revision == GENERATED and slow and not compiler_imported():
+    slow = still_to_import(solver)
+    if isinstance(spec.task, str) and slow and still_to_import(task):
         with Ahead(spec.task, dict(spec.task_options or {}), wanted) as ahead:
             for package in slow:
                 with suppress(Exception):  # said when it is used

@@ -16,6 +16,7 @@ from harness.contracts import Item
 from harness.errors import UserError, did_you_mean
 from harness.randomness import generator
 from tasks.maze.rules import MazeRules, make_item
+from tasks.shared.compiled import SLOW_IMPORTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,7 @@ class GeneratedMazes(MazeRules):
     version: str
     splits = ("test", "train", "validation")
     data_revision = "generated"
+    slow_imports = SLOW_IMPORTS
 
     @property
     def family(self) -> str:

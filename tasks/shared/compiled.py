@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
+SLOW_IMPORTS = ("numba",)
+"""What a task that loads by compiled functions gives as its `slow_imports`."""
 
 
 def compiled(signature: str) -> Callable[[F], F]:
@@ -22,4 +24,11 @@ def compiled(signature: str) -> Callable[[F], F]:
         from numba import njit
     except ImportError:  # a bare GPU machine
         return lambda function: function
-    return cast(Callable[[F], F], njit(signature, cache=True))
+
+    def compile_it(function: F) -> F:
+        try:
+            return cast(F, njit(signature, cache=True)(function))
+        except (RuntimeError, OSError):  # nowhere to keep the result: a read-only install, and no home
+            return cast(F, njit(signature)(function))
+
+    return compile_it

@@ -15,6 +15,7 @@ from harness import own
 from harness.contracts import Item, Key, Puzzle
 from harness.errors import UserError, did_you_mean
 from harness.randomness import generator
+from tasks.shared.compiled import SLOW_IMPORTS
 from tasks.sudoku import own as own_sudoku
 from tasks.sudoku.rules import SudokuRules
 from tasks.sudoku.sizes import BOXES
@@ -39,6 +40,7 @@ class Sudoku(SudokuRules):
 
     name = "sudoku"
     version = "1"
+    slow_imports = SLOW_IMPORTS
     summary = "Sudoku 4×4, 6×6 or 9×9, generated, one solution each"
     splits = ("test", "train", "validation")
 

@@ -136,7 +136,7 @@ def table(date: str | None = None) -> PriceTable:
     known = dates()
     if date is not None and date not in known:
         raise UserError(f"No price table of {date!r}.", rule=did_you_mean(date, known))
-    body = json.loads((FOLDER / f"{date or known[-1]}.json").read_text())
+    body = json.loads((FOLDER / f"{date or known[-1]}.json").read_text("utf-8"))
     return PriceTable(**{name: body[name] for name in ("date", "source", "models", "devices")})
 
 
