@@ -182,11 +182,7 @@ class GeneratedTask(BaseTask):
         for _ in range(MOST_DRAWS):
             drawn = self.draw(rng, split, belongs)
             if drawn is not None and belongs(drawn.identity):
-                name = f"{split}-{seed}-{index}"
-                puzzle = Puzzle(
-                    id=name, group=name, split=split, payload=drawn.payload, difficulty=drawn.difficulty
-                )
-                return puzzle, Key(answers=drawn.answers, optimum=drawn.optimum)
+                return self.as_item(drawn, split, seed, index)
         raise UserError(
             f"{MOST_DRAWS:,} puzzles of {self.name} were drawn; none fits {self.dials() or 'its defaults'}.",
             rule="A puzzle must fit its dials, its split and its seed.",
@@ -198,6 +194,12 @@ class GeneratedTask(BaseTask):
         the one whose share it takes; its identities must say that they are of another kind.
         """
         return split
+
+    def as_item(self, drawn: Drawn, split: str, seed: int, index: int) -> Item:
+        """Return what was drawn as a puzzle with its name, and its key."""
+        name = f"{split}-{seed}-{index}"
+        puzzle = Puzzle(id=name, group=name, split=split, payload=drawn.payload, difficulty=drawn.difficulty)
+        return puzzle, Key(answers=drawn.answers, optimum=drawn.optimum)
 
     def dials(self) -> str:
         """Return the dials that are not at their default as text, in alphabetical order: part of the seed."""

@@ -26,6 +26,34 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
             "tasks.procedures.automaton:Automaton",
             "Elementary cellular automata: the row after k steps of rule 110, 90 or 30",
         ),
+        "fixed-point": (
+            "tasks.procedures.fixed_point:FixedPoint",
+            "Newton's method and gradient descent, k exact iterations",
+        ),
+        "game-of-life": (
+            "tasks.procedures.game_of_life:GameOfLife",
+            "The Game of Life on a torus: the board after k generations",
+        ),
+        "hanoi": (
+            "tasks.procedures.hanoi:Hanoi",
+            "The Tower of Hanoi from any state to any: k moves",
+        ),
+        "hanoi-state": (
+            "tasks.procedures.hanoi:HanoiState",
+            "The Tower of Hanoi after k given moves: a short answer",
+        ),
+        "blocks-world": (
+            "tasks.procedures.blocks_world:BlocksWorld",
+            "Blocks World: rebuild stacks of blocks in k moves",
+        ),
+        "river-crossing": (
+            "tasks.procedures.river_crossing:RiverCrossing",
+            "Clients and agents cross a river in k crossings",
+        ),
+        "iterated-map": (
+            "tasks.procedures.iterated_map:IteratedMap",
+            "A linear congruential map, applied k times",
+        ),
         "prefix-sums": (
             "tasks.procedures.prefix_sums:PrefixSums",
             "Running totals modulo m, trained on short rows and tested on long ones",

@@ -66,17 +66,16 @@ class Automaton(Computed):
     def chance(self) -> float:
         return 2.0**-self.width
 
-    @property
-    def space(self) -> int | None:
+    def space(self, split: str) -> int | None:
         return 2**self.width // self.width if self.width < 24 else None  # about so many up to rotation
 
     @cached_property
     def grid(self) -> GridCodec:
-        from tasks.procedures.grid import TickedGrid
+        from tasks.procedures.grid import TickedGrid, ticks
 
         return TickedGrid(
             symbols=2, cells=self.width, answered=self.width, most_steps=self.most_steps,
-            read=lambda puzzle: puzzle.payload["row"],
+            read=lambda puzzle: puzzle.payload["row"], marks=ticks,
         )  # fmt: skip
 
     def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:

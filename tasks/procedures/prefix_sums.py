@@ -48,9 +48,9 @@ class PrefixSums(Computed):
     def chance(self) -> float:
         return float(self.modulus) ** -self.steps
 
-    @property
-    def space(self) -> int | None:
-        return self.modulus**self.steps if self.steps < telling(self.modulus) else None
+    def space(self, split: str) -> int | None:
+        steps = self.steps if split == "test" else self.train_steps
+        return self.modulus**steps if steps < telling(self.modulus) else None
 
     @cached_property
     def grid(self) -> GridCodec:

@@ -8,6 +8,7 @@ stands in one split with few steps stands in no other with many.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.contracts import Answer, Item, Key, Puzzle, Unparsed, Verdict
@@ -67,6 +68,13 @@ class Procedure(RuledTask):
                 next_step=f"Give -T {name}={min(max(value, least), most)}, say.",
             )
 
+    def check_share(self, name: str, least: float, most: float) -> None:
+        """Raise UserError unless a dial lies between its bounds; NaN does not."""
+        if not least <= getattr(self, name) <= most:
+            raise UserError(
+                f"{name} is {getattr(self, name)} in {self.name}.", rule=f"It is {least} to {most}."
+            )
+
     def steps_of(self, rng: np.random.Generator, split: str) -> int:
         """Return how many steps the next item of a split takes."""
         return self.steps if split == "test" else int(rng.integers(self.least, self.train_steps + 1))
@@ -76,21 +84,20 @@ class Procedure(RuledTask):
         """Steps that the canvas of a net has room for."""
         return max(self.steps, self.train_steps)
 
-    @property
-    def space(self) -> int | None:
-        """How many puzzles there are at these dials, where that may be too few; an upper bound."""
+    def space(self, split: str) -> int | None:
+        """Return how many puzzles there are, all splits together, where that may be too few."""
         return None
 
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
         """Generate the first `limit` (`count` if None) items; UserError where there are not so many."""
         wanted = self.count if limit is None else limit
-        if self.space is not None and split in self.splits:
-            held = self.space // (4 if split == "train" else 8)
+        if split in self.splits and (space := self.space(split)) is not None:
+            held = space // (4 if split == "train" else 8)
             if wanted > held:
                 raise UserError(
                     f"{wanted:,} items of the {split} split of {self.name} were asked for; "
                     f"{self.dials() or 'the default dials'} leave about {held:,}.",
-                    rule=f"There are {self.space:,} puzzles in all; a split has its share, each seed a half.",
+                    rule=f"There are {space:,} puzzles in all; a split has its share, each seed a half.",
                     next_step=f"Give --limit {held}." if held else "Choose larger dials with -T.",
                 )
         return super().load(split=split, seed=seed, limit=limit, data_dir=data_dir)
@@ -103,6 +110,11 @@ class Computed(Procedure):
     """
 
     noun: ClassVar[str] = "value"
+
+    @property
+    def across(self) -> int:
+        """How many numbers of an answer stand in a drawn line; 0: as many as fit."""
+        return 0
 
     def values(self, payload: Payload) -> list[int]:
         """Carry the procedure out: the numbers that are asked for."""
@@ -124,9 +136,17 @@ class Computed(Procedure):
         """Draw the puzzle, at most 80 columns wide."""
         raise NotImplementedError
 
+    def flat(self, answer: Answer) -> Answer:
+        """Return an answer's numbers in a row; what is not of the right form as it is."""
+        return answer
+
+    def shaped(self, values: list[int]) -> Answer:
+        """Return numbers in a row as an answer."""
+        return values
+
     def fault(self, payload: Payload, answer: Answer) -> str | None:
         """Say why an answer is not of the right form; None if it is. Total."""
-        n = self.asked(payload)
+        n, answer = self.asked(payload), self.flat(answer)
         if not isinstance(answer, list):
             return f"not a list of {n} numbers"
         if len(answer) != n:
@@ -141,7 +161,9 @@ class Computed(Procedure):
         if (fault := self.fault(puzzle.payload, answer)) is not None:
             return Check.malformed(fault)
         found = Check()
-        for index, (mine, right) in enumerate(zip(answer, self.values(puzzle.payload), strict=True)):
+        for index, (mine, right) in enumerate(
+            zip(self.flat(answer), self.values(puzzle.payload), strict=True)
+        ):
             found.rule(
                 "values",
                 mine == right,
@@ -151,13 +173,14 @@ class Computed(Procedure):
 
     def judge(self, puzzle: Puzzle, key: Key, answer: Answer) -> Verdict:
         found = self.check(puzzle, answer)
-        last = "form" not in found.asked and answer[-1] == key.answers[0][-1]
+        last = "form" not in found.asked and self.flat(answer)[-1] == self.flat(key.answers[0])[-1]
         return Verdict(correct=found.feasible, numbers=found.numbers() | {"last": float(last)})
 
     def form(self, payload: Payload) -> AnswerForm:
         """Return how an answer stands in a reply: whole numbers in a row."""
         allowed = self.allowed(payload)
-        return number_list(self.asked(payload), None, min(0, min(allowed)), max(allowed))
+        numbers = number_list(self.asked(payload), None, min(0, *allowed), max(allowed))
+        return replace(numbers, open_ended=True)  # the last number may be cut short
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
         return parse_reply(reply, self.form(puzzle.payload))
@@ -165,11 +188,12 @@ class Computed(Procedure):
     def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
         """Draw every number from what it may be."""
         allowed = self.allowed(puzzle.payload)
-        return [int(allowed[i]) for i in rng.integers(0, len(allowed), self.asked(puzzle.payload))]
+        drawn = rng.integers(0, len(allowed), self.asked(puzzle.payload)).tolist()
+        return self.shaped([int(allowed[i]) for i in drawn])
 
     def search(self, puzzle: Puzzle) -> Answer:
         """Carry the procedure out."""
-        return self.values(puzzle.payload)
+        return self.shaped(self.values(puzzle.payload))
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
         """Draw the puzzle; the answer below it, yellow, with a key green where it is right, else red."""
@@ -180,10 +204,12 @@ class Computed(Procedure):
             return text
         if (fault := self.fault(puzzle.payload, answer)) is not None:
             return text.append(f"\n{fault}", style="red")
-        width = max(len(str(value)) for value in answer)
-        each = COLUMNS // (width + 1)
-        for index, value in enumerate(answer):
-            right = None if key is None else key.answers[0][index] == value
+        values = self.flat(answer)
+        rights = None if key is None else self.flat(key.answers[0])
+        width = max(len(str(value)) for value in values)
+        each = self.across or COLUMNS // (width + 1)
+        for index, value in enumerate(values):
+            right = None if rights is None else rights[index] == value
             style = "yellow" if right is None else "green" if right else "red"
             text.append("\n" if index % each == 0 else " ").append(f"{value:>{width}}", style=style)
         return text

@@ -77,13 +77,9 @@ class WordProblem(Computed):
     def chance(self) -> float:
         return 1 / len(elements(self.group))
 
-    @property
-    def space(self) -> int | None:
-        return (
-            len(elements(self.group)) ** self.steps
-            if self.steps < telling(len(elements(self.group)))
-            else None
-        )
+    def space(self, split: str) -> int | None:
+        order, steps = len(elements(self.group)), self.steps if split == "test" else self.train_steps
+        return order**steps if steps < telling(order) else None
 
     @cached_property
     def grid(self) -> GridCodec:
