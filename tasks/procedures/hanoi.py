@@ -299,8 +299,8 @@ class HanoiState(Computed):
             f"\n{pegs(start)}\n\nThese moves are made in their order, each written as the peg a disk is "
             f"taken from and the peg it goes to: {listed}.\n\nOn which peg is each disk then? "
             f"Give {len(start)} numbers, the peg of disk 1 first, separated by blanks, on one "
-            "line inside a fenced block marked answer. For three disks of which the smallest is on peg 2 and the others on peg 3 it would be\n"
-            "```answer\n2 3 3\n```"
+            "line inside a fenced block marked answer. For three disks of which the "
+            "smallest is on peg 2 and the others on peg 3 it would be\n```answer\n2 3 3\n```"
         )
 
     def greedy(self, puzzle: Puzzle) -> Answer:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.contracts import Answer, Key, Metric, Puzzle, Unparsed, Verdict
 from tasks.procedures.procedure import COLUMNS, Payload, Procedure
-from tasks.shared.forms import line_list
+from tasks.shared.forms import json_value, line_list
 from tasks.shared.ruled import Check
 from tasks.shared.text_answers import parse_reply
 
@@ -94,19 +94,30 @@ class Planning(Procedure):
 
     def judge(self, puzzle: Puzzle, key: Key, answer: Answer) -> Verdict:
         found = self.check(puzzle, answer)
-        optimal = found.feasible and len(answer) == key.optimum
+        least = key.optimum if key.optimum is not None else len(key.answers[0])
+        optimal = found.feasible and len(answer) <= least
         return Verdict(correct=found.feasible, numbers=found.numbers() | {"optimal": float(optimal)})
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
         """Read one move a line, numbered or not, or a JSON list."""
-        form = line_list("list of moves, one a line", self.line, 1, MOST_MOVES, self.read_line)
-        return parse_reply(reply, replace(form, open_ended=True))
+
+        def listed(value: Any) -> Answer | None:
+            moves = isinstance(value, list) and 1 <= len(value) <= MOST_MOVES
+            return value if moves and all(self.well_formed(puzzle.payload, move) for move in value) else None
+
+        words = "list of moves, one a line"
+        lines, lists = line_list(words, self.line, 1, MOST_MOVES, self.read_line), json_value(words, listed)
+
+        def read(text: str) -> Answer | None:
+            found = lists.read(text)
+            return lines.read(text) if found is None else found
+
+        return parse_reply(reply, replace(lines, read=read, open_ended=True))
 
     def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
         """Draw as many well-formed moves as the shortest plan has."""
-        assert puzzle.difficulty is not None  # every item knows its least number of moves
         moves = self.moves(puzzle.payload)
-        return [list(moves[i]) for i in rng.integers(0, len(moves), int(puzzle.difficulty))]
+        return [list(moves[i]) for i in rng.integers(0, len(moves), int(puzzle.difficulty or self.steps))]
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
         """Draw the puzzle; an answer's moves below it, an illegal one red; with a key green if right."""

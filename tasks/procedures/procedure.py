@@ -89,9 +89,11 @@ class Procedure(RuledTask):
         return None
 
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
-        """Generate the first `limit` (`count` if None) items; UserError where there are not so many."""
+        """Generate the first `limit` (`count` if None) items, or read a file's; UserError where there are not
+        so many.
+        """
         wanted = self.count if limit is None else limit
-        if split in self.splits and (space := self.space(split)) is not None:
+        if self.file is None and split in self.splits and (space := self.space(split)) is not None:
             held = space // (4 if split == "train" else 8)
             if wanted > held:
                 raise UserError(

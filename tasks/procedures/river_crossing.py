@@ -143,6 +143,8 @@ class RiverCrossing(Planning):
 
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
         """Return the first `limit` puzzles of a split in an order of the seed; all if None."""
+        if self.file is not None:
+            return super().load(split=split, seed=seed, limit=limit, data_dir=data_dir)
         self.check_split(split)
         own = self._held(split, seed)
         if limit is not None and limit > len(own):
