@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -101,6 +102,10 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
         ),
         "greedy": ("solvers.baselines:Greedy", "Baseline: the task's own greedy rule"),
         "method": ("solvers.baselines:ByMethod", "Any method a task offers, by -S name=…"),
+        "imported": (
+            "solvers.imported:Imported",
+            "Replies recorded elsewhere, as `bench import` writes them",
+        ),
         "hrm": (
             "solvers.nets.members.hrm:HrmSolver",
             "Hierarchical Reasoning Model, your weights or imported ones",
@@ -122,6 +127,13 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
         ),
     },
 }
+
+
+SOURCES: dict[str, str] = {
+    "arc-submission": "tasks.arc.recorded:read",
+    "reasoning-gym": "tasks.shared.reasoning_gym:read",
+}
+"""What `bench import` reads: name: "module:function"; see `harness.exchange.recordings`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,3 +292,11 @@ def loaded_from(component: object) -> tuple[str, str] | None:
 
 def _distribution(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+
+
+def importer(name: str) -> Callable[..., Iterable[Any]]:
+    """Return what reads the recordings of a source."""
+    if name not in SOURCES:
+        raise UserError(f"Unknown source {name!r}.", rule=did_you_mean(name, SOURCES, show=len(SOURCES)))
+    found: Callable[..., Iterable[Any]] = _attribute(SOURCES[name])
+    return found
