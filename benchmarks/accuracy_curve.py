@@ -73,7 +73,7 @@ def main() -> None:
                 **record,
                 "right": list(right.values()),
             }
-            with book.open("a") as file:
+            with book.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         print(row(line), flush=True)
 
@@ -88,8 +88,8 @@ def read(book: Path) -> list[dict[str, Any]]:
     """Return the lines written so far, without one that was cut off."""
     if not book.exists():
         return []
-    lines = book.read_text().split("\n")[:-1]
-    book.write_text("".join(f"{line}\n" for line in lines))
+    lines = book.read_text(encoding="utf-8").split("\n")[:-1]
+    book.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return [json.loads(line) for line in lines]
 
 

@@ -62,7 +62,7 @@ def main() -> None:
     spec = importlib.util.find_spec("litellm")
     if spec is None or spec.origin is None:
         sys.exit("litellm is not installed: pip install litellm")
-    table = json.loads((Path(spec.origin).parent / SOURCE).read_text())
+    table = json.loads((Path(spec.origin).parent / SOURCE).read_text(encoding="utf-8"))
     models = {
         name: found
         for name, entry in sorted(table.items())
@@ -74,13 +74,15 @@ def main() -> None:
         "unit": "USD per million tokens, USD per device-hour",
     }
     newest = max(FOLDER.glob("????-??-??.json"))
-    devices = ",\n".join(json.dumps(device) for device in json.loads(newest.read_text())["devices"])
+    devices = ",\n".join(
+        json.dumps(device) for device in json.loads(newest.read_text(encoding="utf-8"))["devices"]
+    )
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(found)}" for name, found in models.items())
     text = (
         json.dumps(head, indent=1)[:-2] + f',\n "devices": [\n{devices}\n],\n "models": {{\n{lines}\n}}\n}}\n'
     )
     path = FOLDER / f"{date}.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     print(f"{path}: {len(models)} models")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from harness import __version__, ours
+from harness.cli import streams
 from harness.errors import RunError, UserError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -42,11 +43,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 def main(argv: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 2 the user's mistake, 1 anything else, 130 Ctrl-C."""
+    streams.prepare()
     ours.leave_working_directory()
     if taken := ours.foreign():
         typer.echo(f"bench: {taken}", err=True)
         sys.exit(2)
-    sys.exit(dispatch(sys.argv[1:] if argv is None else argv))
+    sys.exit(streams.finish(dispatch(sys.argv[1:] if argv is None else argv)))
 
 
 def dispatch(argv: list[str]) -> int:
@@ -70,7 +72,6 @@ def dispatch(argv: list[str]) -> int:
         typer.echo("bench: interrupted", err=True)
         return 130
     except BrokenPipeError:  # `bench … | head`
-        sys.stderr.close()
         return 1
     except Exception as error:
         if not hasattr(error, "exit_code") or not hasattr(error, "format_message"):

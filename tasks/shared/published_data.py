@@ -62,7 +62,7 @@ def read_csv(path: Path, limit: int | None = None) -> Lines:
     """Read the first `limit` rows of a CSV file whose columns are those of the published Sudoku and maze
     sets.
     """
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:  # with or without a BOM
         reader = csv.DictReader(file)
         if reader.fieldnames is None or not set(COLUMNS) <= set(reader.fieldnames):
             raise UserError(

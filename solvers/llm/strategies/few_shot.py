@@ -4,11 +4,11 @@ the conversation.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from harness.contracts import Puzzle, TaskView
 from harness.errors import UserError
+from harness.records.jsonlines import loads
 from solvers.llm.protocol import Message
 from solvers.llm.strategies.cot import Cot
 
@@ -22,7 +22,7 @@ class FewShot(Cot):
 
     def __init__(self, examples: Path) -> None:
         try:
-            shots = json.loads(examples.read_text())
+            shots = loads(examples.read_bytes())
         except (OSError, ValueError) as error:
             raise UserError(f"No examples can be read from {str(examples)!r}: {error}.") from error
         fits = isinstance(shots, list) and all(

@@ -116,9 +116,9 @@ class Log:
         self.board: Any = None
         if not self.silent:
             if self.path.exists():
-                lines = self.path.read_text().splitlines(keepends=True)
+                lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
                 part = self.path.with_suffix(".part")
-                part.write_text("".join(line for line in lines if _step(line) <= step))
+                part.write_text("".join(line for line in lines if _step(line) <= step), encoding="utf-8")
                 part.replace(self.path)
             with contextlib.suppress(ImportError):
                 from torch.utils.tensorboard import SummaryWriter
@@ -128,7 +128,7 @@ class Log:
     def write(self, line: dict[str, Any]) -> None:
         if self.silent:
             return
-        with open(self.path, "a") as handle:
+        with open(self.path, "a", encoding="utf-8") as handle:
             handle.write(json.dumps(line) + "\n")
         known = {name: value for name, value in line.items() if value is not None}
         self.tell(

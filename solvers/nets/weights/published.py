@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import typing
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from harness.errors import UserError, did_you_mean
 from harness.options import read
+from harness.records.jsonlines import loads
 from solvers.nets.model.config import TrmConfig
 from solvers.nets.weights import files as weights
 from solvers.nets.weights.checkpoints import read_checkpoint
@@ -94,7 +94,7 @@ def read_identifiers(path: Path) -> IdTable:
     first.
     """
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
+        names = loads(path.read_bytes())
         rows: dict[str, list[str]] = {}
         last = None
         for identifier in names[1:]:
