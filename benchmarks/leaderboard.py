@@ -93,7 +93,7 @@ def timed(results: Path, *, summaries: bool) -> float:
             "--format",
             "json",
         ]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True)
+        shown = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
         best = min(best, time.perf_counter() - began)
         assert sum(row["planned"] for row in json.loads(shown.stdout)) == 100_000
     return best

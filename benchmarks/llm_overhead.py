@@ -102,7 +102,7 @@ def main() -> None:
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.llm_server", "--reply", REPLY, "--seconds", "3600"],
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         cwd=ROOT,
     )
     assert server.stdout is not None

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from harness.errors import UserError, did_you_mean
+from harness.folders import expanded
 
 TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 WHOLE = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
@@ -169,14 +170,7 @@ def _number(text: str, where: str, finite: bool) -> float:
 def _path(text: str, where: str) -> Path:
     if not text.strip() or "\0" in text:
         raise UserError(f"{shown(text)} is not a value for {where}.", rule="It takes the name of a file.")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # nobody knows where that home is
-        raise UserError(
-            f"{shown(text)} is not a value for {where}.",
-            rule="No home folder is known for it.",
-            next_step="Write the path without ~.",
-        ) from None
+    return expanded(text)
 
 
 class Inner:

@@ -32,6 +32,8 @@ def without_encoding() -> Iterator[str]:
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 owner = getattr(getattr(node.func, "value", None), "id", "")
                 given = {keyword.arg: keyword.value for keyword in node.keywords}
+                if name == "read_text" and any(not isinstance(value, ast.Constant) for value in node.args):
+                    continue  # a function of ours
                 told = [
                     value.value for value in (*node.args, *given.values()) if isinstance(value, ast.Constant)
                 ]
@@ -43,7 +45,11 @@ def without_encoding() -> Iterator[str]:
                 reads = name == "open" and isinstance(node.func, ast.Name) and len(node.args) == 1
                 text = name in ("read_text", "write_text") or opens or (reads and "mode" not in given)
                 piped = getattr(given.get("text"), "value", None) is True
-                if (text or piped) and "encoding" not in given and "utf-8" not in told:
+                if (
+                    (text or piped)
+                    and "encoding" not in given
+                    and not {"utf-8", "utf-8-sig"} & set(map(str, told))
+                ):
                     yield f"{path.relative_to(ROOT)}:{node.lineno}"
 
 

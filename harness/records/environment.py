@@ -51,7 +51,13 @@ def _packages() -> dict[str, str]:
 def _git(where: Path, *words: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(where), *words], capture_output=True, text=True, timeout=10, check=True
+            ["git", "-C", str(where), *words],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=10,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None

@@ -21,6 +21,7 @@ from typing import Any, Self, TypedDict
 from harness import registry
 from harness.contracts import Item, Task
 from harness.errors import UserError, did_you_mean
+from harness.folders import expanded
 
 SHOWN = 5  # ids that an error lists
 
@@ -67,7 +68,7 @@ def data_folder(data_dir: str | Path | None) -> Path | None:
     text = data_dir or os.environ.get("DEPTHBENCH_DATA")
     if not text:
         return None
-    path = Path(text).expanduser()
+    path = expanded(text)
     if not path.is_dir():
         raise UserError(
             f"The data folder {str(text)!r} {'is a file' if path.exists() else 'does not exist'}.",

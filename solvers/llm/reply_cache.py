@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -19,8 +18,8 @@ from time import time
 from typing import Any
 
 from harness.errors import UserError
+from harness.folders import VARIABLE, cache_folder
 
-VARIABLE = "DEPTHBENCH_CACHE"
 TABLE = """
 create table if not exists replies (
     key blob primary key, created real not null, provider text not null, model text not null,
@@ -36,16 +35,8 @@ FAILURES = (sqlite3.Error, OSError, ValueError)
 
 
 def default_path() -> Path:
-    """Return the file the cache lives in: in the folder `DEPTHBENCH_CACHE` names, else in the user's cache
-    folder. Raises RuntimeError where there is no home.
-    """
-    folder = os.environ.get(VARIABLE)
-    base = (
-        Path(folder)
-        if folder
-        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "depthbench"
-    )
-    return base.expanduser() / "replies.sqlite"
+    """Return the file the cache lives in, in the folder of `harness.folders`."""
+    return cache_folder() / "replies.sqlite"
 
 
 def key_of(parts: Mapping[str, Any]) -> bytes:

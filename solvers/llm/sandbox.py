@@ -141,7 +141,7 @@ def _hole(bwrap: str) -> str | None:
         try:
             trial = subprocess.run(
                 _command(f"root = {os.geteuid() == 0}{PROBE}", seconds=10, bwrap=bwrap, rules=rules),
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8", errors="replace",
                 pass_fds=(rules.fileno(),), cwd="/", env=ENVIRONMENT,
             )  # fmt: skip
         except OSError as error:
@@ -234,7 +234,9 @@ _PLACES: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
 @cache
 def _can_disable_userns(bwrap: str) -> bool:
     """Say whether this bubblewrap (0.8 or later) can forbid user namespaces inside its own."""
-    asked = subprocess.run([bwrap, "--help"], capture_output=True, text=True, errors="replace")
+    asked = subprocess.run(
+        [bwrap, "--help"], capture_output=True, text=True, encoding="utf-8", errors="replace"
+    )
     return "--disable-userns" in asked.stdout + asked.stderr
 
 

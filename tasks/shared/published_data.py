@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.folders import expanded
 from harness.randomness import seed_of
 
 VARIABLE = "DEPTHBENCH_DATA"
@@ -35,7 +36,7 @@ def find(data_dir: Path | None, folder: str, names: tuple[str, ...]) -> Path | N
         if not (named := os.environ.get(VARIABLE)):
             return None
         data_dir = Path(named)
-    data_dir = Path(data_dir).expanduser()
+    data_dir = expanded(data_dir)
     if not data_dir.is_dir():
         raise UserError(
             f"The data folder {str(data_dir)!r} does not exist.",

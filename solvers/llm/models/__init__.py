@@ -35,6 +35,7 @@ from urllib.parse import urlsplit
 from harness.books.prices import Price, table
 from harness.contracts import Parameters
 from harness.errors import UserError, did_you_mean
+from harness.folders import expanded
 
 FOLDER = Path(__file__).parent
 VARIABLE = "DEPTHBENCH_MODELS"
@@ -122,7 +123,7 @@ def sizes() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
 def own() -> dict[str, dict[str, Any]]:
     """Read the user's own file, if `DEPTHBENCH_MODELS` names one. Raises UserError for a mistake in it."""
     path = os.environ.get(VARIABLE)
-    return _read_own(Path(path).expanduser()) if path else {}
+    return _read_own(expanded(path)) if path else {}
 
 
 @cache

