@@ -181,7 +181,7 @@ class Network:
 @cache
 def read_matrices(buses: int) -> tuple[Floats, Floats, Floats, Floats]:
     """Read the matrices bus, gen, branch and gencost of a case file (MATPOWER format, version 2)."""
-    text = (FOLDER / f"pglib_opf_{CASES[buses]}.m").read_text()
+    text = (FOLDER / f"pglib_opf_{CASES[buses]}.m").read_text(encoding="utf-8")
 
     def matrix(name: str) -> Floats:
         found = re.search(rf"mpc\.{name} = \[\n(.*?)\];", text, re.DOTALL)
