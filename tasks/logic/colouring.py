@@ -1,0 +1,255 @@
+"""Graph colouring: no edge between two vertices of one colour. Every graph is drawn around a colouring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.base import BaseGrid, Belongs, Drawn
+from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
+from harness.errors import UserError
+from harness.randomness import generator
+from tasks.logic.identity import refined
+from tasks.shared.reading import read_numbers
+from tasks.shared.ruled import Check, RuledTask
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.console import RenderableType
+
+    from tasks.logic.search import Network
+
+STYLES = ("red", "green", "blue", "yellow", "magenta", "cyan", "white", "bright_red", "bright_green")
+VARIANTS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphColouring(RuledTask):
+    """Graph colouring: n vertices, m edges, k colours, always colourable, any colouring counts
+
+    The payload is {"vertices": n, "colours": k, "edges": [[a, b], …]}, vertices and colours counted from 1,
+    a < b; an answer is the colour of each vertex, in order. The reference is the lexicographically smallest.
+
+    Edges join vertices that a hidden colouring with classes of equal size (up to one) keeps apart: three
+    colours are hardest to find near m = 2.35 n. A puzzle's `difficulty` is the number of guesses the exact
+    search makes.
+
+    Verdict numbers: `feasible`; `constraints`, the share of edges with two colours.
+    """
+
+    vertices: int = 12
+    edges: int = 24
+    colours: int = 3
+
+    name = "graph-colouring"
+
+    def __post_init__(self) -> None:
+        n, k = self.vertices, self.colours
+        if not 2 <= n <= 30:
+            raise UserError(f"No graph of {n} vertices.", rule="2 to 30: a net sees 900 tokens at most.")
+        if not 2 <= k <= min(n, len(STYLES)):
+            raise UserError(f"colours={k}.", rule=f"2 to {min(n, len(STYLES))} colours for {n} vertices.")
+        sizes = [n // k + (i < n % k) for i in range(k)]
+        most = (n * n - sum(size * size for size in sizes)) // 2
+        if not 1 <= self.edges <= most:
+            raise UserError(
+                f"edges={self.edges}.",
+                rule=f"1 to {most} edges leave {n} vertices colourable with {k} colours of equal use.",
+            )
+
+    @property
+    def family(self) -> str:
+        return f"graph-colouring-{self.vertices}-{self.edges}-{self.colours}"
+
+    @cached_property
+    def grid(self) -> GridCodec:
+        return ColouringGrid(self.vertices, self.colours)
+
+    @cached_property
+    def chance(self) -> float:
+        """Share of random colourings that are right, from two thousand on each of two hundred graphs."""
+        right = 0.0
+        rng = generator(self.name, "chance")
+        for puzzle, _ in self.load(split=self.splits[0], seed=0, limit=200, data_dir=None):
+            drawn = rng.integers(self.colours, size=(2_000, self.vertices))
+            a, b = _pairs(puzzle).T
+            right += float((drawn[:, a] != drawn[:, b]).all(axis=1).mean()) / 200
+        return right
+
+    def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:
+        import numpy as np
+
+        from tasks.logic.search import search
+
+        n, k = self.vertices, self.colours
+        hidden = rng.permutation(n) % k
+        a, b = np.triu_indices(n, 1)
+        apart = np.flatnonzero(hidden[a] != hidden[b])
+        chosen = np.sort(rng.permutation(apart)[: self.edges])
+        pairs = np.column_stack([a[chosen], b[chosen]])
+        beside: list[list[int]] = [[] for _ in range(n)]
+        for v, w in pairs.tolist():
+            beside[v].append(w)
+            beside[w].append(v)
+        identity = f"{n} {k} " + refined(
+            [0] * n, lambda i, colours: sorted(colours[j] for j in beside[i])
+        )
+        if not belongs(identity):
+            return None
+        net = _network(pairs, n, k)
+        label = (search(net, smallest=True).values + 1).tolist()
+        payload = {"vertices": n, "colours": k, "edges": (pairs + 1).tolist()}
+        guesses = float(search(net).guesses)
+        return Drawn(identity=identity, payload=payload, answers=(label,), difficulty=guesses)
+
+    def check(self, puzzle: Puzzle, answer: Answer) -> Check:
+        colours = read_numbers(answer, puzzle.payload["vertices"], 1, puzzle.payload["colours"])
+        if isinstance(colours, str):
+            return Check.malformed(colours)
+        check = Check()
+        for a, b in puzzle.payload["edges"]:
+            otherwise = f"vertices {a} and {b} are joined and both have colour {colours[a - 1]}"
+            check.rule("edges", colours[a - 1] != colours[b - 1], otherwise)
+        return check
+
+    def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
+        """Give every vertex a random colour."""
+        drawn = rng.integers(1, puzzle.payload["colours"] + 1, puzzle.payload["vertices"])
+        colours: list[int] = drawn.tolist()
+        return colours
+
+    def greedy(self, puzzle: Puzzle) -> Answer:
+        """DSATUR (Brélaz 1979) with k colours: the vertex with most colours around it next, the smallest colour
+        that is free; 1 where none is.
+        """
+        import numpy as np
+
+        from tasks.logic.search import greedy
+
+        colours: list[int] = (np.maximum(greedy(_of(puzzle)), 0) + 1).tolist()
+        return colours
+
+    def search(self, puzzle: Puzzle) -> Answer | None:
+        from tasks.logic.search import search
+
+        found = search(_of(puzzle))
+        return (found.values + 1).tolist() if found.solutions else None
+
+    def prompt(self, puzzle: Puzzle) -> str:
+        n, k = puzzle.payload["vertices"], puzzle.payload["colours"]
+        edges = ", ".join(f"{a}-{b}" for a, b in puzzle.payload["edges"])
+        return (
+            f"Colour a graph. It has {n} vertices, numbered 1 to {n}. Give every vertex one of {k} colours, "
+            f"numbered 1 to {k}, so that the two ends of every edge have different colours. Not every colour "
+            f"need be used.\n\nEdges: {edges}\n\n"
+            f"Give {n} numbers on one line, separated by blanks: the colour of vertex 1, of vertex 2, and so "
+            "on, inside a fenced block marked answer. For a graph of three vertices it might be:\n"
+            "```answer\n1 2 1\n```"
+        )
+
+    def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
+        from tasks.logic.text import number_list
+        from tasks.shared.text_answers import parse_reply
+
+        return parse_reply(reply, number_list(puzzle.payload["vertices"]))
+
+    def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
+        """List each vertex with its neighbours, in the colours of the answer; ends of one colour are marked."""
+        from rich.text import Text
+
+        n, k = puzzle.payload["vertices"], puzzle.payload["colours"]
+        colours = [0] * n if answer is None else read_numbers(answer, n, 1, k)
+        if isinstance(colours, str):
+            return Text(f"not a colouring: {colours}", style="red")
+        text = Text(f"{n} vertices, {k} colours\n")
+        for v in range(1, n + 1):
+            mine = colours[v - 1]
+            text.append(f"{v:3}", style=f"bold {STYLES[mine - 1]}" if mine else "bold")
+            text.append(f" [{mine}]" if mine else "")
+            text.append(" —")
+            for w in sorted({a + b - v for a, b in puzzle.payload["edges"] if v in (a, b)}):
+                clash = bool(mine) and colours[w - 1] == mine
+                style = STYLES[colours[w - 1] - 1] if mine else ""
+                if len(text.plain) - text.plain.rfind("\n") > 74:
+                    text.append("\n          ")
+                text.append(f" {w}{'!' if clash else ''}", style="bold red" if clash else style)
+            text.append("\n")
+        return text
+
+
+class ColouringGrid(BaseGrid):
+    """Graphs as adjacency matrices: 0 padding, 1 no edge, 2 an edge, 3 a vertex (on the diagonal), 3 + c its
+    colour. The diagonal alone is scored.
+    """
+
+    def __init__(self, vertices: int, colours: int) -> None:
+        self.height = self.width = vertices
+        self.colours, self.vocab_size = colours, 4 + colours
+
+    def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
+        """Return the matrix as tokens, (L,)."""
+        return _matrix(_pairs(puzzle), self.height)
+
+    def encode_answer(self, puzzle: Puzzle, answer: Answer) -> NDArray[np.int64]:
+        """Return the colours on the diagonal as labels, (L,); -100 elsewhere."""
+        import numpy as np
+
+        labels = np.full((self.height, self.width), -100, np.int64)
+        np.fill_diagonal(labels, np.array(answer) + 3)
+        return labels.ravel()
+
+    def decode(self, tokens: NDArray[Any], puzzle: Puzzle) -> Answer:
+        """Return the colours; a token that is none becomes 0."""
+        import numpy as np
+
+        found = np.asarray(tokens).astype(np.int64).reshape(self.height, self.width).diagonal() - 3
+        colours: list[int] = np.where((found < 0) | (found > self.colours), 0, found).tolist()
+        return colours
+
+    def variants(self, puzzle: Puzzle, key: Key) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Return the graph and seven renumberings, each with the smallest colouring of its own.
+
+        Renaming the colours is no symmetry to train with: the same graph would get several labels.
+        """
+        from tasks.logic.search import search
+
+        rng = generator("graph-colouring", "variants", puzzle.id)
+        pairs, n = _pairs(puzzle), self.height
+        made = [(self.encode(puzzle), self.encode_answer(puzzle, key.answers[0]))]
+        for _ in range(VARIANTS - 1):
+            moved = rng.permutation(n)[pairs]
+            label = search(_network(moved, n, self.colours), smallest=True).values + 1
+            made.append((_matrix(moved, n), self.encode_answer(puzzle, label)))
+        return made
+
+
+def _pairs(puzzle: Puzzle) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.array(puzzle.payload["edges"], dtype=np.int64).reshape(-1, 2) - 1
+
+
+def _matrix(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    import numpy as np
+
+    tokens = np.ones((n, n), np.int64)
+    tokens[pairs[:, 0], pairs[:, 1]] = tokens[pairs[:, 1], pairs[:, 0]] = 2
+    np.fill_diagonal(tokens, 3)
+    return tokens.ravel()
+
+
+def _of(puzzle: Puzzle) -> Network:
+    return _network(_pairs(puzzle), puzzle.payload["vertices"], puzzle.payload["colours"])
+
+
+def _network(pairs: NDArray[np.int64], n: int, k: int) -> Network:
+    """Return the network of a graph, pairs (m, 2) counted from 0: one table, "different"."""
+    import numpy as np
+
+    from tasks.logic.search import network
+
+    different = ~np.eye(k, dtype=bool)[None]
+    constraints = np.column_stack([pairs, np.zeros(len(pairs), np.int64)])
+    return network(np.full(n, (1 << k) - 1, np.int64), constraints, different)

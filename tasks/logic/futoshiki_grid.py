@@ -1,0 +1,108 @@
+"""Futoshiki as tokens: cells with the places between them, (2n - 1)² in all.
+
+0 padding, 1 blank cell, 2 no sign, 3 `<`, 4 `>`, 5 `^`, 6 `v`, 6 + d for digit d. Cells alone are scored.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.base import BaseGrid
+from harness.codecs import Symmetries
+from harness.contracts import Answer, Puzzle
+
+BLANK, NOTHING, LESS, GREATER, UPPER_LESS, UPPER_GREATER, DIGIT = 1, 2, 3, 4, 5, 6, 6
+
+
+class FutoshikiGrid(BaseGrid):
+    """The grid codec of boards of one size."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.height, self.width = size, 2 * size - 1, 2 * size - 1
+        self.vocab_size = DIGIT + 1 + size
+
+    def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
+        """Return the board as tokens, (L,)."""
+        less = np.array(puzzle.payload["less"], dtype=np.int64).reshape(-1, 2, 2) @ np.array([self.size, 1])
+        return board(np.array(puzzle.payload["grid"], dtype=np.int64).ravel(), less, self.size)
+
+    def encode_answer(self, puzzle: Puzzle, answer: Answer) -> NDArray[np.int64]:
+        """Return the digits as labels, (L,), given ones too; -100 between the cells."""
+        labels = np.full((self.height, self.width), -100, np.int64)
+        labels[::2, ::2] = np.array(answer, dtype=np.int64) + DIGIT
+        return labels.ravel()
+
+    def decode(self, tokens: NDArray[Any], puzzle: Puzzle) -> Answer:
+        """Return rows of digits; a token that is no digit becomes 0."""
+        digits = np.asarray(tokens).astype(np.int64).reshape(self.height, self.width)[::2, ::2] - DIGIT
+        rows: list[list[int]] = np.where((digits < 0) | (digits > self.size), 0, digits).tolist()
+        return rows
+
+    def symmetries(self, rng: np.random.Generator, n: int) -> Symmetries:
+        """Draw n of the sixteen symmetries: turns and mirrors of the board, each with or without counting
+        the digits from above.
+        """
+        group = symmetry_group(self.size)
+        chosen = rng.integers(len(group), size=n)
+        return Symmetries(group.positions[chosen], group.tokens[chosen])
+
+
+def board(given: NDArray[np.int64], less: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return the tokens of a board: given (n²,) digits or 0, less (m, 2) cells, the first less."""
+    tokens = np.full((2 * n - 1, 2 * n - 1), NOTHING, np.int64)
+    tokens[::2, ::2] = np.where(given, given + DIGIT, BLANK).reshape(n, n)
+    (r, c), (s, d) = np.divmod(less[:, 0], n), np.divmod(less[:, 1], n)
+    across, down = np.where(c < d, LESS, GREATER), np.where(r < s, UPPER_LESS, UPPER_GREATER)
+    tokens[r + s, c + d] = np.where(r == s, across, down)
+    return tokens.ravel()
+
+
+@cache
+def symmetry_group(n: int) -> Symmetries:
+    """Return all sixteen symmetries; signs turn with the board, and over where digits are counted from above."""
+    side = 2 * n - 1
+    place = np.arange(side * side).reshape(side, side)
+    positions, tokens = [], []
+    for transposed in (False, True):
+        for mirrored in (False, True):
+            for flipped in (False, True):
+                for counted in (False, True):
+                    moved, swap = place, np.arange(DIGIT + 1 + n)
+                    if transposed:
+                        moved = moved.T
+                        swap[[LESS, GREATER, UPPER_LESS, UPPER_GREATER]] = [
+                            UPPER_LESS,
+                            UPPER_GREATER,
+                            LESS,
+                            GREATER,
+                        ]
+                    if mirrored:
+                        moved = moved[:, ::-1]
+                        swap = _exchange(LESS, GREATER, n)[swap]
+                    if flipped:
+                        moved = moved[::-1]
+                        swap = _exchange(UPPER_LESS, UPPER_GREATER, n)[swap]
+                    if counted:
+                        signs = _exchange(LESS, GREATER, n)[_exchange(UPPER_LESS, UPPER_GREATER, n)]
+                        signs[DIGIT + 1 :] = signs[DIGIT + 1 :][::-1]
+                        swap = signs[swap]
+                    positions.append(moved.ravel())
+                    tokens.append(swap)
+    return Symmetries(np.stack(positions), np.stack(tokens))
+
+
+def _exchange(one: int, other: int, n: int) -> NDArray[np.int64]:
+    swap = np.arange(DIGIT + 1 + n)
+    swap[[one, other]] = [other, one]
+    return swap
+
+
+def canonical(given: NDArray[np.int64], less: NDArray[np.int64], n: int) -> bytes:
+    """Return what all sixteen symmetric copies of a board share: the smallest of them."""
+    group = symmetry_group(n)
+    copies = group.apply(np.tile(board(given, less, n), (len(group), 1))).astype(np.uint8)
+    return min(map(bytes, copies))
