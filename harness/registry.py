@@ -87,12 +87,28 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
         "opf": (
             "tasks.optimisation.opf:Opf",
             "AC optimal power flow: all loads at least cost within every limit",
+        "futoshiki": (
+            "tasks.logic.futoshiki:Futoshiki",
+            "Futoshiki 4×4 to 9×9: Latin squares with inequalities, one solution each",
+        ),
+        "graph-colouring": (
+            "tasks.logic.colouring:GraphColouring",
+            "Colour n vertices and m edges with k colours, any colouring counts",
+        ),
+        "knights-knaves": ("tasks.logic.knights:KnightsKnaves", "Who always lies? n people, one solution"),
+        "maze": ("tasks.maze.generated:Maze", "Shortest paths in generated mazes with many best paths"),
+        "maze-hard": ("tasks.maze.hard:MazeHard", "Maze-Hard: the published 30×30 mazes"),
+        "maze-unique": ("tasks.maze.generated:MazeUnique", "Paths in generated perfect mazes, one path each"),
+        "n-queens": (
+            "tasks.logic.queens:NQueens",
+            "Place the missing queens on boards with closed squares, any completion counts",
         ),
         "sudoku": ("tasks.sudoku.generated:Sudoku", "Sudoku 4×4, 6×6 or 9×9, generated, one solution each"),
         "sudoku-extreme": (
             "tasks.sudoku.extreme:SudokuExtreme",
             "Sudoku-Extreme: the published hard 9×9 puzzles",
         ),
+        "zebra": ("tasks.logic.zebra:Zebra", "Houses in a row, clues, one arrangement: 2×2 to 6×6"),
     },
     "solver": {
         "copy-input": ("solvers.baselines:CopyInput", "Baseline: answer with the input grid"),

@@ -11,8 +11,10 @@ from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError
 from harness.randomness import generator
 from tasks.logic.identity import refined
+from tasks.shared.forms import number_list
 from tasks.shared.reading import read_numbers
 from tasks.shared.ruled import Check, RuledTask
+from tasks.shared.text_answers import parse_reply
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,9 +95,7 @@ class GraphColouring(RuledTask):
         for v, w in pairs.tolist():
             beside[v].append(w)
             beside[w].append(v)
-        identity = f"{n} {k} " + refined(
-            [0] * n, lambda i, colours: sorted(colours[j] for j in beside[i])
-        )
+        identity = f"{n} {k} " + refined([0] * n, lambda i, colours: sorted(colours[j] for j in beside[i]))
         if not belongs(identity):
             return None
         net = _network(pairs, n, k)
@@ -121,8 +121,8 @@ class GraphColouring(RuledTask):
         return colours
 
     def greedy(self, puzzle: Puzzle) -> Answer:
-        """DSATUR (Brélaz 1979) with k colours: the vertex with most colours around it next, the smallest colour
-        that is free; 1 where none is.
+        """DSATUR (Brélaz 1979) with k colours: next the vertex with most colours around it, in the smallest
+        free colour, or 1.
         """
         import numpy as np
 
@@ -150,13 +150,11 @@ class GraphColouring(RuledTask):
         )
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
-        from tasks.logic.text import number_list
-        from tasks.shared.text_answers import parse_reply
-
-        return parse_reply(reply, number_list(puzzle.payload["vertices"]))
+        n, k = puzzle.payload["vertices"], puzzle.payload["colours"]
+        return parse_reply(reply, number_list(n, n, 1, k))
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
-        """List each vertex with its neighbours, in the colours of the answer; ends of one colour are marked."""
+        """List each vertex with its neighbours in the colours of the answer; mark ends of one colour."""
         from rich.text import Text
 
         n, k = puzzle.payload["vertices"], puzzle.payload["colours"]

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.base import Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError, did_you_mean
+from tasks.shared.forms import digit_grid
 from tasks.shared.reading import read_rows
 from tasks.shared.ruled import Check, RuledTask
+from tasks.shared.text_answers import parse_reply
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,9 +102,7 @@ class Futoshiki(RuledTask):
             return None
         payload = {"grid": given.reshape(n, n).tolist(), "less": _places(less, n)}
         answer = (digits + 1).reshape(n, n).tolist()
-        return Drawn(
-            identity=identity, payload=payload, answers=(answer,), difficulty=float(found.guesses)
-        )
+        return Drawn(identity=identity, payload=payload, answers=(answer,), difficulty=float(found.guesses))
 
     def check(self, puzzle: Puzzle, answer: Answer) -> Check:
         n = self.size
@@ -166,19 +166,16 @@ class Futoshiki(RuledTask):
             "the right one, > that it is greater. Between two neighbours in a column, ^ says that the upper "
             "digit is less than the lower one, v that it is greater. There is exactly one solution.\n\n"
             f"{drawing(puzzle.payload['grid'], puzzle.payload['less'])}\n\n"
-            f"Give the digits of the solved grid alone, as {n} lines of {n} digits without spaces and without "
-            "the signs, inside a fenced block marked answer. For a 2×2 grid with 1 and 2 in its first row it "
+            f"Give the digits of the solved grid alone, as {n} lines of {n} digits without spaces and signs, "
+            "inside a fenced block marked answer. For a 2×2 grid with 1 and 2 in its first row it "
             "would be:\n```answer\n12\n21\n```"
         )
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
-        from tasks.logic.text import digit_rows
-        from tasks.shared.text_answers import parse_reply
-
-        return parse_reply(reply, digit_rows(self.size, self.size))
+        return parse_reply(reply, digit_grid(self.size, self.size, 1, self.size))
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
-        """Draw the board: given digits bold, filled cells blue, with a key right ones green, wrong ones red."""
+        """Draw the board: given digits bold, filled ones blue, with a key green where right, else red."""
         from rich.text import Text
 
         n, given = self.size, puzzle.payload["grid"]

@@ -63,7 +63,7 @@ def board(given: NDArray[np.int64], less: NDArray[np.int64], n: int) -> NDArray[
 
 @cache
 def symmetry_group(n: int) -> Symmetries:
-    """Return all sixteen symmetries; signs turn with the board, and over where digits are counted from above."""
+    """Return all sixteen symmetries: signs turn with the board, and over if digits count from above."""
     side = 2 * n - 1
     place = np.arange(side * side).reshape(side, side)
     positions, tokens = [], []

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-
 ROUNDS = 3  # enough to tell random structures apart
 
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from harness.base import BaseGrid, Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError
+from tasks.shared.forms import symbol_grid
 from tasks.shared.ruled import Check, RuledTask
+from tasks.shared.text_answers import parse_reply
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,7 +165,7 @@ class NQueens(RuledTask):
         return rows
 
     def greedy(self, puzzle: Puzzle) -> Answer:
-        """Fill the row with the fewest safe squares at the leftmost of them; leave it empty if there is none."""
+        """Fill the row with the fewest safe squares at the leftmost of them; leave it empty without any."""
         from tasks.logic.search import greedy
 
         rows = puzzle.payload["rows"]
@@ -189,10 +191,7 @@ class NQueens(RuledTask):
         )
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
-        from tasks.logic.text import symbol_rows
-        from tasks.shared.text_answers import parse_reply
-
-        return parse_reply(reply, symbol_rows(self.size, self.size, OPEN + CLOSED + QUEEN))
+        return parse_reply(reply, symbol_grid(self.size, self.size, OPEN + CLOSED + QUEEN))
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
         """Draw the board: given queens bold, placed ones blue, with a key green or, where attacked, red."""
@@ -202,7 +201,10 @@ class NQueens(RuledTask):
         check = self.check(puzzle, shown)
         if "form" in check.asked:
             return Text(f"not a board: {check.broken[0]}", style="red")
-        text, queens = Text(), {(r, c) for r, row in enumerate(shown) for c, q in enumerate(row) if q == QUEEN}
+        text, queens = (
+            Text(),
+            {(r, c) for r, row in enumerate(shown) for c, q in enumerate(row) if q == QUEEN},
+        )
         for r, row in enumerate(shown):
             for c, square in enumerate(row):
                 attacked = any(
@@ -282,7 +284,10 @@ def _network(rows: list[str]) -> Network:
     n = len(rows)
     attacks, tables = _tables(n)
     free = np.array(
-        [1 << row.index(QUEEN) if QUEEN in row else sum((s == OPEN) << c for c, s in enumerate(row)) for row in rows],
+        [
+            1 << row.index(QUEEN) if QUEEN in row else sum((s == OPEN) << c for c, s in enumerate(row))
+            for row in rows
+        ],
         dtype=np.int64,
     )
     return network(free, attacks, tables, np.arange(n, dtype=np.int64)[None])

@@ -36,7 +36,7 @@ class Network(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Solutions counted up to a limit, guesses, dead ends, and the first solution (all 0 if there is none)."""
+    """Solutions counted up to a limit, guesses, dead ends, and the first solution (all 0 without one)."""
 
     solutions: int
     guesses: int
@@ -150,7 +150,17 @@ def greedy(net: Network) -> Ints:
 
 
 @compiled(f"b1(i8[::1],b1[::1],{_NETWORK[8:]},b1[::1])")
-def _propagate(domains, todo, first, other, table, owner, tables, groups, active):  # type: ignore[no-untyped-def]
+def _propagate(
+    domains: Ints,
+    todo: Bools,
+    first: Ints,
+    other: Ints,
+    table: Ints,
+    owner: Ints,
+    tables: Ints,
+    groups: Ints,
+    active: Bools,
+) -> bool:
     """Narrow the domains, starting at the variables `todo`; say whether every variable keeps a value."""
     n, k = len(domains), tables.shape[1]
     full = (1 << k) - 1
@@ -198,9 +208,20 @@ def _propagate(domains, todo, first, other, table, owner, tables, groups, active
 
 
 @compiled(f"Tuple((i8,i8,i8,i8[::1]))({_NETWORK},b1[::1],i8[:,::1],b1,i8,i8)")
-def _search(  # type: ignore[no-untyped-def]
-    start, first, other, table, owner, tables, groups, active, order, smallest, limit, most_guesses
-):
+def _search(
+    start: Ints,
+    first: Ints,
+    other: Ints,
+    table: Ints,
+    owner: Ints,
+    tables: Ints,
+    groups: Ints,
+    active: Bools,
+    order: Ints,
+    smallest: bool,
+    limit: int,
+    most_guesses: int,
+) -> tuple[int, int, int, Ints]:
     n, k = len(start), tables.shape[1]
     domains = np.empty((n + 1, n), np.int64)
     variable, tried = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
@@ -257,9 +278,20 @@ def _search(  # type: ignore[no-untyped-def]
 
 
 @compiled(f"b1[::1]({_NETWORK},b1[::1],i8[:,::1],i8[::1],i8,i8)")
-def _minimise(  # type: ignore[no-untyped-def]
-    start, first, other, table, owner, tables, groups, active, order, removable, keep, most_guesses
-):
+def _minimise(
+    start: Ints,
+    first: Ints,
+    other: Ints,
+    table: Ints,
+    owner: Ints,
+    tables: Ints,
+    groups: Ints,
+    active: Bools,
+    order: Ints,
+    removable: Ints,
+    keep: int,
+    most_guesses: int,
+) -> Bools:
     left = 0
     for c in removable:
         left += active[c]

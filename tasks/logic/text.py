@@ -1,75 +1,69 @@
-"""Answer forms of the logic puzzles."""
+"""The answer form of puzzles that say something of each of several named things."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
-from tasks.shared.text_answers import AnswerForm, lines_pattern
+from tasks.shared.forms import unwrapped
+from tasks.shared.json_values import last_values, span_pattern
+from tasks.shared.text_answers import AnswerForm
 
-
-@cache
-def digit_rows(height: int, width: int) -> AnswerForm:
-    """Rows of digits, with or without blanks between the digits."""
-
-    def read(candidate: str) -> list[list[int]] | None:
-        lines = [[int(c) for c in line if c.isdigit()] for line in candidate.split("\n")]
-        return lines if len(lines) == height and all(len(line) == width for line in lines) else None
-
-    return AnswerForm(
-        words=f"grid of {height} lines of {width} digits",
-        pattern=lines_pattern(r"[0-9](?:[ \t]*+[0-9])*+"),
-        whole_lines=True,
-        read=read,
-    )
+_DRESS = r"[ \t>|*_`•-]*+"  # quotes, bullets, tables, bold, code
+_GAP = r"[ \t,;|&*_`]++"
 
 
-@cache
-def symbol_rows(height: int, width: int, symbols: str) -> AnswerForm:
-    """Rows of symbols without blanks between them."""
+def named_words(names: Mapping[str, Sequence[str]], count: int) -> AnswerForm:
+    """A line for each name, in order: the name, a colon, `count` of the words it may have. The answer is a
+    list of lists of words as they are spelt in `names`, or a list of words where `count` is 1.
 
-    def read(candidate: str) -> list[str] | None:
-        lines = [line.strip() for line in candidate.split("\n")]
-        return lines if len(lines) == height else None
-
-    return AnswerForm(
-        words=f"board of {height} lines of {width} characters from {symbols}",
-        pattern=lines_pattern(f"[{re.escape(symbols)}]{{{width}}}+"),
-        whole_lines=True,
-        read=read,
-    )
+    Also a JSON object by name, or a JSON list in order. Names and words are told apart whatever their case.
+    """
+    return _form(tuple((name, tuple(words)) for name, words in names.items()), count)
 
 
 @cache
-def number_list(count: int) -> AnswerForm:
-    """So many whole numbers on one line, separated by blanks or commas."""
+def _form(names: tuple[tuple[str, tuple[str, ...]], ...], count: int) -> AnswerForm:
+    spelt = [{word.lower(): word for word in words} for _, words in names]
 
-    def read(candidate: str) -> list[int] | None:
-        numbers = [int(word) for word in re.findall(r"\d+", candidate)]
-        return numbers if len(numbers) == count else None
+    def row(known: dict[str, str], words: Any) -> list[str] | None:
+        words = [words] if isinstance(words, str) else words
+        if not isinstance(words, list) or len(words) != count or not all(isinstance(w, str) for w in words):
+            return None
+        found = [known.get(word.strip().lower()) for word in words]
+        return [word for word in found if word is not None] if None not in found else None
 
-    return AnswerForm(
-        words=f"line of {count} whole numbers",
-        pattern=r"[0-9]{1,9}(?:(?:[ \t]++,?+|,)[ \t]*+[0-9]{1,9})*+",
-        whole_lines=True,
-        read=read,
-    )
+    def from_values(value: Any) -> Any:
+        if isinstance(value, dict):
+            by_name = {str(name).strip().lower(): words for name, words in value.items()}
+            value = [by_name.get(name.lower()) for name, _ in names]
+        if not isinstance(value, list) or len(value) != len(names):
+            return None
+        rows = [row(known, words) for known, words in zip(spelt, value, strict=True)]
+        if None in rows:
+            return None
+        return [found[0] for found in rows if found] if count == 1 else rows
 
+    def line(name: str, words: Sequence[str]) -> str:
+        word = "(?:" + "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True)) + r")(?!\w)"
+        more = rf"(?:{_GAP}{word}){{{count - 1}}}" if count > 1 else ""
+        return rf"{_DRESS}(?i:{re.escape(name)}[ \t*_`]*+[:=|][ \t|*_`]*+{word}{more})[ \t,;.|*_`]*+"
 
-def named_rows(names: Mapping[str, Sequence[str]]) -> AnswerForm:
-    """A line for each name, in order: the name, a colon, as many of its words as it has."""
+    lines = [line(name, words) for name, words in names]
+    block = "^" + r"\n(?:[ \t|:-]*+\n){0,2}".join(lines) + "$"
+    block_in = re.compile(block, re.MULTILINE)
 
-    def row(name: str, words: Sequence[str]) -> str:
-        word = "(?:" + "|".join(map(re.escape, sorted(words, key=len, reverse=True))) + r")(?!\w)"
-        return rf"(?i:{re.escape(name)})[ \t]*+:[ \t]*+{word}(?:(?:[ \t]++,?+|,)[ \t]*+{word}){{{len(words) - 1}}}"
+    def read(text: str) -> Any:
+        for value in last_values(text):
+            if (answer := unwrapped(value, from_values)) is not None:
+                return answer
+        for match in reversed(list(block_in.finditer(text))):
+            found = [part for part in match[0].split("\n") if part.strip(" \t|:-")]
+            rows = [re.split(r"[:=|]", part.strip(" \t>|*_`•-"), maxsplit=1)[1] for part in found]
+            return from_values([re.findall(r"[^\s,;|&*_`.]+", words) for words in rows])
+        return None
 
-    def read(candidate: str) -> list[list[str]]:
-        return [re.split(r"[ \t,]+", line.partition(":")[2].strip()) for line in candidate.split("\n")]
-
-    return AnswerForm(
-        words="table of a line for each of " + ", ".join(names),
-        pattern=r"[ \t]*+\n[ \t]*+".join(row(name, words) for name, words in names.items()),
-        whole_lines=True,
-        read=read,
-    )
+    words = "table with a line for each of " + ", ".join(name for name, _ in names)
+    return AnswerForm(words=words, pattern=f"{span_pattern()}|{block}", read=read)

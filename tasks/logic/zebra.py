@@ -15,8 +15,10 @@ from harness.base import Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError
 from tasks.logic.identity import refined
+from tasks.logic.text import named_words
 from tasks.shared.reading import read_words
 from tasks.shared.ruled import Check, RuledTask
+from tasks.shared.text_answers import parse_reply
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,12 +65,13 @@ class Zebra(RuledTask):
     with values and houses counted from 0: `at` and `not_at` end with a house, all others with a second
     attribute and value. An answer is a row for each attribute: its values from house 1 to house N.
 
-    spare: true clues beyond the need; without them none can be left out (None: 3 for 2×2, where else there are
-    but eleven different puzzles, 0 for all others). A puzzle's `difficulty` is the number of digits of the search space, M log10 N!,
-    plus that of the dead ends the exact search meets, log10(1 + dead ends).
+    spare: true clues beyond the need; without them none can be left out (None: 3 for 2×2, where else there
+    are but eleven different puzzles, 0 for all others). A puzzle's `difficulty` is the number of digits of
+    the search space, M log10 N!, plus that of the dead ends the exact search meets, log10(1 + dead ends).
 
     Verdict numbers: `feasible`; `constraints`, the share kept of: every attribute has every value once
-    (`attributes`), every clue (`clues`; one about a value that is missing is not kept); both by themselves too.
+    (`attributes`), every clue (`clues`; one about a value that is missing is not kept); each class by itself
+    too.
     """
 
     houses: int = 4
@@ -156,10 +159,13 @@ class Zebra(RuledTask):
 
     def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
         """Put the values of every attribute in random order."""
-        return [[values[i] for i in rng.permutation(len(values))] for values in puzzle.payload["attributes"].values()]
+        return [
+            [values[i] for i in rng.permutation(len(values))]
+            for values in puzzle.payload["attributes"].values()
+        ]
 
     def greedy(self, puzzle: Puzzle) -> Answer:
-        """Place the item with the fewest houses left in the first of them; those with none left fill the gaps."""
+        """Place the item with the fewest houses left in the first of them; those without fill the gaps."""
         from tasks.logic.search import greedy
 
         n, values = puzzle.payload["houses"], puzzle.payload["attributes"]
@@ -192,13 +198,10 @@ class Zebra(RuledTask):
         )
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
-        from tasks.logic.text import named_rows
-        from tasks.shared.text_answers import parse_reply
-
-        return parse_reply(reply, named_rows(puzzle.payload["attributes"]))
+        return parse_reply(reply, named_words(puzzle.payload["attributes"], puzzle.payload["houses"]))
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
-        """List the clues (an answer's broken ones red) and the table of houses, with a key right and wrong."""
+        """List the clues, broken ones red, then the houses, with a key green where right, else red."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -270,8 +273,8 @@ def _true_clues(house: NDArray[np.int64], n: int, rng: np.random.Generator) -> N
 def _identity(clues: NDArray[np.int64], n: int, m: int) -> str:
     """Return what all copies share under renaming of values and attributes and under mirroring the street."""
 
-    # Parts: houses, items, attributes. A mirrored street looks the same: houses count from the nearer end, and
-    # which side of `left` and `before` an item is on is left out.
+    # Parts: houses, items, attributes. A mirrored street looks the same: houses count from the nearer end,
+    # and which side of `left` and `before` an item is on is left out.
     ties: list[list[tuple[int, int]]] = [[] for _ in range(n + n * m + m)]
     for i in range(n * m):
         ties[n + i].append((-1, n + n * m + i // n))
