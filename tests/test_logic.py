@@ -6,8 +6,9 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from harness import registry
-from harness.contracts import Answer, Item, Puzzle
+from harness.contracts import Answer, Item, Puzzle, Unparsed
 from harness.errors import UserError
 from harness.randomness import generator
 from tasks.logic.colouring import ColouringGrid, GraphColouring
@@ -514,3 +515,115 @@ def test_search_solves_futoshiki_of_every_size(size: int) -> None:
     task = Futoshiki(size=size)
     for puzzle, key in load(task, 2):
         assert task.search(puzzle) == key.answers[0]
+
+
+# --- replies ---
+
+SPELT = (
+    "```answer\nAda: knave\nBela: knight\n```",
+    "So I conclude:\n\nAda: knave\nBela: knight\n\nThat is all.",
+    "**Ada**: Knave\n**Bela**: Knight",
+    "- Ada: knave\n- Bela: knight",
+    "| Ada | knave |\n|---|---|\n| Bela | knight |",
+    '{"Ada": "knave", "Bela": "knight"}',
+    '```answer\n["knave", "knight"]\n```',
+    "First guess:\nAda: knight\nBela: knight\n\nBut that fails, so:\nAda: knave\nBela: knight",
+)
+
+
+@pytest.mark.parametrize("reply", SPELT)
+def test_who_is_what_is_read_however_it_is_laid_out(reply: str) -> None:
+    puzzle = load(KnightsKnaves(people=2), 1)[0][0]
+    assert KnightsKnaves(people=2).parse(reply, puzzle) == ["knave", "knight"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Ada: knave",
+        "Ada: knave\nBela: neither",
+        "Bela: knight\nAda: knave",
+        "Ada: knave\nBela: knight knave",
+        "Ada is a knave, Bela a knight",
+        '{"Ada": "knave"}',
+        '["knave"]',
+        "<think>Ada: knave\nBela: knight</think>",
+    ],
+)
+def test_what_does_not_say_who_is_what_is_unparsed(reply: str) -> None:
+    puzzle = load(KnightsKnaves(people=2), 1)[0][0]
+    assert isinstance(KnightsKnaves(people=2).parse(reply, puzzle), Unparsed)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    ["{}: {}", "* **{}:** {}", "| {} | {} |", "{} = {}"],
+)
+def test_a_table_of_houses_is_read_however_it_is_laid_out(layout: str) -> None:
+    task = Zebra()
+    puzzle, key = load(task, 1)[0]
+    for separator in (" ", ", ", " | "):
+        lines = [
+            layout.format(name, separator.join(row))
+            for name, row in zip(puzzle.payload["attributes"], key.answers[0], strict=True)
+        ]
+        text = "\n".join(lines)
+        assert task.parse(f"```answer\n{text}\n```", puzzle) == key.answers[0]
+        assert task.parse(f"I found it.\n\n{text}\n\nDone.", puzzle) == key.answers[0]
+        assert isinstance(task.parse("\n".join(lines[:-1]), puzzle), Unparsed)
+
+
+# --- puzzles of your own ---
+
+
+@each_family
+def test_exported_puzzles_come_back_and_are_solved_without_their_answers(
+    family: Family, tmp_path: Path
+) -> None:
+    items = load(family.usual, 3)
+    file = tmp_path / "puzzles.jsonl"
+    file.write_text("\n".join(json.dumps({"payload": dict(puzzle.payload)}) for puzzle, _ in items))
+    own = load(replace(family.usual, file=file), 3)
+    assert [dict(puzzle.payload) for puzzle, _ in own] == [dict(puzzle.payload) for puzzle, _ in items]
+    assert all(family.right(dict(puzzle.payload), key.answers[0]) for puzzle, key in own)
+
+
+ABCD = {name: ["w", "x", "y", "z"] for name in "abcd"}
+BAD_PAYLOADS = {
+    "futoshiki": [
+        {"grid": [[9] * 5] * 5, "less": []}, {"grid": [[0] * 4] * 4, "less": []}, {"grid": [[0] * 5] * 5},
+        {"grid": [[0] * 5] * 5, "less": [[0, 0, 9, 9]]}, {"grid": [[-7] * 5] * 5, "less": []},
+        {"grid": [[1, 1, 0, 0, 0]] + [[0] * 5] * 4, "less": []},
+    ],
+    "n-queens": [{"rows": ["." * 9] * 9}, {"rows": ["#" * 8] * 8}, {"rows": [1]}, {"rows": ["QQ......"] * 8}],
+    "graph-colouring": [
+        {"vertices": 12, "colours": 3, "edges": [[1, 99]]}, {"vertices": 5, "colours": 3, "edges": [[1, 2]]},
+        {"vertices": 12, "colours": 70, "edges": [[1, 2]]}, {"vertices": 12, "colours": 3, "edges": [[0, 1]]},
+        {"vertices": 12, "colours": 3, "edges": [[a, b] for a in range(1, 5) for b in range(a + 1, 5)]},
+    ],
+    "zebra": [
+        {"houses": 4, "attributes": {}, "clues": []},
+        {"houses": 4, "attributes": {"a": ["b"] * 4}, "clues": [["at", 7, 7, 7]]},
+        {"houses": 4, "attributes": ABCD, "clues": [["near", 0, 0, 1]]},
+        {"houses": 4, "attributes": ABCD, "clues": [["at", 0, 0, 9]]},
+    ],
+    "knights-knaves": [
+        {"people": ["A"] * 5, "statements": []},
+        {"people": ["A", "B"], "statements": [["is", 0, "knave"]] * 2},
+        {"people": list("ABCDE"), "statements": [["is", i, "knave"] for i in range(5)]},
+        {"people": list("ABCDE"), "statements": [["is", 9, "knave"]] * 5},
+        {"people": list("ABCDE"), "statements": [["perhaps", 1]] * 5},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"), [(name, payload) for name, all_ in BAD_PAYLOADS.items() for payload in all_], ids=str
+)
+def test_a_file_with_what_is_no_puzzle_is_refused_with_its_line(
+    name: str, payload: Payload, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text(json.dumps({"payload": payload}))
+    with pytest.raises(UserError, match=r"bad.jsonl, line 1"):
+        load(replace(FAMILIES[name].usual, file=file), 1)

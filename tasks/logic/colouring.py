@@ -164,12 +164,12 @@ class GraphColouring(RuledTask):
         text = Text(f"{n} vertices, {k} colours\n")
         for v in range(1, n + 1):
             mine = colours[v - 1]
-            text.append(f"{v:3}", style=f"bold {STYLES[mine - 1]}" if mine else "bold")
+            text.append(f"{v:3}", style=f"bold {STYLES[(mine - 1) % len(STYLES)]}" if mine else "bold")
             text.append(f" [{mine}]" if mine else "")
             text.append(" —")
             for w in sorted({a + b - v for a, b in puzzle.payload["edges"] if v in (a, b)}):
                 clash = bool(mine) and colours[w - 1] == mine
-                style = STYLES[colours[w - 1] - 1] if mine else ""
+                style = STYLES[(colours[w - 1] - 1) % len(STYLES)] if mine else ""
                 if len(text.plain) - text.plain.rfind("\n") > 74:
                     text.append("\n          ")
                 text.append(f" {w}{'!' if clash else ''}", style="bold red" if clash else style)
@@ -188,6 +188,8 @@ class ColouringGrid(BaseGrid):
 
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
         """Return the matrix as tokens, (L,)."""
+        if (n := puzzle.payload["vertices"]) != self.height or puzzle.payload["colours"] != self.colours:
+            raise ValueError(f"{n} vertices and {puzzle.payload['colours']} colours are not this canvas's")
         return _matrix(_pairs(puzzle), self.height)
 
     def encode_answer(self, puzzle: Puzzle, answer: Answer) -> NDArray[np.int64]:

@@ -34,6 +34,8 @@ class KnightsGrid(BaseGrid):
 
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
         """Return the statements as tokens, (L,), in prefix notation."""
+        if len(puzzle.payload["people"]) != self.height:
+            raise ValueError(f"it is not of {self.height} people")
         tokens = np.full((self.height, self.width), NOTHING, np.int64)
         tokens[:, 0] = UNKNOWN
         for i, statement in enumerate(puzzle.payload["statements"]):

@@ -52,6 +52,10 @@ def network(domains: Ints, constraints: Ints, tables: Bools, groups: Ints | None
     """
     a, b, t = constraints.T if len(constraints) else np.empty((3, 0), np.int64)
     kinds, k = tables.shape[0], tables.shape[1]
+    # compiled code looks at no bounds, and puzzles may come from a file
+    for numbers, most in ((a, len(domains)), (b, len(domains)), (t, kinds)):
+        if len(numbers) and not 0 <= numbers.min() <= numbers.max() < most:
+            raise IndexError(f"{numbers.min()} to {numbers.max()} is not from 0 to {most - 1}")
     bits = np.int64(1) << np.arange(k, dtype=np.int64)
     masks = np.concatenate([tables @ bits, tables.transpose(0, 2, 1) @ bits])
     number = np.arange(len(a), dtype=np.int64)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from tasks.shared.forms import unwrapped
-from tasks.shared.json_values import last_values, span_pattern
+from tasks.shared.forms import last_matches, unwrapped
+from tasks.shared.json_values import last_values
 from tasks.shared.text_answers import AnswerForm
 
 _DRESS = r"[ \t>|*_`•-]*+"  # quotes, bullets, tables, bold, code
@@ -52,18 +52,18 @@ def _form(names: tuple[tuple[str, tuple[str, ...]], ...], count: int) -> AnswerF
         return rf"{_DRESS}(?i:{re.escape(name)}[ \t*_`]*+[:=|][ \t|*_`]*+{word}{more})[ \t,;.|*_`]*+"
 
     lines = [line(name, words) for name, words in names]
-    block = "^" + r"\n(?:[ \t|:-]*+\n){0,2}".join(lines) + "$"
-    block_in = re.compile(block, re.MULTILINE)
+    block = r"\n" + r"\n(?:[ \t|:-]*+\n){0,2}".join(lines) + r"(?=\n|\Z)"
+    block_in = re.compile(block)
 
     def read(text: str) -> Any:
         for value in last_values(text):
             if (answer := unwrapped(value, from_values)) is not None:
                 return answer
-        for match in reversed(list(block_in.finditer(text))):
-            found = [part for part in match[0].split("\n") if part.strip(" \t|:-")]
+        for match in last_matches(block_in, text):
+            found = [part for part in match.split("\n") if part.strip(" \t|:-")]
             rows = [re.split(r"[:=|]", part.strip(" \t>|*_`•-"), maxsplit=1)[1] for part in found]
             return from_values([re.findall(r"[^\s,;|&*_`.]+", words) for words in rows])
         return None
 
     words = "table with a line for each of " + ", ".join(name for name, _ in names)
-    return AnswerForm(words=words, pattern=f"{span_pattern()}|{block}", read=read)
+    return AnswerForm(words=words, lines=(block,), read=read)

@@ -32,6 +32,8 @@ class ZebraGrid(BaseGrid):
 
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
         """Return the puzzle as tokens, (L,)."""
+        if puzzle.payload["houses"] != self.n or len(puzzle.payload["attributes"]) != self.m:
+            raise ValueError(f"it is not of {self.n} houses and {self.m} attributes")
         tokens = np.full((self.height, self.width), NOTHING, np.int64)
         tokens[: self.m, : self.n] = UNKNOWN
         for row, (kind, a, v, *rest) in enumerate(puzzle.payload["clues"], start=self.m):
