@@ -81,12 +81,10 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
         "knapsack": ("tasks.optimisation.knapsack:Knapsack", "0/1 knapsack: most value within a capacity"),
         "max-cut": ("tasks.optimisation.max_cut:MaxCut", "Maximum cut of a weighted graph"),
         "tsp": ("tasks.optimisation.tsp:Tsp", "Travelling salesman on a lattice, straight distances"),
-        "maze": ("tasks.maze.generated:Maze", "Shortest paths in generated mazes with many best paths"),
-        "maze-hard": ("tasks.maze.hard:MazeHard", "Maze-Hard: the published 30×30 mazes"),
-        "maze-unique": ("tasks.maze.generated:MazeUnique", "Paths in generated perfect mazes, one path each"),
         "opf": (
             "tasks.optimisation.opf:Opf",
             "AC optimal power flow: all loads at least cost within every limit",
+        ),
         "futoshiki": (
             "tasks.logic.futoshiki:Futoshiki",
             "Futoshiki 4×4 to 9×9: Latin squares with inequalities, one solution each",
