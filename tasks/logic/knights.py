@@ -14,6 +14,7 @@ from harness.base import Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError
 from tasks.logic.identity import refined
+from tasks.logic.knights_grid import COUNTS, KNAVE, KNIGHT, PAIRS, KnightsGrid, Statement
 from tasks.logic.text import named_words
 from tasks.shared.reading import read_words
 from tasks.shared.ruled import Check, RuledTask
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 NAMES = ("Ada", "Bela", "Chike", "Dunya", "Emre", "Freya", "Goran", "Hana", "Idris", "Jana", "Kofi", "Lena")
-KNIGHT, KNAVE = "knight", "knave"
-PAIRS = ("and", "or", "if", "same")
-COUNTS = ("exactly", "at least", "at most")
-
-Statement = list[Any]
-"""["is", person, "knight"], ["not", statement], ["and" | "or" | "if" | "same", statement, statement] or
-["exactly" | "at least" | "at most", number of knights]; persons are counted from 0.
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +58,6 @@ class KnightsKnaves(RuledTask):
 
     @cached_property
     def grid(self) -> GridCodec:
-        from tasks.logic.knights_grid import KnightsGrid
-
         return KnightsGrid(self.people)
 
     def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from harness.base import BaseGrid
 from harness.codecs import Symmetries
 from harness.contracts import Answer, Puzzle
-from tasks.logic.knights import COUNTS, KNAVE, KNIGHT, PAIRS, Statement
+
+KNIGHT, KNAVE = "knight", "knave"
+PAIRS = ("and", "or", "if", "same")
+COUNTS = ("exactly", "at least", "at most")
+
+Statement = list[Any]
+"""["is", person, "knight"], ["not", statement], ["and" | "or" | "if" | "same", statement, statement] or
+["exactly" | "at least" | "at most", number of knights]; persons are counted from 0.
+"""
 
 UNKNOWN, NOTHING, KINDS = 1, 2, {KNIGHT: 3, KNAVE: 4}
 HEADS = {word: token for token, word in enumerate(("not", *PAIRS, *COUNTS), start=5)}

@@ -16,6 +16,7 @@ from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError
 from tasks.logic.identity import refined
 from tasks.logic.text import named_words
+from tasks.logic.zebra_grid import KINDS, ZebraGrid, most_clues
 from tasks.shared.reading import read_words
 from tasks.shared.ruled import Check, RuledTask
 from tasks.shared.text_answers import parse_reply
@@ -36,7 +37,6 @@ ATTRIBUTES = {
     "tree": ("acacia", "birch", "cedar", "dogwood", "elm", "fir"),
 }
 AT, NOT_AT, SAME, APART, LEFT, NEXT, BEFORE = range(7)
-KINDS = ("at", "not_at", "same", "apart", "left", "next", "before")
 WORDING = {
     "at": "{a} is in house {h}.",
     "not_at": "{a} is not in house {h}.",
@@ -102,8 +102,6 @@ class Zebra(RuledTask):
 
     @cached_property
     def grid(self) -> GridCodec:
-        from tasks.logic.zebra_grid import ZebraGrid
-
         return ZebraGrid(self.houses, self.attributes)
 
     def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:
@@ -225,11 +223,6 @@ class Zebra(RuledTask):
             ]
             table.add_row(Text(name, style="dim"), *cells)
         return Group(text, table)
-
-
-def most_clues(n: int, m: int) -> int:
-    """Return how many clues a puzzle may have, that a net's canvas has room for."""
-    return 2 * n * m
 
 
 def sentence(clue: list[Any], names: dict[str, list[str]]) -> str:
