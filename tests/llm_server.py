@@ -235,7 +235,7 @@ class LlmServer:
             asyncio.set_event_loop(self._loop)
             while True:
                 self._server = self._loop.run_until_complete(
-                    self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port)
+                    self._loop.create_server(lambda: _Connection(self), self.host, self.port)
                 )
                 port = self._server.sockets[0].getsockname()[1]
                 if self.port or port not in USED:
@@ -253,6 +253,7 @@ class LlmServer:
         return self
 
     port = 0
+    host = "127.0.0.1"
 
     def __exit__(self, *_: object) -> None:
         async def stop() -> None:

@@ -71,9 +71,10 @@ class Price:
         if rate_in is None or rate_out is None:
             return None
         rate_cached = self.batch_cached if batch else self.cached
-        cached = cached_tokens or 0
-        plain = input_tokens - cached - cache_write_tokens
-        write = rate_in * (self.cache_write or self.input) / self.input
+        cached = min(cached_tokens or 0, input_tokens)
+        plain = max(0, input_tokens - cached - cache_write_tokens)
+        # a batch reduces what is written to the cache as it does the rest
+        write = rate_in * (self.cache_write or self.input) / self.input if self.input else 0.0
         million = (
             plain * rate_in
             + cached * (rate_cached or rate_in)

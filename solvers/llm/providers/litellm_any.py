@@ -18,7 +18,7 @@ from solvers.llm.models.names import OPENAI_URL
 from solvers.llm.protocol import Call, CallError, Endpoint, Reply, count, member
 from solvers.llm.providers.completion import read_completion
 from solvers.llm.transport.failures import failure, status_failure
-from solvers.llm.transport.proxies import proxy_for
+from solvers.llm.transport.proxies import for_libraries, proxy_for
 
 KEY = None  # litellm reads the variable of whichever vendor the model's name says
 UNSUPPORTED = ("prompt_caching",)
@@ -41,8 +41,9 @@ class LiteLLM:
         self._litellm: Any = litellm
         self._endpoint = endpoint
         self._check()
-        self._hidden = ExitStack()
-        if endpoint.base_url is not None:  # its clients are made late: hidden until the end
+        self._hidden = ExitStack()  # its clients are made late: hidden until the end
+        self._hidden.enter_context(for_libraries(endpoint.base_url))
+        if endpoint.base_url is not None:
             self._hidden.enter_context(own_headers_only(endpoint.base_url, OPENAI_URL))
 
     def _check(self) -> None:

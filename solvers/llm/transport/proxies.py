@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -64,6 +66,25 @@ def bypassed(host: str, port: int | None, no_proxy: str) -> bool:
         if host == name or (name and host.endswith("." + name)) or _in_network(host, name):
             return True
     return False
+
+
+@contextmanager
+def for_libraries(base_url: str | None) -> Iterator[None]:
+    """Let a library that reads the environment by itself come to what `proxy_for` says: without any proxy
+    for an address that is reached directly, and without the forms in NO_PROXY at which httpx ends in a
+    traceback.
+    """
+    kept = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+    direct = base_url is not None and proxy_for(base_url) is None
+    for name, value in kept.items():
+        if direct:
+            del os.environ[name]
+        elif name.lower() == "no_proxy":
+            os.environ[name] = ",".join(part for part in value.split(",") if "[" not in part)
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _in_network(host: str, network: str) -> bool:
