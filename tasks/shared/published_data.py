@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -98,12 +99,23 @@ def read_rating(row: Row) -> float:
 
 def download(repository: str, revision: str, name: str) -> Path:
     """Download one file of a Hugging Face data set through `datasets`; raise OSError if that fails."""
+    announce(f"{repository}/{name}", revision)
     try:
         from datasets import DownloadManager
 
         return Path(DownloadManager().download(f"hf://datasets/{repository}@{revision}/{name}"))
     except Exception as error:  # whatever the hub's client raises
         raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from error
+
+
+def announce(what: str, revision: str | None = None) -> None:
+    """Say on the error stream what is about to be downloaded: it may take a while, or need a network."""
+    at = f" at {revision[:12]}" if revision else ""
+    print(
+        f"No local copy (--data-dir, ${VARIABLE}): asking Hugging Face for {what}{at}.",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def file_sha256(path: Path) -> str:
@@ -122,8 +134,14 @@ def content_sha256(rows: Iterable[Row]) -> str:
 
 def select(lines: Lines, split: str, held_out: int) -> Lines:
     """Divide training rows into "train" and "validation": the `held_out` rows whose questions have the
-    smallest hashes.
+    smallest hashes. Raises UserError if there are fewer.
     """
+    if held_out > len(lines):
+        raise UserError(
+            f"held_out is {held_out:,}.",
+            rule=f"The training rows, of which it takes some for validation, are {len(lines):,}.",
+            next_step=f"Give {len(lines) // 10:,}, say, or 0 to train on all.",
+        )
     order = sorted(range(len(lines)), key=lambda i: seed_of("validation", lines[i][1]["question"]))
     chosen = set(order[:held_out])
     return [line for i, line in enumerate(lines) if (i in chosen) == (split == "validation")]

@@ -19,6 +19,7 @@ from tasks.shared.published_data import (
     COLUMNS,
     Lines,
     Row,
+    announce,
     content_sha256,
     corrupt,
     download,
@@ -103,6 +104,7 @@ def _download_train() -> Lines:
         from datasets import Features, Value, load_dataset
 
         # else the 81 digits are read as a number
+        announce(TRAIN_REPOSITORY)
         features = Features({name: Value("string") for name in COLUMNS})
         rows: list[Any] = list(load_dataset(TRAIN_REPOSITORY, split="train", features=features))
     except Exception as error:  # whatever the hub's client raises

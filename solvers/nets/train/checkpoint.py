@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from harness.errors import UserError
 from solvers.nets.recipes import Recipe
+from solvers.nets.train.folder import cannot_write
 from solvers.nets.train.optim import MovingAverage, flatten_state, restore_state
 from solvers.nets.train.processes import wait_for_all
 from solvers.nets.train.supervision import Carry
@@ -29,9 +30,11 @@ class Progress:
     seconds: float = 0.0  # of training, all sessions
     best: float = -1.0  # validation accuracy
     since_best: int = 0  # validations since then
+    accuracy: float | None = None  # of the last validation
 
     def stalled(self, accuracy: float, patience: int) -> bool:
         """Book a validation; return True when `patience` of them in a row brought nothing better."""
+        self.accuracy = accuracy
         self.since_best = 0 if accuracy > self.best else self.since_best + 1
         self.best = max(self.best, accuracy)
         return 0 < patience <= self.since_best
@@ -65,13 +68,7 @@ class Checkpoint:
             # so that all processes have the same step
             weights.save_atomically(tensors, self.path, metadata, ready=wait_for_all)
         except OSError as error:
-            raise UserError(
-                f"{self.path} cannot be written ({error}).",
-                rule="The checkpoint before it, if there is one, is whole.",
-                next_step=(
-                    "Make room or mend the rights and give the same command again, or give another --out."
-                ),
-            ) from error
+            raise cannot_write(self.path, error) from error
 
     def load(self, device: torch.device) -> tuple[Progress, list[Carry]]:
         """Restore the live objects from the file. Raises UserError if it is of another run or cannot be

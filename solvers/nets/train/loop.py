@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -30,25 +29,23 @@ from harness.scores.statistics import wilson
 from solvers.nets.fast import memory
 from solvers.nets.fast import switch as fast
 from solvers.nets.flops import measured_peak, training_flops
-from solvers.nets.infer import engine
-from solvers.nets.model.config import NetConfig
 from solvers.nets.model.layers import PuzzleTable
 from solvers.nets.model.recursive import RecursiveNet
 from solvers.nets.recipes import Recipe
 from solvers.nets.train.checkpoint import Checkpoint, Progress
 from solvers.nets.train.cuda_graph import Graphed, Step, obstacle
 from solvers.nets.train.data import Batches, TrainingSet
+from solvers.nets.train.folder import writing
 from solvers.nets.train.metrics import Clock, Log, Meter
 from solvers.nets.train.optim import MovingAverage, learning_rate_scale, optimisers, sign_sgd
 from solvers.nets.train.processes import any_process, held_back_signals, on_every_process, processes
+from solvers.nets.train.record import DTYPES, cycles, device_name, exact_accuracy, record_of, resolve_dtype
 from solvers.nets.train.supervision import Carry, StepResult, fresh_carry, supervise
 from solvers.nets.weights import files as weights
 from solvers.nets.weights.member import Member
 
 SILENCE = 10.0
 """Seconds after which a run says how far it is, between two lines of metrics."""
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class Supervised(nn.Module):
@@ -193,7 +190,7 @@ def train(
     log.tell(
         f"{recipe.name}: {sum(p.numel() for p in net.parameters()):,} parameters, {len(data.tokens):,} "
         "pairs, "
-        f"{last:,} optimiser steps of {recipe.batch_size}; {_device_name(device)}, "
+        f"{last:,} optimiser steps of {recipe.batch_size}; {device_name(device)}, "
         f"{str(dtype).removeprefix('torch.')}"
     )
     where = f"{checkpoint.path}, written every {checkpoint_minutes:g} minutes and when the run is stopped"
@@ -202,11 +199,32 @@ def train(
     )
     clock = Clock(progress)
     meter = Meter(measured_peak(device.type, dtype), clock)
-    accuracy: float | None = None
+    begun = progress.step
     items = 0 if validation is None else len(validation.tokens)
     stalled, out_of_time, stopped = 0 < recipe.patience <= progress.since_best, False, False
     good = progress.step  # of the last checkpoint
     last_stage: int | None = None
+
+    def keep() -> None:
+        if world == 1:  # of several processes, those that can write would wait for this one
+            clock.checkpointed(progress)
+            checkpoint.save(progress, carries)
+
+    def save_weights(name: str) -> None:
+        if rank > 0:
+            return
+        progress.seconds = clock.total()
+        net.config = full
+        with writing(folder / name, keep):
+            weights.save(
+                folder / name,
+                net_name=recipe.net,
+                net=net,
+                state=net.state_dict() if average is None else average.shadow,
+                record=record_of(recipe, progress, items, about or {}, seed, device, world),
+                dtype=DTYPES[recipe.weights_dtype],
+            )
+
     with held_back_signals() as signals:
         while progress.step < last and not (stalled or out_of_time or stopped):
             stage = sum(progress.step >= share * recipe.optimiser_steps for share, _ in stages) - 1
@@ -257,7 +275,8 @@ def train(
                         rule=f"The last good checkpoint is {checkpoint.path}, of step {good}.",
                         next_step="Lower the learning rate (-R muon_lr=…, -R lr=…) and start with --fresh.",
                     )
-                log.write(line)
+                with writing(log.path, keep):
+                    log.write(line)
             elif log.silent_for() > SILENCE:
                 log.tell(
                     f"optimiser step {progress.step:,} of {last:,}, {clock.left(progress.step, last)} left"
@@ -270,25 +289,12 @@ def train(
                 )
                 low, high = wilson(accuracy, items)
                 interval = {"validation_low": low, "validation_high": high, "validation_items": items}
-                log.write({"optimiser_step": progress.step, "validation_exact": accuracy, **interval})
                 stalled = progress.stalled(accuracy, recipe.patience)
+                with writing(log.path, keep):
+                    log.write({"optimiser_step": progress.step, "validation_exact": accuracy, **interval})
             kept = keep_every and progress.step % keep_every == 0
-            if rank == 0 and (kept or done or stalled):
-                progress.seconds = clock.total()
-                path = folder / (
-                    f"weights-{progress.step}.safetensors" if kept and not done else "weights.safetensors"
-                )
-                net.config = full
-                record = _record(recipe, progress, accuracy, items, about or {}, seed, device, world)
-                state = net.state_dict() if average is None else average.shadow
-                weights.save(
-                    path,
-                    net_name=recipe.net,
-                    net=net,
-                    state=state,
-                    record=record,
-                    dtype=DTYPES[recipe.weights_dtype],
-                )
+            if kept and not (done or stalled):
+                save_weights(f"weights-{progress.step}.safetensors")
             if due and not done:
                 clock.checkpointed(progress)
                 checkpoint.save(progress, carries)
@@ -297,6 +303,8 @@ def train(
     finished = stalled or progress.step == last
     clock.checkpointed(progress)
     checkpoint.save(progress, carries)
+    if finished and (progress.step > begun or not (folder / "weights.safetensors").exists()):
+        save_weights("weights.safetensors")
     if not finished:
         log.tell(
             f"stopped at optimiser step {progress.step:,} of {last:,}; the same command goes on. "
@@ -309,85 +317,6 @@ def train(
         finished=finished,
         optimiser_steps=progress.step,
         seconds=progress.seconds,
-        validation=accuracy,
+        validation=progress.accuracy,
         weights=folder / "weights.safetensors" if finished else None,
     )
-
-
-def exact_accuracy(
-    config: NetConfig,
-    state: dict[str, Tensor],
-    data: TrainingSet,
-    dtype: torch.dtype,
-    device: torch.device,
-    batch: int = 512,
-) -> float:
-    """Return the share of sequences with every scored cell right after the full depth, one rollout each."""
-    net = config.build()
-    net.load_state_dict(state)
-    jobs = engine.run(
-        net,
-        data.tokens,
-        depths=[config.halt_max_steps],
-        halt="never",
-        batch_size=batch,
-        dtype=dtype,
-        device=device,
-        noise_seeds=range(1, len(data.tokens) + 1) if net.stochastic else None,
-    )
-    right = 0
-    for job in jobs:
-        labels = data.labels[job.job]
-        right += bool(np.all((job.tokens_at[job.depth] == labels) | (labels < 0)))
-    return right / len(data.tokens)
-
-
-def cycles(config: NetConfig) -> dict[str, int]:
-    """Return the cycles of a supervision step, for the metrics; nothing for a net that has none."""
-    return {name: getattr(config, name) for name in ("H_cycles", "L_cycles") if hasattr(config, name)}
-
-
-def _device_name(device: torch.device) -> str:
-    return (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"CPU, {torch.get_num_threads()} threads"
-    )
-
-
-def resolve_dtype(recipe: Recipe, device: torch.device) -> torch.dtype:
-    """Return the dtype of activations: a recipe's "auto" is bfloat16 on a GPU and float32 on a CPU."""
-    name = recipe.dtype
-    if name == "auto":
-        name = "bfloat16" if device.type == "cuda" else "float32"
-    return DTYPES[name]
-
-
-def _record(
-    recipe: Recipe,
-    progress: Progress,
-    accuracy: float | None,
-    validation_items: int,
-    about: dict[str, Any],
-    seed: int,
-    device: torch.device,
-    world: int,
-) -> dict[str, Any]:
-    cost: dict[str, float | None] = {"training_flops": progress.flops, "seconds": round(progress.seconds, 1)}
-    if "started_from" in about:  # what an imported checkpoint cost is not known, and so neither is the sum
-        earlier = about["started_from"]["training"]
-        cost = {
-            name: None if own is None or earlier.get(name) is None else earlier[name] + own
-            for name, own in cost.items()
-        }
-    return about | {
-        "recipe": dataclasses.asdict(recipe),
-        "seed": seed,
-        "optimiser_steps": progress.step,
-        **cost,
-        "device": _device_name(device),
-        "processes": world,
-        "torch": torch.__version__,
-        "validation_exact": accuracy,
-        "validation_items": 0 if accuracy is None else validation_items,
-    }

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from harness.running.progress import duration
 from solvers.nets.train.checkpoint import Progress
+from solvers.nets.train.folder import cannot_write
 from solvers.nets.train.supervision import StepResult
 
 
@@ -118,18 +120,28 @@ class Log:
             if self.path.exists():
                 lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
                 part = self.path.with_suffix(".part")
-                part.write_text("".join(line for line in lines if _step(line) <= step), encoding="utf-8")
-                part.replace(self.path)
+                try:
+                    part.write_text("".join(line for line in lines if _step(line) <= step), encoding="utf-8")
+                    part.replace(self.path)
+                except OSError as error:
+                    part.unlink(missing_ok=True)
+                    raise cannot_write(self.path, error) from error
             with contextlib.suppress(ImportError):
                 from torch.utils.tensorboard import SummaryWriter
 
-                self.board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+                self._board(lambda: SummaryWriter(folder / "tensorboard", purge_step=step + 1))
 
     def write(self, line: dict[str, Any]) -> None:
         if self.silent:
             return
-        with open(self.path, "a", encoding="utf-8") as handle:
-            handle.write(json.dumps(line) + "\n")
+        whole = self.path.stat().st_size if self.path.exists() else 0
+        try:
+            with open(self.path, "a", encoding="utf-8") as handle:
+                handle.write(json.dumps(line) + "\n")
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.truncate(self.path, whole)  # no half line
+            raise
         known = {name: value for name, value in line.items() if value is not None}
         self.tell(
             "  ".join(
@@ -138,9 +150,23 @@ class Log:
             )
         )
         if self.board is not None:
-            for name, value in known.items():
-                self.board.add_scalar(name, value, line["optimiser_step"])
-            self.board.flush()
+            board = self.board
+
+            def show() -> Any:
+                for name, value in known.items():
+                    board.add_scalar(name, value, line["optimiser_step"])
+                board.flush()
+                return board
+
+            self._board(show)
+
+    def _board(self, act: Callable[[], Any]) -> None:
+        """Write events, of which metrics.jsonl has every number: where that fails the run goes on without."""
+        try:
+            self.board = act()
+        except OSError as error:
+            self.board = None
+            self.tell(f"no more events for TensorBoard: {error}")
 
     def tell(self, text: str) -> None:
         """Say something that is no metric, once for all processes."""
@@ -157,7 +183,8 @@ class Log:
 
     def close(self) -> None:
         if self.board is not None:
-            self.board.close()
+            board = self.board
+            self._board(board.close)
 
 
 def _step(line: str) -> float:

@@ -17,6 +17,7 @@ from harness.errors import UserError, did_you_mean
 from harness.options import read
 from solvers.nets.recipes import Recipe, recipe
 from solvers.nets.train.data import TrainingSet
+from solvers.nets.train.folder import begin_anew, one_writer
 from solvers.nets.train.groups import GroupedSet
 from solvers.nets.train.loop import train
 from solvers.nets.weights.files import load
@@ -75,29 +76,26 @@ def run(
         **facts,
     }
     folder = out or Path("results/training") / f"{chosen.name}-{task.family}-{seed}"
-    if fresh:
-        for old in [
-            *folder.glob("checkpoint*.safetensors"),
-            *folder.glob("metrics.jsonl"),
-            *folder.glob("tensorboard/events*"),
-        ]:
-            old.unlink()
-    ended = train(
-        chosen,
-        data,
-        folder,
-        seed=seed,
-        device=torch.device(device),
-        validation=validation,
-        about=about,
-        start_from=None if start_from is None else load(start_from, member),
-        member=member,
-        max_minutes=max_minutes,
-        report_every=report_every,
-        keep_every=keep_every,
-        checkpoint_minutes=checkpoint_minutes,
-        say=say,
-    )
+    start = None if start_from is None else load(start_from, member)
+    with one_writer(folder):
+        if fresh:
+            begin_anew(folder)
+        ended = train(
+            chosen,
+            data,
+            folder,
+            seed=seed,
+            device=torch.device(device),
+            validation=validation,
+            about=about,
+            start_from=start,
+            member=member,
+            max_minutes=max_minutes,
+            report_every=report_every,
+            keep_every=keep_every,
+            checkpoint_minutes=checkpoint_minutes,
+            say=say,
+        )
     return ended.weights if ended.finished else None
 
 
@@ -107,15 +105,32 @@ def _plain(
     """Return the pairs of the train split, those of the validation split if asked for, and what to say of
     them.
     """
-    if "train" not in task.splits:
-        raise UserError(
-            f"Task {task.name!r} has no split 'train'.", rule=f"Its splits: {', '.join(task.splits)}."
-        )
+    for split, asked, way_out in (
+        ("train", True, "Choose a task that has one: a net is trained on nothing else."),
+        ("validation", bool(chosen.validation_items), "Give -R validation_items=0 to train without one."),
+    ):
+        if asked and split not in task.splits:
+            raise UserError(
+                f"Task {task.name!r} has no split {split!r}.",
+                rule=f"Its splits: {', '.join(task.splits)}.",
+                next_step=way_out,
+            )
     items = task.load(split="train", seed=data_seed, limit=chosen.train_items, data_dir=data_dir)
+    if not items:
+        raise UserError(
+            f"The split 'train' of {task.name!r} holds no puzzles.",
+            next_step="Leave it some: -T held_out=…, where the task has it, is what it gives away.",
+        )
     data = TrainingSet.from_items(items, codec, variants=chosen.augment)
     validation = None
     if chosen.validation_items:
         held = task.load(split="validation", seed=data_seed, limit=chosen.validation_items, data_dir=data_dir)
+        if not held:
+            raise UserError(
+                f"The split 'validation' of {task.name!r} holds no puzzles.",
+                rule=f"The recipe {chosen.name!r} validates on {chosen.validation_items}.",
+                next_step="Give -R validation_items=0, or hold some out with -T held_out=…",
+            )
         seen = {row.tobytes() for row in data.tokens}
         validation = TrainingSet.from_items(held, codec, variants=False)
         overlap = sum(row.tobytes() in seen for row in validation.tokens)

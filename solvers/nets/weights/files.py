@@ -50,12 +50,19 @@ def save_atomically(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
+    part.touch()
+    rights = part.stat().st_mode  # as the umask gives them; safetensors' own file is for its owner alone
     try:
-        save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, part, metadata)
-    except SafetensorError as error:  # its word for a folder that cannot be written and for a full disk
-        raise OSError(str(error)) from error
-    with open(part, "rb") as handle:
-        os.fsync(handle.fileno())
+        try:
+            save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, part, metadata)
+        except SafetensorError as error:  # its word for a folder that cannot be written and for a full disk
+            raise OSError(str(error)) from error
+        part.chmod(rights)
+        with open(part, "rb") as handle:
+            os.fsync(handle.fileno())
+    except BaseException:
+        part.unlink(missing_ok=True)  # half a file helps nobody, least of all on a full disk
+        raise
     ready()
     part.replace(path)
 

@@ -85,7 +85,14 @@ def import_checkpoint(
             f"Trained on pairs of {len(table.copies):,} tasks under ids of their own; which pairs is unknown."
         )
         record["puzzle_ids"] = table.record()
-    weights.save(out, net_name=net, net=module, state=tensors, record=record, dtype=torch.float32)
+    try:
+        weights.save(out, net_name=net, net=module, state=tensors, record=record, dtype=torch.float32)
+    except OSError as error:
+        raise UserError(
+            f"{out} cannot be written ({error}).",
+            rule=f"It takes {4 * sum(t.numel() for t in tensors.values()) / 1e6:,.1f} MB.",
+            next_step="Make room or mend the rights, or name another file.",
+        ) from error
     return notes
 
 
