@@ -112,14 +112,16 @@ def _lines(factory: type) -> dict[str, str]:
 
 def _of_docstring(doc: str, names: list[str]) -> dict[str, str]:
     """Return what stands behind "name: " in a docstring, up to the next name or the end of the paragraph."""
-    starts = re.compile(rf"\b({'|'.join(map(re.escape, names))}): ") if names else None
+    name = "|".join(map(re.escape, names))
+    starts = re.compile(rf"\b((?:{name})(?:(?:, | and )(?:{name}))*): ") if names else None
     found: dict[str, str] = {}
     for paragraph in inspect.cleandoc(doc).split("\n\n"):
         text = " ".join(paragraph.split())
         places = list(starts.finditer(text)) if starts else []
         for place, after in zip(places, [*places[1:], None], strict=False):
             told = text[place.end() : after.start() if after else None].partition(". ")[0]
-            found[place[1]] = told.strip(" .;,")
+            for one in re.split(", | and ", place[1]):
+                found[one] = told.strip(" .;,")
     return found
 
 

@@ -30,7 +30,7 @@ class Assignment(OptimisationTask):
 
     jobs: int = 12
     agents: int = 3
-    room: float = 0.8
+    room: float = 0.8  # hours of an agent, as a share of all jobs' with it over the number of agents
 
     name = "assignment"
     sense = "min"

@@ -87,7 +87,7 @@ class Hanoi(Planning):
 
     steps: int = 8
     train_steps: int = 8
-    disks: int = 10
+    disks: int = 10  # in all
 
     name = "hanoi"
     line = r"\[?[1-3][ \t]*+(?:->|→|,|to)?+[ \t]*+[1-3]\]?"
@@ -224,7 +224,7 @@ class HanoiState(Computed):
 
     steps: int = 16
     train_steps: int = 16
-    disks: int = 6
+    disks: int = 6  # in all
 
     name = "hanoi-state"
     noun = "disk"

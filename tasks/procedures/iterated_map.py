@@ -28,7 +28,7 @@ class IteratedMap(Computed):
 
     steps: int = 8
     train_steps: int = 8
-    modulus: int = 97
+    modulus: int = 97  # values are numbers below it
 
     name = "iterated-map"
     noun = "number"
