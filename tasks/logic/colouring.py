@@ -41,9 +41,9 @@ class GraphColouring(RuledTask):
     Verdict numbers: `feasible`; `constraints`, the share of edges with two colours.
     """
 
-    vertices: int = 12
-    edges: int = 24
-    colours: int = 3
+    vertices: int = 12  # of the graph
+    edges: int = 24  # of the graph
+    colours: int = 3  # that may be used
 
     name = "graph-colouring"
 

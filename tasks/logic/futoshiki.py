@@ -45,7 +45,7 @@ class Futoshiki(RuledTask):
     column holding every digit (`rows`, `columns`), every inequality (`less`); each class by itself too.
     """
 
-    size: int = 5
+    size: int = 5  # cells of a side
     difficulty: Literal["easy", "medium", "hard"] = "hard"
 
     name = "futoshiki"

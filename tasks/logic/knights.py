@@ -40,7 +40,7 @@ class KnightsKnaves(RuledTask):
     `constraints`, the share of people whose statement fits what they are said to be.
     """
 
-    people: int = 5
+    people: int = 5  # who speak
 
     name = "knights-knaves"
 

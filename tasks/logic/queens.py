@@ -46,7 +46,7 @@ class NQueens(RuledTask):
     squares and more holds one at most (`diagonals`: an empty board keeps them all); each class by itself too.
     """
 
-    size: int = 8
+    size: int = 8  # squares of a side, and queens
     given: int | None = None
     closed: int | None = None
 

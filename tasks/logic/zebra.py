@@ -74,8 +74,8 @@ class Zebra(RuledTask):
     too.
     """
 
-    houses: int = 4
-    attributes: int = 4
+    houses: int = 4  # in the row
+    attributes: int = 4  # of each house
     spare: int | None = None
 
     name = "zebra"
