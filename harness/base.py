@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -203,11 +204,10 @@ class GeneratedTask(BaseTask):
 
     def dials(self) -> str:
         """Return the dials that are not at their default as text, in alphabetical order: part of the seed."""
-        fields = getattr(self, "__dataclass_fields__", {})
         changed = {
-            name: getattr(self, name)
-            for name, f in fields.items()
-            if f.init and name not in {"file", *self.shown_by} and getattr(self, name) != f.default
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.init and f.name not in {"file", *self.shown_by} and getattr(self, f.name) != f.default
         }
         return ",".join(f"{name}={json.dumps(changed[name], default=str)}" for name in sorted(changed))
 

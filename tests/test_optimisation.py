@@ -488,3 +488,9 @@ def test_dials_at_the_ends_of_their_ranges_make_puzzles() -> None:
         puzzle, key = load(task, 1)[0]
         assert task.judge(puzzle, key, task.search(puzzle)).correct
         assert task.grid is None or (task.grid.length <= 900 and task.grid.vocab_size <= 300)
+
+
+def test_only_dials_enter_the_seed_not_what_a_family_says_of_all_its_puzzles() -> None:
+    assert create("task", "opf", {"mode": "setpoints", "form": "json"}).dials() == ""
+    assert create("task", "opf", {"case": 30}).dials() == "case=30"
+    assert all(create("task", task.name).dials() == "" for task in TASKS)

@@ -99,7 +99,7 @@ def worth(task: OptimisationTask, puzzle: Puzzle, answer: Answer | None, key: Ke
             optimum = task.best_known(puzzle.payload, key)
             gap = behind(value, optimum, task.sense)
             style = "green" if gap <= task.exact else "yellow"
-            text.append(f", optimum {optimum:g}, gap {100 * gap:.2f} %", style=style)
+            text.append(f", optimum {optimum:g}, gap {round(100 * gap, 2) + 0.0:.2f} %", style=style)
         text.append("\n")
     return text
 

@@ -31,7 +31,8 @@ def draw(task: OptimisationTask, mode: Mode, puzzle: Puzzle, answer: Answer | No
                 f"{head:<13}" + "".join(f"{pair:<13}" for pair in pairs[start : start + 5]).rstrip() + "\n"
             )
     found = task.check(puzzle, answer)
-    for kind, count in found.asked.items():
+    for place, (kind, count) in enumerate(found.asked.items()):
+        text.append("\n" if place == 3 else "")
         style = "green" if found.kept[kind] == count else "red"
         text.append(f"{kind} {found.kept[kind]}/{count}  ", style=style)
     text.append("\n")

@@ -75,23 +75,35 @@ def as_prose(net: Network) -> str:
     """Describe a network in sentences, a line for each thing."""
     lines = []
     for bus in buses(net):
-        load = f"load {bus['Pd']:g} MW and {bus['Qd']:g} MVAr" if bus["Pd"] or bus["Qd"] else "no load"
-        shunt = f", shunt G {bus['G']:g} MW and B {bus['B']:g} MVAr" if bus["G"] or bus["B"] else ""
-        lines.append(f"Bus {bus['bus']}: {load}{shunt}, voltage from {bus['Vmin']:g} to {bus['Vmax']:g}.")
+        load = (
+            f"load {number(bus['Pd'])} MW and {number(bus['Qd'])} MVAr"
+            if bus["Pd"] or bus["Qd"]
+            else "no load"
+        )
+        shunt = (
+            f", shunt G {number(bus['G'])} MW and B {number(bus['B'])} MVAr" if bus["G"] or bus["B"] else ""
+        )
+        lines.append(
+            f"Bus {bus['bus']}: {load}{shunt}, voltage from {number(bus['Vmin'])} to {number(bus['Vmax'])}."
+        )
     for g in generators(net):
         c0, c1, c2 = g["cost"]
-        terms = [f"{c2:g} P^2"] * bool(c2) + [f"{c1:g} P"] * bool(c1) + [f"{c0:g}"] * bool(c0)
+        terms = (
+            [f"{number(c2)} P^2"] * bool(c2) + [f"{number(c1)} P"] * bool(c1) + [f"{number(c0)}"] * bool(c0)
+        )
         cost = " + ".join(terms) or "0"
         lines.append(
-            f"Generator {g['generator']} at bus {g['bus']}: P from {g['Pmin']:g} to {g['Pmax']:g} MW, Q from "
-            f"{g['Qmin']:g} to {g['Qmax']:g} MVAr, cost {cost} USD an hour with P in MW."
+            f"Generator {g['generator']} at bus {g['bus']}: P from {number(g['Pmin'])} to "
+            f"{number(g['Pmax'])} MW, Q from "
+            f"{number(g['Qmin'])} to {number(g['Qmax'])} MVAr, cost {cost} USD an hour with P in MW."
         )
     for b in branches(net):
-        tap = f", tap {b['tap']:g}" if b["tap"] else ""
+        tap = f", tap {number(b['tap'])}" if b["tap"] else ""
         lines.append(
-            f"Branch {b['branch']} from bus {b['from']} to bus {b['to']}: r {b['r']:g}, x {b['x']:g}, b "
-            f"{b['b']:g}{tap}, "
-            f"at most {b['limit']:g} MVA."
+            f"Branch {b['branch']} from bus {b['from']} to bus {b['to']}: r {number(b['r'])}, x "
+            f"{number(b['x'])}, b "
+            f"{number(b['b'])}{tap}, "
+            f"at most {number(b['limit'])} MVA."
         )
     return "\n".join(lines)
 
@@ -158,3 +170,8 @@ def branches(net: Network) -> list[dict[str, Any]]:
 def np_rows(*parts: Any) -> list[list[float]]:
     """Put columns side by side, as plain numbers without the noise of unit conversion."""
     return [[round(float(v), 6) for part in row for v in part] for row in zip(*parts, strict=True)]
+
+
+def number(value: float) -> str:
+    """Return a number with all its digits and no noise."""
+    return f"{value:.10g}"
