@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 
 from harness.contracts import Usage
 from harness.records.schema import Cost
@@ -52,7 +53,7 @@ def costs(usages: Sequence[Usage], puzzles: int) -> dict[str, Cost]:
     """
     lost = any(usage.lost_calls for usage in usages)
     columns: dict[str, list[float]] = {
-        name: [value for usage in usages if (value := getattr(usage, name)) is not None] for name in COUNTED
+        name: [value for value in map(attrgetter(name), usages) if value is not None] for name in COUNTED
     }
     for name, derive in (("seconds", seconds), ("tokens", tokens)):
         columns[name] = [value for usage in usages if (value := derive(usage)) is not None]

@@ -123,7 +123,7 @@ class RunFolder:
         """
         with collector_paused():
             read = migrate.attempt_record
-            records = _records(self.attempts_path, lambda line: read(line, light=light))
+            records = _records(self.attempts_path, lambda line: read(line, light=light), exact=not light)
             verdicts = _records(self.verdicts_path, migrate.verdict_record, skip=1)
         for n, (record, verdict) in enumerate(zip(records, verdicts, strict=False)):
             if verdict.puzzle is None or (verdict.puzzle, verdict.attempt) == (record.puzzle, record.attempt):
@@ -245,10 +245,10 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(as_json(value), default=str))
 
 
-def _records(path: Path, read: Any, *, skip: int = 0) -> list[Any]:
+def _records(path: Path, read: Any, *, skip: int = 0, exact: bool = True) -> list[Any]:
     """Read the lines of a file, each by `read`, which raises DamagedError."""
     found = []
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(read_lines(path, exact=exact), 1):
         if number <= skip:
             continue
         try:

@@ -8,7 +8,8 @@ A folder whose schema is newer than this version is refused, with a sentence; no
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 from harness.contracts import Outcome, Usage
 from harness.records.decode import DamagedError, decode, shown
@@ -26,8 +27,9 @@ from harness.records.schema import (
     VerdictRecord,
 )
 
+T = TypeVar("T")
 _OUTCOMES = {str(outcome): outcome for outcome in OUTCOMES if outcome is not Outcome.NOT_RUN}
-_USAGE = frozenset(Usage.__dataclass_fields__)
+_USAGE: dict[str, Any] = vars(Usage())
 _NUMBERS = frozenset({int, float})
 _MOST = 1e100  # in size: what is larger, or infinite, was never measured
 
@@ -73,7 +75,7 @@ def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
     if type(outcome) is not str or outcome not in _OUTCOMES:
         raise DamagedError(f"its outcome is {shown(outcome)}")
     depth, samples, at, reply = get("depth"), get("samples"), get("at", 0.0), get("reply")
-    if not _is_measured(at) or not all(n is None or type(n) is int for n in (depth, samples)):
+    if not _are_measured((at,)) or not all(n is None or type(n) is int for n in (depth, samples)):
         raise DamagedError(f"its depth, samples or time is {shown((depth, samples, at))}")
     if reply is not None and type(reply) is not str:
         raise DamagedError(f"its reply is {shown(reply)}")
@@ -90,19 +92,22 @@ def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
         if detail is not None and type(detail) is not dict:
             raise DamagedError(f"its detail is {shown(detail)}")
     trace = get("trace")
-    return AttemptRecord(
-        puzzle=puzzle,
-        attempt=attempt,
-        outcome=kind,
-        numbers=numbers,
-        usage=_usage(get("usage")),
-        depth=depth,
-        samples=samples,
-        at=at,
-        trace=() if trace is None else _trace(trace),
-        answer=answer,
-        reply=None if light else reply,
-        detail=detail or {},
+    return _made(
+        AttemptRecord,
+        {
+            "puzzle": puzzle,
+            "attempt": attempt,
+            "outcome": kind,
+            "numbers": numbers,
+            "usage": _usage(get("usage")),
+            "depth": depth,
+            "samples": samples,
+            "at": at,
+            "trace": () if trace is None else _trace(trace),
+            "answer": answer,
+            "reply": None if light else reply,
+            "detail": detail or {},
+        },
     )
 
 
@@ -134,25 +139,33 @@ def summary(found: Line) -> Summary | None:
         return None
 
 
-def _is_measured(number: Any) -> bool:
-    return type(number) in _NUMBERS and -_MOST < number < _MOST
+def _are_measured(numbers: Collection[Any]) -> bool:
+    return not numbers or (
+        set(map(type, numbers)) <= _NUMBERS and max(numbers) < _MOST and min(numbers) > -_MOST
+    )
+
+
+def _made(kind: type[T], fields: dict[str, Any]) -> T:
+    """Make a frozen dataclass of all its fields, three times as fast as calling it does."""
+    record = object.__new__(kind)
+    record.__dict__.update(fields)
+    return record
 
 
 def check_numbers(numbers: Any) -> None:
     """Raise DamagedError for what cannot be the numbers of a verdict."""
-    if type(numbers) is not dict or not all(map(_is_measured, numbers.values())):
+    if type(numbers) is not dict or not _are_measured(numbers.values()):
         raise DamagedError(f"its numbers are {shown(numbers)}")
 
 
 def _usage(found: Any) -> Usage:
     if found is None:
         return Usage()
-    if type(found) is not dict or not all(map(_is_measured, found.values())):
+    if type(found) is not dict or not _are_measured(found.values()):
         raise DamagedError(f"its usage is {shown(found)}")
-    try:
-        return Usage(**found)
-    except TypeError:  # quantities that this version does not book
-        return Usage(**{name: value for name, value in found.items() if name in _USAGE})
+    if not found.keys() <= _USAGE.keys():  # quantities that this version does not book
+        found = {name: value for name, value in found.items() if name in _USAGE}
+    return _made(Usage, {**_USAGE, **found})
 
 
 def _trace(found: Any) -> tuple[TraceRecord, ...]:

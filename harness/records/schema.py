@@ -148,7 +148,7 @@ class TraceRecord:
     numbers: Mapping[str, float] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class AttemptRecord:
     """One recorded attempt, judged."""
 

@@ -74,8 +74,8 @@ def summarise(record: RunRecord, attempts: Sequence[AttemptRecord], *, where: st
     _check_metrics(record.metrics, judged, where)
     outcomes = Counter(attempt.outcome for attempt in counted.values())
     outcomes[Outcome.NOT_RUN] = record.planned - len(counted)
-    depths = _depth_scores(record.metrics[0], ids, groups, by_puzzle)
     tries = record.attempts_per_puzzle
+    depths = _depth_scores(record.metrics[0], ids, groups, by_puzzle, tries)
     metrics = tuple(metric_score(metric, ids, groups, judged, tries) for metric in record.metrics)
     if nothing_came(list(counted.values())):
         metrics = tuple(replace(metric, score=None, low=None, high=None) for metric in metrics)
@@ -164,7 +164,7 @@ def value_of(metric: Metric, attempts: Sequence[Numbers], planned: int = 1) -> f
 def _check_metrics(metrics: Sequence[Metric], judged: Mapping[str, Sequence[Numbers]], where: str) -> None:
     for metric in metrics:
         for puzzle, verdicts in judged.items():
-            if not all(metric.number in numbers for numbers in verdicts):
+            if any(metric.number not in numbers for numbers in verdicts):
                 raise UserError(
                     f"{where} holds a verdict of {puzzle!r} without {metric.number!r}.",
                     rule=f"The metric {metric.name!r} of the run.json beside it is made of that number.",
@@ -177,6 +177,7 @@ def _depth_scores(
     ids: Sequence[str],
     groups: Sequence[str],
     by_puzzle: Mapping[str, Sequence[AttemptRecord]],
+    tries: int,
 ) -> dict[str, DepthScore] | None:
     """Return {depth: headline score} over the depths at which the answer to every puzzle is known, all of
     what was planned.
@@ -194,7 +195,7 @@ def _depth_scores(
     scores = {}
     for d, depth in enumerate(depths):
         held = {puzzle: [n for n in (c[d] for c in curve) if n] for puzzle, curve in curves.items()}
-        found = metric_score(metric, ids, groups, held)
+        found = metric_score(metric, ids, groups, held, tries)
         scores[str(depth)] = DepthScore(score=found.score, low=found.low, high=found.high, n=found.n)
     return scores
 
