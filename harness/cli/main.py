@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "show": ("harness.cli.show:show", "Show what a run answered, and what is wrong with it."),
     "export": ("harness.cli.export:export", "Write a run on ARC as a file to submit."),
+    "compare": ("harness.cli.compare:compare", "Test whether runs differ on the puzzles that they share."),
     "import": ("harness.cli.import_:import_", "Judge other people's recorded replies; each model is a run."),
     "score": ("harness.cli.score:score", "Judge the recorded answers again, without running the solver."),
     "reprice": (

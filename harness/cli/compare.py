@@ -1,0 +1,78 @@
+"""`bench compare`: two or more runs, puzzle by puzzle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import Format, FormatOption, ResultsDir
+
+if TYPE_CHECKING:
+    from harness.scores.compare import Pair
+
+COLUMNS = ("first", "second", "shared", "scores", "difference", "95 %", "alone", "p", "Holm", "verdict")
+
+
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN RUN...", help="Two runs or more, as for bench show.")
+    ],
+    results_dir: ResultsDir = None,
+    format: FormatOption = Format.TABLE,  # noqa: A002
+) -> None:
+    """Test whether runs differ on the puzzles they share: McNemar's exact test, paired bootstrap, Holm."""
+    from dataclasses import asdict
+
+    from harness.cli import tables
+    from harness.records.find import find_run
+    from harness.scores import compare as comparing
+
+    pairs = comparing.compare([find_run(name, results_dir) for name in runs])
+    tables.write(COLUMNS, [_cells(pair) for pair in pairs], [asdict(pair) for pair in pairs], format)
+    if format is Format.TABLE:
+        tables.note(
+            f"{pairs[0].metric}; difference: first minus second, in points, with a paired bootstrap over "
+            "groups; "
+            "alone: puzzles only the first, only the second solved; p: McNemar's exact test; Holm: p "
+            "adjusted "
+            "for all pairs"
+        )
+
+
+def _cells(pair: Pair) -> list[str]:
+    scale = 100
+    alone = "–" if pair.p is None else f"{pair.first_alone} : {pair.second_alone}"
+    return [
+        _short(pair.first),
+        _short(pair.second),
+        f"{pair.shared:,}"
+        if set(pair.planned) == {pair.shared}
+        else f"{pair.shared:,} of {max(pair.planned):,}",
+        f"{scale * pair.scores[0]:.1f} : {scale * pair.scores[1]:.1f} %",
+        f"{scale * pair.difference:+.1f}",
+        f"{scale * pair.low:+.1f} to {scale * pair.high:+.1f}",
+        alone,
+        _probability(pair.p),
+        _probability(pair.holm),
+        _verdict(pair),
+    ]
+
+
+def _verdict(pair: Pair) -> str:
+    if pair.separated:
+        return "they differ"
+    if pair.needed is None:
+        return "no difference seen"
+    if pair.needed <= pair.shared:
+        return "not separated"
+    return f"too few puzzles: about {pair.needed:,} would be needed"
+
+
+def _probability(p: float | None) -> str:
+    return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _short(name: str) -> str:
+    """Return a run's name without its date."""
+    return name.split("_", 1)[1] if name[:4].isdigit() and "_" in name else name

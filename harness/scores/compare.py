@@ -1,0 +1,274 @@
+"""Two runs, puzzle by puzzle: a paired test, a paired interval, and how many puzzles it would take.
+
+The runs must be of one task in one version; compared are the puzzles that both planned and whose content is
+the same. What was not answered counts as unsolved, as in every score.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.contracts import Metric
+from harness.errors import DepthbenchError, UserError
+from harness.records.folder import RunFolder
+from harness.records.schema import RunRecord
+from harness.scores.summary import last_attempts, value_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEVEL = 0.95  # of intervals; tests are at 1 - LEVEL
+POWER = 0.8  # at which the number of puzzles that would separate two runs is given
+RESAMPLES = 9_999
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two runs on the puzzles that they share. Differences are first minus second, in the metric's unit.
+
+    both, first_alone, second_alone, neither: puzzles solved,
+    where the metric is solved or not (else None). p:
+    McNemar's exact test of the two middle numbers (McNemar 1947, Psychometrika 12:153), None for other
+    metrics. low, high: 95 % interval of the difference, bootstrap over groups. holm: p adjusted for all pairs
+    of the comparison (Holm 1979, Scand. J. Statist. 6:65). needed: puzzles at which a difference as large
+    would be found with a probability of 0.8; None where there is none.
+    """
+
+    first: str
+    second: str
+    metric: str
+    planned: tuple[int, int]
+    shared: int
+    scores: tuple[float, float]
+    difference: float
+    low: float
+    high: float
+    both: int | None = None
+    first_alone: int | None = None
+    second_alone: int | None = None
+    neither: int | None = None
+    p: float | None = None
+    holm: float | None = None
+    needed: int | None = None
+
+    @property
+    def separated(self) -> bool:
+        """Whether the two differ at the level of the tests, adjusted for all pairs."""
+        if self.holm is not None:
+            return self.holm < 1 - LEVEL
+        return not self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True)
+class _Run:
+    folder: RunFolder
+    record: RunRecord
+    values: Mapping[str, float]  # the headline's, by puzzle
+    groups: Mapping[str, str]
+
+
+def compare(folders: Sequence[RunFolder]) -> list[Pair]:
+    """Return every pair of the runs. Raises UserError for runs that cannot be compared."""
+    if len(folders) < 2:
+        raise UserError("One run was named.", rule="A comparison is of two or more.")
+    runs = [_load(folder) for folder in folders]
+    if twice := next(
+        (a.folder.name for a, b in itertools.combinations(runs, 2) if a.folder.path == b.folder.path), ""
+    ):
+        raise UserError(f"{twice} was named twice.", rule="A run does not differ from itself.")
+    return _adjusted([_pair(one, other) for one, other in itertools.combinations(runs, 2)])
+
+
+def _load(folder: RunFolder) -> _Run:
+    record = folder.record()
+    metric = record.metrics[0]
+    if metric.among is not None:
+        raise UserError(
+            f"The headline of {folder.name} is {metric.name!r}, over part of the puzzles.",
+            rule="Runs are compared by a score over all that was planned.",
+        )
+    numbers: dict[str, list[Mapping[str, float]]] = {}
+    for attempt in last_attempts(record, folder.attempts(light=True), where=folder.name).values():
+        if attempt.numbers is not None:
+            numbers.setdefault(attempt.puzzle, []).append(attempt.numbers)
+    values = {}
+    for name in record.puzzles.ids:
+        value = value_of(metric, numbers.get(name, ()), record.attempts_per_puzzle)
+        values[name] = metric.missing if value is None else value
+    groups = dict(zip(record.puzzles.ids, record.puzzles.group_names(), strict=True))
+    return _Run(folder, record, values, groups)
+
+
+def _pair(one: _Run, other: _Run) -> Pair:
+    import numpy as np
+
+    shared = _shared(one, other)
+    metric = _common_metric(one, other)
+    first, second = (np.array([run.values[name] for name in shared]) for run in (one, other))
+    if metric.over == "strict":
+        groups, first, second = _strict([one.groups[name] for name in shared], first, second)
+    else:
+        groups = [one.groups[name] for name in shared]
+    scores, difference, low, high = _difference(groups, first, second, metric)
+    found = Pair(
+        first=one.folder.name,
+        second=other.folder.name,
+        metric=metric.name,
+        planned=(len(one.values), len(other.values)),
+        shared=len(shared),
+        scores=scores,
+        difference=difference,
+        low=low,
+        high=high,
+        needed=_needed(groups, first - second),
+    )
+    if not np.isin(np.concatenate([first, second]), (0.0, 1.0)).all():
+        return found
+    a, b = first > 0.5, second > 0.5
+    counts = [int(n.sum()) for n in (a & b, a & ~b, ~a & b, ~a & ~b)]
+    return replace(
+        found,
+        both=counts[0],
+        first_alone=counts[1],
+        second_alone=counts[2],
+        neither=counts[3],
+        p=_mcnemar(counts),
+    )
+
+
+def _shared(one: _Run, other: _Run) -> list[str]:
+    """Return the puzzles that both planned, each seen to be the same where the sets are not."""
+    mine, theirs = one.record.task, other.record.task
+    for what in ("name", "version"):
+        if getattr(mine, what) != getattr(theirs, what):
+            raise UserError(
+                f"{one.folder.name} is of {mine.name} version {mine.version}, "
+                f"{other.folder.name} of {theirs.name} version {theirs.version}.",
+                rule="Only runs of one task in one version answer the same question.",
+            )
+    shared = [name for name in one.values if name in other.values]
+    if shared and mine.puzzles_sha256 != theirs.puzzles_sha256:
+        contents = [_contents(run) for run in (one, other)]
+        shared = [name for name in shared if contents[0][name] == contents[1][name]]
+    if not shared:
+        raise UserError(
+            f"{one.folder.name} and {other.folder.name} share no puzzle.",
+            rule="A paired comparison needs puzzles that both were given.",
+            next_step="Run both on the same split, seed and options.",
+        )
+    return shared
+
+
+def _contents(run: _Run) -> dict[str, str]:
+    """Return what each puzzle of a run holds, as text. Raises UserError where they cannot be made again."""
+    import json
+
+    from harness.running.plan import items_of, recreate_task
+
+    try:
+        items = items_of(recreate_task(run.record), run.record, None)
+    except DepthbenchError as error:
+        raise UserError(
+            f"The puzzles of {run.folder.name} cannot be made again: {error}",
+            rule="Two sets that differ are compared puzzle by puzzle.",
+        ) from error
+    return {puzzle.id: json.dumps(dict(puzzle.payload), sort_keys=True) for puzzle, _ in items}
+
+
+def _common_metric(one: _Run, other: _Run) -> Metric:
+    mine, theirs = one.record.metrics[0], other.record.metrics[0]
+    if (mine.number, mine.better, mine.over) != (theirs.number, theirs.better, theirs.over):
+        raise UserError(
+            f"{one.folder.name} is scored by {mine.name!r}, {other.folder.name} by {theirs.name!r}.",
+            rule="Both must have the same headline.",
+            next_step="`bench score` judges an older run by the task as it is now.",
+        )
+    return mine if mine.name == theirs.name else replace(mine, name=f"{mine.name} against {theirs.name}")
+
+
+def _strict(
+    groups: Sequence[str], first: NDArray[np.float64], second: NDArray[np.float64]
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
+    """Return one value a group: 1 where every puzzle of it is solved."""
+    import numpy as np
+
+    names = list(dict.fromkeys(groups))
+    least = []
+    for values in (first, second):
+        worst = dict.fromkeys(names, 1.0)
+        for group, value in zip(groups, values.tolist(), strict=True):
+            worst[group] = min(worst[group], float(value >= 1))
+        least.append(np.array([worst[name] for name in names]))
+    return names, least[0], least[1]
+
+
+def _difference(
+    groups: Sequence[str], first: NDArray[np.float64], second: NDArray[np.float64], metric: Metric
+) -> tuple[tuple[float, float], float, float, float]:
+    """Return both scores, their difference and its interval by a paired bootstrap over groups."""
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    place = {name: i for i, name in enumerate(dict.fromkeys(groups))}
+    index = np.array([place[group] for group in groups])
+    sizes = np.bincount(index).astype(float)
+    sums = [np.bincount(index, weights=values) for values in (first, second)]
+    if metric.over == "group":  # every group weighs the same
+        sums, sizes = [total / sizes for total in sums], np.ones_like(sizes)
+    scores = tuple(float(total.sum() / sizes.sum()) for total in sums)
+    gaps = sums[0] - sums[1]
+    difference = float(gaps.sum() / sizes.sum())
+    if len(place) < 2 or np.ptp(gaps / sizes) == 0:
+        return (scores[0], scores[1]), difference, difference, difference
+
+    def mean(drawn: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = gaps[drawn].sum(axis=axis) / sizes[drawn].sum(axis=axis)
+        return found
+
+    interval = bootstrap(
+        (np.arange(len(place)),), mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="percentile",
+        vectorized=True, batch=256, rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    return (scores[0], scores[1]), difference, float(interval.low), float(interval.high)
+
+
+def _mcnemar(counts: Sequence[int]) -> float:
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    return float(mcnemar([[counts[0], counts[1]], [counts[2], counts[3]]], exact=True).pvalue)
+
+
+def _adjusted(pairs: list[Pair]) -> list[Pair]:
+    from statsmodels.stats.multitest import multipletests
+
+    tested = [pair.p for pair in pairs if pair.p is not None]
+    if not tested:
+        return pairs
+    holm = iter(multipletests(tested, method="holm")[1].tolist())
+    return [pair if pair.p is None else replace(pair, holm=next(holm)) for pair in pairs]
+
+
+def _needed(groups: Sequence[str], gaps: NDArray[np.float64]) -> int | None:
+    """Return how many puzzles would show such a difference with the power asked for, of two-sided tests.
+
+    Puzzles of one group are taken as so many more puzzles, by the spread of the groups' means.
+    """
+    import numpy as np
+    from statsmodels.stats.power import NormalIndPower
+
+    mean = float(gaps.mean())
+    place = {name: i for i, name in enumerate(dict.fromkeys(groups))}
+    index = np.array([place[group] for group in groups])
+    sums = np.bincount(index, weights=gaps - mean)
+    spread = math.sqrt(float((sums**2).sum()) / len(gaps))
+    if mean == 0 or spread == 0:
+        return None
+    found = NormalIndPower().solve_power(
+        effect_size=abs(mean) / spread, alpha=1 - LEVEL, power=POWER, ratio=0, alternative="two-sided"
+    )
+    return math.ceil(float(np.ravel(found)[0]))
