@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Price recorded runs anew: other days' prices, or a device's.",
     ),
     "cache": ("solvers.llm.cli.cache:app", "Look at the kept replies of language models, or delete some."),
+    "check": ("harness.cli.check:app", "Check a task or a solver against the rules that all must keep."),
     "task": ("harness.cli.task:app", "Look at the puzzles of a task."),
     "train": ("solvers.nets.cli.train:train", "Train a net by a recipe, or go on where it stopped."),
     "weights": ("solvers.nets.cli.weights:app", "Look at weights, or import published checkpoints."),

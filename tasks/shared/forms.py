@@ -45,7 +45,7 @@ def digit_grid(rows: int, columns: int, lowest: int = 0, highest: int = 9) -> An
         return text if type(text) is int and lowest <= text <= highest else None
 
     words = f"grid of {rows} lines of {columns} {'digits' if one else 'numbers'} from {lowest} to {highest}"
-    return _grid(rows, columns, cell, one, "0123456789", read_cell, words, lambda cells: cells)
+    return _grid(rows, columns, cell, True, "0123456789", read_cell, words, lambda cells: cells)
 
 
 @cache
@@ -57,14 +57,14 @@ def symbol_grid(rows: int, columns: int, symbols: str) -> AnswerForm:
         return text if isinstance(text, str) and len(text) == 1 and text in symbols else None
 
     words = f"grid of {rows} lines of {columns} characters from {symbols}"
-    return _grid(rows, columns, cell, True, symbols, read_cell, words, "".join)
+    return _grid(rows, columns, cell, False, symbols, read_cell, words, "".join)
 
 
 def _grid(
     rows: int,
     columns: int,
     cell: str,
-    glued: bool,
+    loose: bool,
     symbols: str,
     read_cell: Callable[[Any], Any],
     words: str,
@@ -73,13 +73,18 @@ def _grid(
     def class_of(characters: str) -> str:
         return re.escape("".join(c for c in characters if c not in symbols))
 
-    gap = rf"(?:[ \t]*+(?:[{class_of(GAPS)}][ \t]*+)?+)" + ("" if glued else "(?<![0-9])")
+    gap = rf"(?:[ \t]*+(?:[{class_of(GAPS)}][ \t]*+)?+)"
     lead = rf"[ \t]*+(?:[{class_of(DECORATION + '-')}]++[ \t]*+)*+"
     trail = rf"[ \t]*+(?:[{class_of(DECORATION + ',;.' + chr(92))}]++[ \t]*+)*+(?=\n|\Z)"
     separator = rf"\n[{class_of(RULES)}]*+(?=\n)"
 
+    apart = rf"[ \t]*+(?:[{class_of(GAPS)}]|(?<=[ \t]))[ \t]*+"
+
     def row(count: int) -> str:
-        cells = rf"{cell}(?:{gap}{cell}){{{count - 1}}}+"
+        if loose:
+            cells = rf"{cell}(?:{gap}{cell}){{{count - 1}}}+"
+        else:  # a blank may stand for a cell: none between any two cells, or one between all
+            cells = rf"{cell}(?:{cell}{{{count - 1}}}+|(?:{apart}{cell}){{{count - 1}}}+)"
         return rf"{ROW_LABEL}{lead}\[{{0,2}}+[ \t]*+{cells}[ \t]*+\]{{0,2}}+{trail}"
 
     rest = rf"(?:(?:{separator}){{0,3}}+\n{lead}{row(columns)})*+"
