@@ -95,6 +95,13 @@ def shape(answer: Answer) -> Any:
     return len(answer) if isinstance(answer, str) else None
 
 
+def size(answer: Answer) -> int:
+    """Return how many values an answer has in all; a character of a row counts as one."""
+    if isinstance(answer, list | str):
+        return sum(size(part) if isinstance(part, list | str) and len(part) != 1 else 1 for part in answer)
+    return 1
+
+
 Writer = Callable[[Puzzle, Answer], "str | Iterator[str]"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from harness.base import methods_of
 from harness.contracts import Answer, Item, Puzzle, Task, Unparsed
 from harness.randomness import generator
-from harness.testing.answers import Writer, other_sizes, shape
+from harness.testing.answers import Writer, other_sizes, shape, size
 from harness.testing.report import Report, copied, is_json
 
 JUNK_REPLIES = (
@@ -30,11 +30,7 @@ ANSWER_BLOCK = re.compile(r"^[ \t]*```answer\b", re.MULTILINE)
 
 def check_texts(report: Report, task: Task, items: list[Item], write: Writer) -> None:
     prompts = set()
-    draw = methods_of(task).get("random")
-    # whether all answers to a puzzle are of one size, as far as random ones tell
-    fixed = draw is not None and all(
-        shape(draw(p, generator("forms", task.name, p.id))) == shape(k.answers[0]) for p, k in items
-    )
+    fixed = _one_size(task, items)
     for puzzle, key in items:
         before = copied(puzzle)
         with report.total("prompt is total", puzzle.id):
@@ -49,6 +45,22 @@ def check_texts(report: Report, task: Task, items: list[Item], write: Writer) ->
         _check_forms(report, task, puzzle, key.answers[0], write, fixed)
         report.rule(puzzle == before, "prompt and parse do not change the puzzle", puzzle.id)
     report.rule(len(prompts) > 1 or len(items) == 1, "different puzzles have different prompts")
+
+
+def _one_size(task: Task, items: list[Item]) -> bool:
+    """Return whether all answers to a puzzle are of one size, as far as can be told from outside: they fill
+    the canvas of the grid codec, and random ones too are as large as the reference.
+    """
+    draw, grid = methods_of(task).get("random"), task.grid
+    return (
+        draw is not None
+        and grid is not None
+        and all(
+            size(key.answers[0]) == grid.length
+            and shape(draw(puzzle, generator("forms", task.name, puzzle.id))) == shape(key.answers[0])
+            for puzzle, key in items
+        )
+    )
 
 
 def _check_parse(report: Report, task: Task, puzzle: Puzzle, answer: Answer, write: Writer) -> None:
