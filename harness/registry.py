@@ -101,10 +101,18 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
             "tasks.logic.queens:NQueens",
             "Place the missing queens on boards with closed squares, any completion counts",
         ),
+        "rhm": (
+            "tasks.grammar.rhm:Rhm",
+            "Random hierarchy model: the root class of a string of a layered grammar",
+        ),
         "sudoku": ("tasks.sudoku.generated:Sudoku", "Sudoku 4×4, 6×6 or 9×9, generated, one solution each"),
         "sudoku-extreme": (
             "tasks.sudoku.extreme:SudokuExtreme",
             "Sudoku-Extreme: the published hard 9×9 puzzles",
+        ),
+        "two-hop": (
+            "tasks.grammar.two_hop:TwoHop",
+            "Compositions of two known facts, held out in and out of distribution",
         ),
         "zebra": ("tasks.logic.zebra:Zebra", "Houses in a row, clues, one arrangement: 2×2 to 6×6"),
     },
