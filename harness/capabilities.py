@@ -160,6 +160,26 @@ class Priced(Protocol):
 
 
 @runtime_checkable
+class Bounded(Protocol):
+    """A solver that knows what an attempt costs at most."""
+
+    def most_usd(self, prompt_tokens: float) -> float | None:
+        """Return the dollars of an attempt whose first prompt has so many tokens, every reply as long as it
+        may be; None if that is not bounded, or the price is unknown.
+        """
+        ...
+
+
+@runtime_checkable
+class Prompted(Protocol):
+    """A solver class that asks models with prompts one can choose."""
+
+    def prompts(self) -> list[dict[str, str]]:
+        """Return what `bench list prompts` shows: prompt, version, tasks, summary, source."""
+        ...
+
+
+@runtime_checkable
 class Submits(Protocol):
     """A task whose answers can be handed in elsewhere, as files."""
 

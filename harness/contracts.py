@@ -84,7 +84,8 @@ class Metric:
     one without any counts `missing`, the number's worst value. Then `over` says: `puzzle` mean over puzzles;
     `group` mean over groups of the group's mean; `strict` share of groups in which every puzzle scores 1.
     With `of="mean"` the value is the mean over the planned attempts instead, a missing one counting
-    `missing`. The denominator is what was planned, unless `among` names another number: then it is the
+    `missing`; with `of="first"` it is the first attempt alone (pass@1 where attempts are ranked). The
+    denominator is what was planned, unless `among` names another number: then it is the
     puzzles with an attempt for which that number is 1, and only such attempts count (the gap to the optimum
     among feasible answers, say).
     """
@@ -95,7 +96,7 @@ class Metric:
     better: Literal["high", "low"] = "high"
     missing: float = 0.0
     among: str | None = None
-    of: Literal["best", "mean"] = "best"
+    of: Literal["best", "mean", "first"] = "best"
 
 
 class Outcome(StrEnum):

@@ -78,11 +78,12 @@ def test_the_limit_takes_the_first_inputs(loaded: dict[tuple[str, str], list[Ite
     assert Arc1().load(split="evaluation", seed=7, limit=5, data_dir=None) == loaded["arc1", "evaluation"][:5]
 
 
-def test_the_three_metrics_are_declared_with_two_attempts() -> None:
-    assert [(metric.name, metric.over) for metric in Arc1().metrics] == [
-        ("task_mean", "group"),
-        ("output_mean", "puzzle"),
-        ("strict", "strict"),
+def test_the_three_metrics_are_declared_with_two_attempts_and_one_of_the_first_alone() -> None:
+    assert [(metric.name, metric.over, metric.of) for metric in Arc1().metrics] == [
+        ("task_mean", "group", "best"),
+        ("output_mean", "puzzle", "best"),
+        ("strict", "strict", "best"),
+        ("task_mean_pass_1", "group", "first"),
     ]
     assert Arc1().attempts == 2
     assert "public, unverified" in Arc1().summary

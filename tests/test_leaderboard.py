@@ -395,3 +395,15 @@ def test_a_score_is_that_of_a_plain_loop(tries: list[tuple[str, int, float, bool
     assert found.metrics[1].n == len(lowest_feasible)
     if lowest_feasible:
         assert found.metrics[1].score == pytest.approx(sum(lowest_feasible) / len(lowest_feasible))
+
+
+def test_the_first_attempt_alone_has_a_score_beside_the_best_of_two() -> None:
+    first = Metric(name="solved_pass_1", of="first")
+    attempts = [
+        line("a", 1.0),
+        line("b", 0.0),
+        line("b", 1.0, 1),
+        line("c", 1.0, 1),  # its first brought no answer
+    ]
+    plan = planned(["a", "b", "c", "d"], attempts=2, metrics=(SOLVED, first))
+    assert [metric.score for metric in summarise(plan, attempts).metrics] == [0.75, 0.25]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import typer
 
-from harness.capabilities import Previews, Priced
+from harness.capabilities import Bounded, Previews, Priced
 from harness.errors import DepthbenchError, UserError
 from harness.records.find import left_out, scan
 from harness.running.plan import Plan
@@ -47,6 +47,11 @@ def _price(plan: Plan, solver: Priced, mean_tokens: float) -> None:
     if solver.price is None:
         typer.echo(f"Price: unknown, no price is listed for {model!r}. {solver.how_to_price}")
         return
+    most = solver.most_usd(mean_tokens) if isinstance(solver, Bounded) else None
+    if most is not None:
+        typer.echo(
+            f"At most ${plan.planned * most:.4g}: every reply as long as it may be, and none asked for twice."
+        )
     spent = sorted(_earlier(plan, solver))
     if not spent:
         typer.echo(

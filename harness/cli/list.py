@@ -1,4 +1,4 @@
-"""`bench list tasks`, `solvers`, `recipes` and `options`."""
+"""`bench list tasks`, `solvers`, `recipes`, `prompts` and `options`."""
 
 from __future__ import annotations
 
@@ -60,6 +60,35 @@ def recipes(
         Column("summary", 0, wraps=True, least=40),
     )
     rows = [[str(record[column.name]) for column in shown] for record in records]
+    tables.write(shown, rows, records, format, Layout(wide=wide, columns=columns))
+
+
+@app.command()
+def prompts(
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
+) -> None:
+    """List the prompts that solvers ask models with, `-S prompt=`, each a file with its version."""
+    from harness.capabilities import Prompted
+    from harness.errors import UserError
+    from harness.registry import catalogue, find
+
+    records: list[dict[str, str]] = []
+    for entry in catalogue("solver"):
+        with suppress(UserError):
+            found = find("solver", entry.name)
+            if isinstance(found, Prompted):
+                records += [{"solver": entry.name, **prompt} for prompt in found.prompts()]
+    shown = (
+        Column("solver", 1),
+        Column("prompt", 0),
+        Column("version", 0),
+        Column("tasks", 0),
+        Column("summary", 0, wraps=True, least=30),
+        Column("source", 2, wraps=True, least=30),
+    )
+    rows = [[record[column.name] for column in shown] for record in records]
     tables.write(shown, rows, records, format, Layout(wide=wide, columns=columns))
 
 

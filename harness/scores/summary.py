@@ -76,7 +76,13 @@ def summarise(record: RunRecord, attempts: Sequence[AttemptRecord], *, where: st
     outcomes[Outcome.NOT_RUN] = record.planned - len(counted)
     tries = record.attempts_per_puzzle
     depths = _depth_scores(record.metrics[0], ids, groups, by_puzzle, tries)
-    metrics = tuple(metric_score(metric, ids, groups, judged, tries) for metric in record.metrics)
+    first = {
+        i: [a.numbers for a in of if a.numbers is not None and a.attempt == 0] for i, of in by_puzzle.items()
+    }
+    metrics = tuple(
+        metric_score(metric, ids, groups, first if metric.of == "first" else judged, tries)
+        for metric in record.metrics
+    )
     if nothing_came(list(counted.values())):
         metrics = tuple(replace(metric, score=None, low=None, high=None) for metric in metrics)
     return Summary(

