@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -256,3 +257,70 @@ def test_a_task_without_a_split_says_which_and_what_to_do(
     ):
         assert dispatch([*command, *words]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_no_weights_for_a_task_names_its_options_and_the_recipes_made_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = ["--results-dir", str(tmp_path), "--limit", "1"]
+    assert (
+        dispatch(
+            ["run", "--task", "sudoku", "-T", "size=4", "-T", "difficulty=easy", "--solver", "trm", *results]
+        )
+        == 2
+    )
+    said = capsys.readouterr().err
+    assert "`bench train --task sudoku -T size=4 -T difficulty=easy --solver trm --recipe trm-sudoku-" in said
+    assert "trm-sudoku-tiny" in said
+    assert "trm-small" in said
+    assert "maze" not in said.partition("Train some")[2]
+    assert dispatch(["run", "--task", "arc1", "--solver", "trm", *results]) == 2
+    said = capsys.readouterr().err
+    assert "--recipe trm-arc" in said
+    assert "trm-small" not in said
+    assert dispatch(["run", "--task", "arc1", "--solver", "hrm", *results]) == 2
+    assert "No recipe of hrm was made for it" in capsys.readouterr().err
+
+
+def test_a_recipe_on_a_size_it_was_not_made_for_warns_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [word.replace("size=4", "size=6") for word in TRAIN]
+    assert dispatch([*command, "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "warning: the recipe trm-sudoku-tiny was made for sudoku-4x4, not for sudoku-6x6; for that: "
+    )
+    assert "trm-sudoku-small" in said.partition("\n")[0]
+    assert dispatch([*TRAIN, "--out", str(tmp_path / "right")]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_the_list_of_recipes_can_be_of_one_task(capsys: pytest.CaptureFixture[str]) -> None:
+    def listed(*words: str) -> set[str]:
+        assert dispatch(["list", "recipes", *words, "--format", "json"]) == 0
+        return {line["recipe"] for line in json.loads(capsys.readouterr().out)}
+
+    small = listed("--task", "sudoku", "-T", "size=4")
+    assert {"trm-sudoku-tiny", "trm-sudoku-small", "trm-small"} <= small
+    assert not {"trm-sudoku-paper", "trm-maze-small", "trm-arc1-paper"} & small
+    assert listed("--task", "arc1") == {"trm-arc1-paper", "trm-arc-tiny"}
+    assert listed("--task", "maze-hard") & listed("--task", "sudoku-extreme") <= listed("--task", "automaton")
+    assert small < listed()
+
+
+def test_arc_trains_without_conceptarc_and_the_card_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DEPTHBENCH_DATA", raising=False)
+    command = ["train", "--task", "arc1", "--solver", "trm", "--recipe", "trm-arc-tiny", "--device", "cpu",
+               "-R", "optimiser_steps=1", "-R", "batch_size=2", "-R", "augmentations=0",
+               "--out", str(tmp_path)]  # fmt: skip
+    assert dispatch(command) == 2
+    said = capsys.readouterr().err
+    assert "github.com/victorvikram/ConceptARC" in said
+    assert "-T concept=false" in said
+    assert dispatch([*command, "-T", "concept=false"]) == 0
+    training = weights.load(tmp_path / "weights.safetensors").training
+    assert training["items"] == 800
+    assert training["regime"].endswith("without ConceptARC")

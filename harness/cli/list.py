@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli import tables
-from harness.cli.options import ColumnsOption, Format, FormatOption, WideOption
+from harness.cli.options import ColumnsOption, Format, FormatOption, TaskOptions, WideOption
 from harness.cli.tables import Column, Layout
 
 if TYPE_CHECKING:
@@ -40,18 +40,24 @@ def solvers(
 
 @app.command()
 def recipes(
+    task: Annotated[str | None, typer.Option(help="Only those made for this task, or for any.")] = None,
+    task_option: TaskOptions = [],  # noqa: B006
     format: FormatOption = Format.TABLE,  # noqa: A002
     columns: ColumnsOption = None,
     wide: WideOption = False,
 ) -> None:
     """List what `bench train --recipe` takes, net by net."""
     from harness.errors import UserError
-    from harness.registry import catalogue, find
+    from harness.options import parse_pairs
+    from harness.registry import catalogue, create, find
 
+    chosen = None if task is None else create("task", task, parse_pairs(task_option, "-T"))
     records: list[dict[str, Any]] = []
     for entry in catalogue("solver"):
         with suppress(UserError):  # a broken plugin: `bench list solvers` says what is wrong with it
             records += getattr(find("solver", entry.name), "recipes", list)()
+    if chosen is not None:
+        records = [record for record in records if _fits(record, chosen)]
     shown = (
         Column("solver", 0),
         Column("recipe", 0),
@@ -61,6 +67,18 @@ def recipes(
     )
     rows = [[str(record[column.name]) for column in shown] for record in records]
     tables.write(shown, rows, records, format, Layout(wide=wide, columns=columns))
+
+
+def _fits(record: dict[str, Any], task: Any) -> bool:
+    """Say whether a recipe was made for a task; one for any task trains none whose groups have ids."""
+    from fnmatch import fnmatch
+
+    from harness.capabilities import GroupedTask
+
+    patterns = record.get("made_for") or []
+    if not patterns:
+        return task.grid is not None and not isinstance(task, GroupedTask)
+    return any(fnmatch(task.family, pattern) for pattern in patterns)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,8 @@ HIDDEN = ("load", "judge", "item", "draw", "training_groups")
 
 
 class View:
-    """What a solver is handed of a task: the attributes of `TaskView` and nothing else.
+    """What a solver is handed of a task: the attributes of `TaskView`, `spelling` (how it is asked for on the
+    command line, for errors), and nothing else.
 
     What it shows is a copy of the task that cannot load or judge, so that not even a bound method leads to
     the keys. It can be pickled, for solvers that work in processes of their own.
@@ -34,6 +36,8 @@ class View:
     def __getattr__(self, name: str) -> Any:
         if name in OLDER:  # for solvers older than `Task.methods`
             return self._older(name)
+        if name == "spelling":
+            return spelled(object.__getattribute__(self, "_shown"))
         if name not in SHOWN:
             raise AttributeError(
                 f"a solver may not use {name!r} of a task: it is shown {', '.join(sorted(SHOWN))}"
@@ -53,6 +57,18 @@ class View:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (object.__getattribute__(self, "_again"),)
+
+
+def spelled(task: Any) -> str:
+    """Return how a task is asked for on the command line: --task NAME, and a -T for each changed option."""
+    place = registry.loaded_from(task)
+    words = [f"--task {task.name if place is None else ':'.join(place)}"]
+    for field in dataclasses.fields(task) if dataclasses.is_dataclass(task) else ():
+        value = getattr(task, field.name)
+        if field.init and value != field.default:
+            text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+            words.append(f"-T {field.name}={text.lower() if isinstance(value, bool) else text}")
+    return " ".join(words)
 
 
 def _without_keys(task: Task) -> Any:

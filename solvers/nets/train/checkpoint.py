@@ -84,6 +84,12 @@ class Checkpoint:
             ) from error
         theirs, ours = json.loads(metadata["run"]), json.loads(json.dumps(self.run))
         theirs["recipe"] = _defaults() | theirs["recipe"]
+        if (
+            "task_options" in theirs["about"]
+        ):  # one that is younger than the file: the data tell, by their hash
+            theirs["about"]["task_options"] = (
+                ours["about"].get("task_options", {}) | theirs["about"]["task_options"]
+            )
         if theirs != ours:
             raise UserError(
                 f"{self.path.parent} holds another training run ({_differences(theirs, ours)}).",
@@ -112,7 +118,9 @@ def _defaults() -> dict[str, Any]:
     """Return what a recipe's fields are when an older version, which did not have them yet, wrote the
     file.
     """
-    fields = [f for f in dataclasses.fields(Recipe) if f.default is not dataclasses.MISSING]
+    fields = [
+        f for f in dataclasses.fields(Recipe) if f.default is not dataclasses.MISSING and f.name != "made_for"
+    ]
     return dict(json.loads(json.dumps({f.name: f.default for f in fields})))
 
 

@@ -10,7 +10,6 @@ resumes; a run that was killed and resumed gives the same bits as one that was n
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import math
 import signal
@@ -144,7 +143,7 @@ def train(
     batches = Batches(data, recipe, full, seed=seed, device=device, rank=rank, world=world)
 
     run = {
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": recipe.record(),
         "seed": seed,
         "about": about or {},
         "items": len(data.tokens),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -84,7 +83,7 @@ def record_of(
             for name, own in cost.items()
         }
     return about | {
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": recipe.record(),
         "seed": seed,
         "optimiser_steps": progress.step,
         **cost,

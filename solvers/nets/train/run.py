@@ -15,7 +15,7 @@ from harness.capabilities import AugmentedCodec, GroupedTask
 from harness.contracts import GridCodec, Task
 from harness.errors import UserError, did_you_mean
 from harness.options import read
-from solvers.nets.recipes import Recipe, recipe
+from solvers.nets.recipes import Recipe, made_for, recipe
 from solvers.nets.train.data import TrainingSet
 from solvers.nets.train.folder import begin_anew, one_writer
 from solvers.nets.train.groups import GroupedSet
@@ -57,6 +57,13 @@ def run(
         )
     if task.grid is None:
         raise UserError(f"Task {task.name!r} has no grid codec.", rule="Nets need one.")
+    own = getattr(member, "own_recipes", None)
+    if not chosen.fits(task.family):
+        better = made_for(task.family, net, own, grouped=isinstance(task, GroupedTask))
+        say(
+            f"warning: the recipe {chosen.name} was made for {' and '.join(chosen.made_for)}, not for "
+            f"{task.family}; " + (f"for that: {', '.join(better)}" if better else f"{net} has none for that")
+        )
     if threads is not None:
         torch.set_num_threads(threads)
     data: TrainingSet
@@ -169,6 +176,8 @@ def _grouped(
         f"{len(data.tokens):,} pairs of {len(groups):,} groups, {data.table.size - 1:,} copies with an id "
         "each" + (", shifted on the canvas" if chosen.augment else "")
     )
+    if note := getattr(task, "training_note", ""):
+        regime += f", {note}"
     return data, {
         "items": len(groups),
         "regime": regime,
@@ -182,7 +191,7 @@ def changed(chosen: Recipe, options: Mapping[str, str], member: type[Any] | None
     configuration.
     """
     net_hints = typing.get_type_hints(config_of(chosen.net, member)[1])
-    whole = ("name", "net", "config", "depth_curriculum", "betas")
+    whole = ("name", "net", "config", "depth_curriculum", "betas", "made_for")
     hints = {name: hint for name, hint in typing.get_type_hints(Recipe).items() if name not in whole}
     values: dict[str, Any] = {}
     config = dict(chosen.config)
