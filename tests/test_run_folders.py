@@ -7,6 +7,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -113,6 +114,24 @@ def test_an_answer_that_schema_1_left_out_was_the_empty_one(old_runs: Path) -> N
     folder.attempts_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert folder.attempts()[0].answer == []
     assert score(folder).summary.outcomes["wrong"] == 6
+
+
+def test_an_old_answer_of_numbers_with_a_point_is_judged_as_whole_numbers(old_runs: Path) -> None:
+    folder = find_run("sudoku_trm", old_runs)
+    text = folder.attempts_path.read_text()
+    floats = re.sub(r'"answer":(\[\[.*?\]\])', lambda m: '"answer":' + re.sub(r"(\d)", r"\1.0", m[1]), text)
+    assert '"answer":[[1.0,' in floats
+    folder.attempts_path.write_text(floats)
+    assert score(folder).summary.outcomes["correct"] == 3
+    assert "[[1.0," in folder.attempts_path.read_text(), "what was recorded stays as it was"
+
+
+def test_sessions_that_cannot_be_read_cost_the_time_they_took_and_nothing_else(
+    old_runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find_run("maze_search", old_runs).sessions_path.write_bytes(b"\x00\xff\n[]\n")
+    _, err = bench(capsys, "run", *COMMANDS["maze_search"].split())
+    assert ": 0 s in all" in err
 
 
 def solver_of(fields: dict[str, Any], **values: Any) -> Any:
@@ -236,6 +255,7 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
         f, '{"schema":2,"puzzle":"stranger","attempt":0,"outcome":"refused"}'
     ),
     "binary attempts": lambda f: (f / "attempts.jsonl").write_bytes(bytes(range(256)) * 3),
+    "verdicts of a newer schema": lambda f: (f / "verdicts.jsonl").write_text('{"schema": 99}\n'),
     "verdicts that are no JSON": lambda f: (f / "verdicts.jsonl").write_text("{}\nrubbish\n"),
 }
 
@@ -297,6 +317,7 @@ def test_folders_that_hold_nothing_of_ours_are_no_runs(
     (beside.parent / "notes" / "readme.md").write_text("mine")
     (beside.parent / ".DS_Store").write_bytes(b"\x00")
     (beside.parent / "gone").symlink_to("nowhere")
+    (beside.parent / "round").symlink_to("round")
     assert len(json.loads(bench(capsys, "leaderboard", "--format", "json")[0])) == 2
 
 

@@ -44,7 +44,7 @@ def folders(results_dir: str | Path | None) -> list[RunFolder]:
     runs = runs_folder(results_dir)
     try:
         with os.scandir(runs) as entries:
-            paths = sorted(Path(e.path) for e in entries if e.is_dir())
+            paths = sorted(Path(entry.path) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -53,7 +53,9 @@ def folders(results_dir: str | Path | None) -> list[RunFolder]:
 
 
 def _may_be_a_run(path: Path) -> bool:
-    """Say whether a folder holds a file of ours, or does not let us see."""
+    """Say whether a path is a folder that holds a file of ours, or does not let us see."""
+    if not os.path.isdir(path):  # a file, a link to nowhere or to itself
+        return False
     try:
         held = os.listdir(path)
     except OSError:
@@ -81,7 +83,7 @@ def find_run(name: str, results_dir: str | Path | None = None) -> RunFolder:
     """Return the run folder named by a path, a folder name, the end of one name, or any part of one, such
     as its hash.
     """
-    if os.path.isdir(name) and _may_be_a_run(Path(name)):
+    if name and _may_be_a_run(Path(name)):
         return RunFolder(Path(name))
     known = {folder.name: folder for folder in folders(results_dir)}
     if name in known:

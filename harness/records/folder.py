@@ -124,7 +124,7 @@ class RunFolder:
         with collector_paused():
             read = migrate.attempt_record
             records = _records(self.attempts_path, lambda line: read(line, light=light), exact=not light)
-            verdicts = _records(self.verdicts_path, migrate.verdict_record, skip=1)
+            verdicts = _records(self.verdicts_path, migrate.verdict_record, head=migrate.check_schema)
         for n, (record, verdict) in enumerate(zip(records, verdicts, strict=False)):
             if verdict.puzzle is None or (verdict.puzzle, verdict.attempt) == (record.puzzle, record.attempt):
                 records[n] = self._judged_again(record, verdict, n)
@@ -201,7 +201,11 @@ class RunFolder:
             sessions.append({"event": event, "at": round(time.time(), 3), **facts})
 
     def sessions(self) -> list[SessionRecord]:
-        return _records(self.sessions_path, migrate.session_record)
+        """Return what sessions noted; nothing where that is damaged, since no number hangs on it."""
+        try:
+            return _records(self.sessions_path, migrate.session_record)
+        except UserError:
+            return []
 
     def elapsed_seconds(self, attempts: Sequence[AttemptRecord]) -> float:
         """Return the wall time of all sessions; one that was killed ends with the last attempt it
@@ -245,14 +249,15 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(as_json(value), default=str))
 
 
-def _records(path: Path, read: Any, *, skip: int = 0, exact: bool = True) -> list[Any]:
-    """Read the lines of a file, each by `read`, which raises DamagedError."""
+def _records(path: Path, read: Any, *, head: Any = None, exact: bool = True) -> list[Any]:
+    """Read the lines of a file, each by `read`, the first by `head` if it is one; they raise DamagedError."""
     found = []
     for number, line in enumerate(read_lines(path, exact=exact), 1):
-        if number <= skip:
-            continue
         try:
-            found.append(read(line))
+            if head is not None and number == 1:
+                head(line)
+            else:
+                found.append(read(line))
         except DamagedError as error:
             raise UserError(
                 f"{path}, line {number} is not of a run: {error}.",

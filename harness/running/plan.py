@@ -312,7 +312,7 @@ def _component(kind: registry.Kind, chosen: Any, made: Any) -> dict[str, Any]:
     """Return the part that the records of task and solver share."""
     options, defaults = _options(made)
     from_file = isinstance(chosen, str) and ".py:" in chosen
-    source = sha256_of(Path(chosen.rpartition(":")[0]).read_text("utf-8")) if from_file else None
+    source = sha256_of(Path(chosen.rpartition(":")[0]).read_text("utf-8", "replace")) if from_file else None
     return {
         "options": options,
         "changed": {name: value for name, value in options.items() if value != defaults.get(name, _NONE)},
