@@ -164,7 +164,7 @@ def test_what_cannot_be_fed_has_no_solution_and_no_state() -> None:
 
 @pytest.mark.parametrize(
     ("case", "split", "count"),
-    [(case, split, 1000) for case in (5, 14) for split in ("test", "test-n1")],
+    [(case, split, 1000) for case in (5, 14, 30) for split in ("test", "test-n1")] + [(118, "test", 100)],
 )
 def test_the_frozen_sets_are_what_is_generated(case: Any, split: str, count: int) -> None:
     task = Opf(case=case, mode="setpoints")
@@ -183,7 +183,7 @@ def test_the_frozen_sets_are_what_is_generated(case: Any, split: str, count: int
 
 
 def test_search_has_no_gap_on_the_frozen_sets() -> None:
-    for case, count in ((5, 60), (14, 60)):
+    for case, count in ((5, 60), (14, 60), (30, 20)):
         for mode in ("state", "setpoints"):
             for split in ("test", "test-n1"):
                 task = Opf(case=case, mode=mode)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from harness.contracts import Answer, Item, Key, Puzzle, Unparsed
 from harness.errors import UserError
 from harness.randomness import generator
 from harness.registry import create
+from harness.testing import check_task
 from tasks.optimisation.assignment import Assignment
 from tasks.optimisation.independent_set import IndependentSet
 from tasks.optimisation.integer_programs import PROGRAMS, solve_cp_sat, solve_highs
@@ -494,3 +496,70 @@ def test_only_dials_enter_the_seed_not_what_a_family_says_of_all_its_puzzles() -
     assert create("task", "opf", {"mode": "setpoints", "form": "json"}).dials() == ""
     assert create("task", "opf", {"case": 30}).dials() == "case=30"
     assert all(create("task", task.name).dials() == "" for task in TASKS)
+
+
+@by_name
+def test_puzzles_of_ones_own_are_read_searched_and_scored_against_what_search_finds(
+    task: OptimisationTask, tmp_path: Path
+) -> None:
+    items = load(task, 3)
+    file = tmp_path / "own.jsonl"
+    file.write_text("".join(json.dumps({"payload": dict(puzzle.payload)}) + "\n" for puzzle, _ in items))
+    own = dataclasses.replace(task, file=file)
+    for (puzzle, key), (_, made) in zip(load(own, 3, "test"), items, strict=True):
+        assert key.answers == made.answers
+        assert own.judge(puzzle, key, key.answers[0]).correct
+        greedy = own.judge(puzzle, key, own.greedy(puzzle)).numbers
+        assert greedy == task.judge(puzzle, made, task.greedy(puzzle)).numbers
+        own.render(puzzle, key.answers[0], key)
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "words"),
+    [
+        ("tsp", {"cities": [[x, y] for x in range(10) for y in range(10)]}, "100 cities"),
+        ("max-cut", {"weights": [[1] * 40] * 40}, "40 nodes"),
+        ("independent-set", {"weights": [[1] * 40] * 40}, "40 columns"),
+        (
+            "knapsack",
+            {"weights": [1], "values": [1], "capacity": 10**12},
+            "1000000000000 items times capacity",
+        ),
+        ("knapsack", {"weights": [1, 2], "values": [1], "capacity": 2}, "is no puzzle of knapsack"),
+        (
+            "assignment",
+            {"costs": [[1, 2]], "hours": [[1]], "capacity": [1]},
+            "not of the same agents",
+        ),
+        ("jobshop", {"machines": [[1, 2]], "minutes": [[1]]}, "not of the same operations"),
+        ("jobshop", {}, "is no puzzle of jobshop"),
+        ("opf", {"case": 14, "loads": [], "removed": "branch 99"}, "the network has no branch 99"),
+        ("opf", {"case": 14, "loads": [[99, 1, 1]], "removed": None}, "is no puzzle of opf"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_an_instance_of_ones_own_that_cannot_be_used_is_refused_with_the_reason(
+    name: str, payload: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.jsonl"
+    file.write_text(json.dumps({"payload": payload}) + "\n")
+    with pytest.raises(UserError, match=words):
+        create("task", name, {"file": file}).load(split="test", seed=0, limit=None, data_dir=None)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Knapsack(items=5),
+        Knapsack(kind="strong", items=10),
+        IndependentSet(size=2),
+        MaxCut(nodes=5, max_weight=1),
+        Assignment(jobs=4, agents=2, room=1.5),
+        Tsp(cities=4, side=4),
+        JobShop(size=3),
+        JobShop(size=5),
+    ],
+    ids=lambda task: task.frozen_name,
+)
+def test_other_dials_keep_the_rules_of_the_contracts_chance_among_them(task: OptimisationTask) -> None:
+    check_task(task, puzzles=4)

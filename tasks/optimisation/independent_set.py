@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
-from tasks.optimisation.objective import OptimisationTask, Payload, numbers_fault
+from tasks.optimisation.objective import OptimisationTask, Payload, at_most, numbers_fault
 from tasks.shared.forms import digit_grid
 from tasks.shared.ruled import Check
 from tasks.shared.text_answers import parse_reply
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+MOST_COLUMNS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +33,9 @@ class IndependentSet(OptimisationTask):
 
     name = "independent-set"
     sense = "max"
-    chance = 0.0  # a random choice has a pair that touches
 
     def __post_init__(self) -> None:
-        self._within(2, 12, size=self.size)
+        self._within(2, MOST_COLUMNS, size=self.size)
         self._within(1, 1000, max_weight=self.max_weight)
 
     @property
@@ -55,6 +56,7 @@ class IndependentSet(OptimisationTask):
 
     def solve(self, payload: Payload) -> tuple[Answer, float]:
         """Dynamic programming over the choices of a row, from the last row to the first."""
+        at_most(MOST_COLUMNS, len(payload["weights"][0]), "columns")
         weights = np.array(payload["weights"], dtype=np.int64)
         rows, clash = _row_choices(weights.shape[1])
         worth = weights @ rows.T  # of each choice in each row

@@ -73,6 +73,8 @@ class Network:
 
     def without(self, kind: str, name: int) -> Network:
         """Return the network without one `generator` or `branch`."""
+        if name not in (self.gen_names if kind == "generator" else self.branch_names):
+            raise ValueError(f"the network has no {kind} {name}")
         if kind == "generator":
             keep = [i for i, g in enumerate(self.gen_names) if g != name]
             parts = {k: getattr(self, k)[keep] for k in ("at", "p_range", "q_range", "cost")}

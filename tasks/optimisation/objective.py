@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from harness.base import Belongs, Drawn
 from harness.contracts import CORRECT, Answer, Item, Key, Method, Metric, Puzzle, Verdict
 from harness.errors import UserError, did_you_mean
+from harness.randomness import generator
 from tasks.shared.ruled import Check, RuledTask
 
 if TYPE_CHECKING:
@@ -49,7 +50,16 @@ class OptimisationTask(RuledTask):
 
     sense: ClassVar[Literal["min", "max"]]
     exact: ClassVar[float] = 1e-9  # the largest gap that counts as none
+    measured: ClassVar[Mapping[str, float]] = {
+        "": 0.0
+    }  # what `random` scores, by the dials it was measured at
     metrics: tuple[Metric, ...] = SCORES
+
+    @property
+    def chance(self) -> float:
+        """As measured at the dials of the frozen sets; at others estimated from a sample."""
+        known = self.measured.get(self.dials())
+        return _estimated_chance(self) if known is None else known
 
     def instance(self, rng: np.random.Generator) -> Payload | None:
         """Draw the payload of one instance; None to draw again."""
@@ -72,6 +82,10 @@ class OptimisationTask(RuledTask):
         label.
         """
         return [payload]
+
+    def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
+        """Draw a well-formed answer."""
+        raise NotImplementedError
 
     def greedy(self, puzzle: Puzzle) -> Answer | None:
         """Answer by the family's simple rule."""
@@ -179,12 +193,30 @@ def behind(value: float, optimum: float, sense: Literal["min", "max"]) -> float:
 
 
 @cache
+def _estimated_chance(task: OptimisationTask) -> float:
+    """Return the share of random answers that are optimal, of 40 to each of 120 instances."""
+    right = 0
+    for index in range(120):
+        puzzle, key = task.item("validation", 0, index)
+        for draw in range(40):
+            answer = task.random_answer(puzzle, generator("chance", task.name, index, draw))
+            right += task.judge(puzzle, key, answer).correct
+    return right / (120 * 40)
+
+
+@cache
 def frozen_rows(name: str) -> tuple[dict[str, Any], ...]:
     """Read a frozen test set; empty if there is none of this name."""
     file = FROZEN / f"{name}.json.xz"
     if not file.is_file():
         return ()
     return tuple(json.loads(lzma.decompress(file.read_bytes()))["rows"])
+
+
+def at_most(most: int, number: int, what: str) -> None:
+    """Raise ValueError for an instance, from a file of one's own, that the exact search is not made for."""
+    if number > most:
+        raise ValueError(f"{number} {what}; the exact search is made for at most {most}")
 
 
 def numbers_fault(answer: Answer, count: int, low: int, high: int, what: str) -> str | None:
