@@ -96,7 +96,8 @@ class Hanoi(Planning):
     def __post_init__(self) -> None:
         self.check_dial("disks", 2, 12)
         self.check_steps(
-            min(2**self.disks - 1, LONGEST), f"{self.disks} disks need no more, or it is too long"
+            min(2**self.disks - 1, LONGEST),
+            "no two states lie further apart, or the plan is too long",
         )
 
     @property
