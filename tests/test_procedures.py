@@ -406,7 +406,7 @@ def identities(task: Any, split: str, seed: int, n: int) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "river-crossing"])
 def test_splits_and_neighbouring_seeds_share_no_puzzle(name: str) -> None:
-    check_splits(task_of(name), 120)
+    check_splits(task_of(name), 40)
 
 
 @pytest.mark.slow

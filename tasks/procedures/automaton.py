@@ -39,14 +39,14 @@ def step(row: int, rule: int, width: int) -> int:
 class Automaton(Computed):
     """Run an elementary cellular automaton for `steps` steps.
 
-    rule: 110, 90 or 30. width: cells on the ring. No row comes twice on the way, so that no step can be left
+    rule: in Wolfram's numbering. No row comes twice on the way, so that no step can be left
     out. Verdict number `constraints`: the share of right cells.
     """
 
     rule: Literal[110, 90, 30] = 110
     steps: int = 8
     train_steps: int = 8
-    width: int = 29  # on a ring of a power of 2, rule 90 ends in all zeros
+    width: int = 29  # cells on the ring; on one of a power of 2, rule 90 ends in all zeros
 
     name = "automaton"
     noun = "cell"

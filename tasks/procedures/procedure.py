@@ -39,8 +39,8 @@ def telling(symbols: int) -> int:
 class Procedure(RuledTask):
     """A generated task whose items are done in a known least number of sequential steps: their difficulty.
 
-    steps: of the items of the test split. train_steps: the most that items of the other splits take; each
-    draws its number from `least` to there.
+    steps: sequential steps that an item of the test split takes. train_steps: the most that items of the
+    other splits take, each its own number.
     """
 
     steps: int
