@@ -81,13 +81,13 @@ def pairs_at(disks: int) -> list[int]:
 class Hanoi(Planning):
     """The Tower of Hanoi from any state to any, in a plan of at least `steps` moves; any legal one counts.
 
-    disks: up to 12. steps: the least number of moves that solves the test items. Number `optimal`: also as
-    short as any.
+    steps: the least number of moves that solves an item of the test split. Number `optimal`: also as short
+    as any.
     """
 
     steps: int = 8
     train_steps: int = 8
-    disks: int = 10  # in all
+    disks: int = 10  # 2 to 12
 
     name = "hanoi"
     line = r"\[?[1-3][ \t]*+(?:->|→|,|to)?+[ \t]*+[1-3]\]?"
@@ -225,7 +225,7 @@ class HanoiState(Computed):
 
     steps: int = 16
     train_steps: int = 16
-    disks: int = 6  # in all
+    disks: int = 6  # 3 to 12
 
     name = "hanoi-state"
     noun = "disk"

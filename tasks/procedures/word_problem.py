@@ -47,7 +47,8 @@ class WordProblem(Computed):
     """Multiply `steps` elements of a group, all products on the way.
 
     group: s5 (120 elements), s3 (6), z60 (60, cyclic). steps: elements of an item of the test split.
-    train_steps: the most elements of an item of the other splits. Verdict numbers: `last`, the product of all, which is the headline; `constraints`, the share of right products.
+    train_steps: the most elements of an item of the other splits. Verdict numbers: `last`, the product of
+    all, which is the headline; `constraints`, the share of right products.
     """
 
     group: Literal["s5", "s3", "z60"] = "s5"
