@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import random
 import signal
@@ -9,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import run, score
+from harness.cli.run import run as command
 from harness.contracts import (
     Attempt,
     Budget,
@@ -29,7 +31,7 @@ from harness.contracts import (
     Verdict,
 )
 from harness.errors import RunError, UserError
-from harness.records.schema import as_json
+from harness.records.schema import RunSpec, as_json
 from harness.running.runner import RunInterrupted
 from harness.running.view import View
 from tests.fakes import Counting, Lottery, RepeatLast, TwoTries
@@ -406,3 +408,60 @@ def test_several_tries_at_a_puzzle_are_scored_by_their_mean_and_by_the_best(tmp_
 def test_tries_must_be_at_least_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="attempts=0 tries nothing"):
         run(Counting(), Lottery(), limit=1, attempts=0, results_dir=tmp_path)
+
+
+def test_the_arguments_of_a_run_are_written_once() -> None:
+    shown = inspect.signature(run)
+    assert list(shown.parameters) == [f.name for f in fields(RunSpec) if f.name != "_"]
+    assert shown.parameters["seed"].default == 0
+    assert "Run a solver on a task" in (run.__doc__ or "")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'limits'"):
+        run(Counting(), Lottery(), limits=3)  # type: ignore[call-arg]
+
+
+def test_the_command_line_has_every_argument_of_a_run() -> None:
+    named = {
+        "task_options": "task_option",
+        "solver_options": "solver_option",
+        "sample_ids": "sample_id",
+        "max_cost_usd": "max_cost",
+    }
+    options = set(inspect.signature(command).parameters)
+    assert {named.get(f.name, f.name) for f in fields(RunSpec)} <= options
+
+
+def test_a_solver_that_gives_a_card_of_an_unknown_kind_is_told_so_before_anything_is_made(
+    tmp_path: Path,
+) -> None:
+    class Odd(RepeatLast):
+        @property
+        def card(self) -> SolverCard:
+            return SolverCard(name="odd", kind="oracle")  # type: ignore[arg-type]
+
+    with pytest.raises(RunError, match=r"'odd' cannot be recorded.*'oracle', none of 'net', 'llm'"):
+        run(Counting(), Odd(), limit=1, results_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), "much", None])
+def test_a_task_whose_verdict_holds_what_is_no_number_is_named(number: Any, tmp_path: Path) -> None:
+    class Dreamy(Counting):
+        def judge(self, puzzle: Puzzle, key: Key, answer: Any) -> Verdict:
+            return Verdict(correct=False, numbers={"gap": number})
+
+    with pytest.raises(RunError, match="task 'counting' judged 'test-0-0' by numbers that are none"):
+        run(Dreamy(), RepeatLast(), limit=1, results_dir=tmp_path)
+
+
+def test_judging_again_by_a_task_that_lacks_a_metric_of_the_run_changes_nothing(tmp_path: Path) -> None:
+    class Measured(Counting):
+        metrics = (Metric(name="gap", number="gap"),)
+
+        def judge(self, puzzle: Puzzle, key: Key, answer: Any) -> Verdict:
+            return Verdict(correct=False, numbers={"gap": 0.5})
+
+    result = run(Measured(), RepeatLast(), limit=2, results_dir=tmp_path)
+    with pytest.raises(RunError, match="without the number 'gap'"):
+        score(result.folder, task=Counting())
+    assert not result.folder.verdicts_path.exists()
+    assert score(result.folder, task=Measured()).summary == result.summary
