@@ -1,12 +1,12 @@
 """TRM, the looped transformer and the feed-forward control at equal parameters and equal training FLOPs,
 several seeds each.
 
-    python benchmarks/recursion_or_scale.py --out results/training/recursion --seeds 3 --teraflops 2
+    python experiments/recursion_or_scale.py --out results/training/recursion --seeds 3 --teraflops 2
 
 All three have the same two MLP-mixer blocks of width 64, so the same parameters to a few latents; they differ
 in how often the blocks are applied and in what is carried. The optimiser steps of each are what its budget of
 training FLOPs buys. Trained on the train split of generated Sudoku, judged on the test split, at several
-depths. JSON on standard output; resumes.
+depths, each net by a run of its own. JSON on standard output; resumes.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from accuracy_curve import right_at
+from shared import judged, solved_at
 
 from harness import registry
 from harness.scores.statistics import wilson
 from solvers.nets.flops import training_flops
 from solvers.nets.recipes import Recipe, recipe
 from solvers.nets.train.data import TrainingSet
+from solvers.nets.train.folder import one_writer
 from solvers.nets.train.loop import train
 from solvers.nets.weights import files as weights
 
@@ -45,7 +44,7 @@ NETS = {
     "looped": {"H_cycles": 1, "L_cycles": 3, "halt_max_steps": 16},
     "transformer": {"halt_max_steps": 1},
 }
-DEPTHS = [1, 2, 4, 8, 16]
+DEPTHS = (1, 2, 4, 8, 16)
 
 
 def main() -> None:
@@ -61,15 +60,15 @@ def main() -> None:
     parser.add_argument("--train-items", type=int, default=5000)
     parser.add_argument("--test-items", type=int, default=500)
     parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--results-dir", type=Path, help="where the run folders go; default results")
     args = parser.parse_args()
+    args.task, args.T, args.data_dir, args.puzzles = "sudoku", [f"size={args.size}"], None, args.test_items
+    args.batch_size, args.device = 256, "cpu"
     if args.threads:
         torch.set_num_threads(args.threads)
     task = registry.create("task", "sudoku", {"size": args.size})
     data = TrainingSet.from_items(
         task.load(split="train", seed=0, limit=args.train_items, data_dir=None), task.grid, variants=False
-    )
-    test = TrainingSet.from_items(
-        task.load(split="test", seed=0, limit=args.test_items, data_dir=None), task.grid, variants=False
     )
     rows = []
     for seed in range(args.seeds):
@@ -77,20 +76,21 @@ def main() -> None:
             chosen = budgeted(name, task.grid, args.teraflops * 1e12)
             about = {"task": task.name, "size": args.size, "items": args.train_items, "data_seed": 0}
             folder = args.out / f"{name}-{seed}"
-            ended = train(
-                chosen,
-                data,
-                folder,
-                seed=seed,
-                device=torch.device("cpu"),
-                about=about,
-                report_every=100,
-                say=tell,
-            )
+            with one_writer(folder):
+                ended = train(
+                    chosen,
+                    data,
+                    folder,
+                    seed=seed,
+                    device=torch.device("cpu"),
+                    about=about,
+                    report_every=100,
+                    say=tell,
+                )
             assert ended.weights is not None
-            rows.append({"net": name, "seed": seed, **judged(ended.weights, test)})
+            rows.append({"net": name, "seed": seed, **scored(args, name, ended.weights)})
             print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    print(json.dumps({"runs": rows, "pooled": pooled(rows, len(test.tokens))}, indent=2))
+    print(json.dumps({"runs": rows, "pooled": pooled(rows, args.test_items)}, indent=2))
 
 
 def budgeted(name: str, codec: Any, flops: float) -> Recipe:
@@ -113,19 +113,20 @@ def budgeted(name: str, codec: Any, flops: float) -> Recipe:
     )
 
 
-def judged(path: Path, test: TrainingSet) -> dict[str, Any]:
-    """Return accuracy at every depth the net can be run at, halting off."""
+def scored(args: argparse.Namespace, name: str, path: Path) -> dict[str, Any]:
+    """Return what is solved at every depth the net can be run at, halting off."""
     loaded = weights.load(path)
-    depths = DEPTHS if loaded.net.config.halt_max_steps > 1 else [1]
-    right = right_at(loaded, test, depths, batch_size=256, device=torch.device("cpu"))
+    depths = DEPTHS if loaded.net.config.halt_max_steps > 1 else DEPTHS[:1]
+    result = judged(args, name, weights=path, depths=depths)
     record = loaded.training
     return {
         "parameters": loaded.parameters.stored,
         "optimiser_steps": record["optimiser_steps"],
         "training_flops": record["training_flops"],
         "seconds": record["seconds"],
-        "right": right,
-        "planned": len(test.tokens),
+        "right": {depth: sum(solved_at(result, depth).values()) for depth in depths},
+        "planned": result.summary.planned,
+        "run": result.path.name,
     }
 
 
