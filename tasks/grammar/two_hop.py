@@ -34,14 +34,15 @@ Facts = dict[tuple[int, int], int]
 class TwoHop(RuledTask):
     """Compositions of two facts, held out in and out of distribution
 
-    The payload is {"head": entity, "relations": [r] or [r1, r2]}, counted from 0; an answer is the name of
-    an entity, "E17", the r of the head or the r2 of its r1. Every entity has `facts` of the relations to
-    others; the world is fixed by entities, relations, facts, apart and `world`, a seed of its own.
+    The payload is {"world": 0 or 1, "head": entity, "relations": [r] or [r1, r2]}, counted from 0; an answer
+    is the name of an entity, "E17", the r of the head or the r2 of its r1. Every entity has `facts` of the
+    relations to others. There are two worlds, one for even and one for odd seeds, fixed by entities,
+    relations, facts, apart and `world`, a seed of its own: train and test under the same seed.
 
     train: every fact, then compositions, `ratio` to a fact as far as there are so many (the paper: 3.6 to
     18). test and validation: other compositions of facts that training composes too. ood: compositions of
-    the facts set `apart` (a share of all), which training shows only by themselves. All seeds share the
-    world and its facts; no composition stands in two splits or under neighbouring seeds.
+    the facts set `apart` (a share of all), which training shows only by themselves. Facts and compositions
+    of training are shuffled; no question stands in two splits or under neighbouring seeds.
 
     clues: facts that a prompt for a language model states beside the one or two that are needed. Verdict
     numbers: `feasible` and `constraints` are both 1 if the answer is right, else 0.
@@ -81,14 +82,15 @@ class TwoHop(RuledTask):
     def chance(self) -> float:
         return 1 / self.entities
 
-    @property
-    def known(self) -> tuple[Facts, Facts]:
-        """The facts that training composes, and those set apart."""
-        return _world(self.version, self.entities, self.relations, self.facts, self.apart, self.world)
+    def known(self, world: int) -> tuple[Facts, Facts]:
+        """Return the facts of a world (0 or 1) that training composes, and those set apart."""
+        if world not in (0, 1):
+            raise ValueError(f"{world} is no world: there are 0 and 1")
+        return _world(self.version, self.entities, self.relations, self.facts, self.apart, self.world, world)
 
-    def tail(self, head: int, *relations: int) -> int | None:
+    def tail(self, world: int, head: int, *relations: int) -> int | None:
         """Follow relations from an entity; None where a fact is missing."""
-        together, apart = self.known
+        together, apart = self.known(world)
         at: int | None = head
         for relation in relations:
             if at is not None:
@@ -99,44 +101,39 @@ class TwoHop(RuledTask):
     def grid(self) -> GridCodec:
         return TwoHopGrid(self.entities, self.relations)
 
-    def share_of(self, split: str) -> str:
-        """Take the greatest share out of distribution: no other split draws from those compositions."""
-        return "train" if split == "ood" else split
-
     def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
         """Return the first items of a split: what there is, each once; training begins with every fact."""
         self.check_split(split)
         if self.file is not None:
             return super().load(split=split, seed=seed, limit=limit, data_dir=data_dir)
-        together, apart = self.known
+        world = seed % 2
+        together, apart = self.known(world)
         facts = apart if split == "ood" else together
         pairs = [
             (head, first, second)
             for (head, first), middle in facts.items()
             for second in range(self.relations)
-            if (middle, second) in facts
-            and owner(f"{head} {first} {second}") == (self.share_of(split), seed % 2)
+            if (middle, second) in facts and split in ("ood", owner(f"{head} {first} {second}")[0])
         ]
-        order = generator(self.name, self.version, self.dials(), split, seed).permutation(len(pairs))
-        made = [pairs[i] for i in order.tolist()]
+        rng = generator(self.name, self.version, self.dials(), split, seed)
+        made: list[tuple[int, ...]] = [pairs[i] for i in rng.permutation(len(pairs)).tolist()]
         if split == "train":
             singles = sorted(together | apart)
-            order = generator(self.name, self.version, self.dials(), "facts").permutation(len(singles))
-            most = len(singles) + round(self.ratio * len(singles))
-            made = [*(singles[i] for i in order.tolist()), *made][:most]
+            made = [*singles, *made[: round(self.ratio * len(singles))]]
+            made = [made[i] for i in rng.permutation(len(made)).tolist()]
         elif limit is None:
             made = made[: self.count]
         return [
-            self._item(split, seed, index, head, relations)
+            self._item(split, seed, index, world, head, relations)
             for index, (head, *relations) in enumerate(made[:limit])
         ]
 
-    def _item(self, split: str, seed: int, index: int, head: int, relations: list[int]) -> Item:
-        payload = {"head": head, "relations": relations}
+    def _item(self, split: str, seed: int, index: int, world: int, head: int, relations: list[int]) -> Item:
+        payload = {"world": world, "head": head, "relations": relations}
         drawn = Drawn(
             identity="",
             payload=payload,
-            answers=(f"E{self.tail(head, *relations)}",),
+            answers=(f"E{self.tail(world, head, *relations)}",),
             difficulty=float(len(relations)),
         )
         return self.as_item(drawn, split, seed, index)
@@ -154,13 +151,14 @@ class TwoHop(RuledTask):
 
     def greedy(self, puzzle: Puzzle) -> Answer:
         """Leave out a hop: the last relation of the head if it has one, else its first."""
-        head, relations = puzzle.payload["head"], puzzle.payload["relations"]
-        found = self.tail(head, relations[-1])
-        return f"E{self.tail(head, relations[0]) if found is None else found}"
+        world, head = puzzle.payload["world"], puzzle.payload["head"]
+        first, last = puzzle.payload["relations"][0], puzzle.payload["relations"][-1]
+        found = self.tail(world, head, last)
+        return f"E{self.tail(world, head, first) if found is None else found}"
 
     def search(self, puzzle: Puzzle) -> Answer | None:
         """Look the facts up."""
-        found = self.tail(puzzle.payload["head"], *puzzle.payload["relations"])
+        found = self.tail(puzzle.payload["world"], puzzle.payload["head"], *puzzle.payload["relations"])
         return None if found is None else f"E{found}"
 
     @cached_property
@@ -173,15 +171,16 @@ class TwoHop(RuledTask):
         )
 
     def prompt(self, puzzle: Puzzle) -> str:
-        head, needed = puzzle.payload["head"], []
+        world, head, needed = puzzle.payload["world"], puzzle.payload["head"], []
         for relation in puzzle.payload["relations"]:
-            tail = self.tail(head, relation)
+            tail = self.tail(world, head, relation)
             if tail is None:
                 raise ValueError(f"E{head} has no r{relation}")
             needed.append((head, relation, tail))
             head = tail
         rng = generator(self.name, "clues", puzzle.id)
-        every = [(h, r, t) for (h, r), t in sorted((self.known[0] | self.known[1]).items())]
+        together, apart = self.known(world)
+        every = [(h, r, t) for (h, r), t in sorted((together | apart).items())]
         others = [every[i] for i in rng.permutation(len(every))[: self.clues].tolist()]
         stated = [f"The r{r} of E{h} is E{t}." for h, r, t in {*needed, *others}]
         lines = "\n".join(sorted(stated)[i] for i in rng.permutation(len(stated)).tolist())
@@ -210,43 +209,45 @@ class TwoHop(RuledTask):
 
 
 class TwoHopGrid(BaseGrid):
-    """Questions as four tokens: the answer to be found (1 in the input), the head, one or two relations.
+    """Questions as five tokens: the answer to be found (1 in the input), world, head, one or two relations.
 
-    0 padding, 1 unknown, 2 no second relation, 3 + e for entity e, then the relations. The answer is scored.
+    0 padding, 1 unknown, 2 no second relation, 3 and 4 the worlds, 5 + e for entity e, then the relations.
+    The answer alone is scored.
     """
 
-    height, width = 1, 4
+    height, width = 1, 5
 
     def __init__(self, entities: int, relations: int) -> None:
-        self.entities, self.vocab_size = entities, 3 + entities + relations
+        self.entities, self.vocab_size = entities, 5 + entities + relations
 
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
-        """Return the question, (4,)."""
+        """Return the question, (5,)."""
         import numpy as np
 
-        relations = [3 + self.entities + r for r in puzzle.payload["relations"]]
+        relations = [5 + self.entities + r for r in puzzle.payload["relations"]]
         if not 1 <= len(relations) <= 2 or max(relations) >= self.vocab_size:
             raise ValueError(f"{puzzle.payload['relations']} is not one or two relations")
-        return np.array([1, 3 + puzzle.payload["head"], *relations, 2][:4], dtype=np.int64)
+        world, head = puzzle.payload["world"], puzzle.payload["head"]
+        return np.array([1, 3 + world, 5 + head, *relations, 2][:5], dtype=np.int64)
 
     def encode_answer(self, puzzle: Puzzle, answer: Answer) -> NDArray[np.int64]:
-        """Return the entity in its slot, (4,); -100 elsewhere."""
+        """Return the entity in its slot, (5,); -100 elsewhere."""
         import numpy as np
 
-        return np.array([3 + int(answer[1:]), -100, -100, -100], dtype=np.int64)
+        return np.array([5 + int(answer[1:])] + [-100] * 4, dtype=np.int64)
 
     def decode(self, tokens: NDArray[Any], puzzle: Puzzle) -> Answer:
         """Return the entity's name; "" if the slot holds none."""
-        found = int(tokens[0]) - 3
+        found = int(tokens[0]) - 5
         return f"E{found}" if 0 <= found < self.entities else ""
 
 
 @cache
 def _world(
-    version: str, entities: int, relations: int, facts: int, apart: float, world: int
+    version: str, entities: int, relations: int, facts: int, apart: float, seed: int, world: int
 ) -> tuple[Facts, Facts]:
     """Draw the facts: those that training composes, and those set apart."""
-    rng = generator("two-hop", version, entities, relations, facts, repr(apart), world)
+    rng = generator("two-hop", version, entities, relations, facts, repr(apart), seed, world)
     known = [
         ((head, relation), (head + 1 + int(rng.integers(entities - 1))) % entities)
         for head in range(entities)
