@@ -382,6 +382,20 @@ def test_what_is_no_arc_grid_is_unparsed(reply: str) -> None:
     assert isinstance(ARC.parse(reply, ANY), Unparsed)
 
 
+def test_an_example_restated_by_a_reply_that_gives_up_is_no_answer() -> None:
+    puzzle = ARC.load(split="evaluation", seed=0, limit=1, data_dir=None)[0][0]
+    example = json.dumps(puzzle.payload["train"][0]["output"])
+    for reply in (
+        f"Example 1 gives {example}. I cannot find the rule.",
+        f"I cannot find the rule. Example 1 gives {example}.",
+        f"It was not possible to determine the rule; the examples end in {example}.",
+    ):
+        assert ARC.parse(reply, puzzle) == Unparsed(reason="the reply gives up")
+    assert ARC.parse(f"It is as in example 1: {example}.", puzzle) == json.loads(example)
+    assert ARC.parse(f"I could not see it at first. {fenced(example)}", puzzle) == json.loads(example)
+    assert ARC.parse("I could not see it at first. It is [[1, 2]].", puzzle) == [[1, 2]]
+
+
 @given(st.text() | st.text(alphabet="1234\n `answer<think>/\\boxed{}[],#.SGo"))
 def test_no_text_makes_the_parsers_raise(text: str) -> None:
     for task in (SUDOKU, MAZE, ARC):

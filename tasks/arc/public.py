@@ -164,7 +164,9 @@ class ArcTask(BaseTask):
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
         """Read a JSON list of rows of colours."""
-        return parse_reply(reply, free_grid(SIDE, SIDE))
+        examples = puzzle.payload.get("train", ())
+        shown = [pair[side] for pair in examples for side in ("input", "output")]
+        return parse_reply(reply, free_grid(SIDE, SIDE), [*shown, puzzle.payload.get("test")])
 
     def violations(self, puzzle: Puzzle, answer: Answer) -> list[str] | None:
         return None if is_grid(answer) else ["not a grid of 1 to 30 equal rows of 1 to 30 colours"]

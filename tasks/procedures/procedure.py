@@ -181,7 +181,8 @@ class Computed(Procedure):
     def form(self, payload: Payload) -> AnswerForm:
         """Return how an answer stands in a reply: whole numbers in a row."""
         allowed = self.allowed(payload)
-        numbers = number_list(self.asked(payload), None, min(0, *allowed), max(allowed))
+        ends = (allowed[0], allowed[-1]) if isinstance(allowed, range) else allowed  # one may hold millions
+        numbers = number_list(self.asked(payload), None, min(0, *ends), max(ends))
         return replace(numbers, open_ended=True)  # the last number may be cut short
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,12 +58,17 @@ ENVIRONMENT = re.compile(
 )
 DRESS = re.compile(r"\\(?:text|mathrm|mathbf|texttt|textbf|mathtt|bf)[ \t]*+\{(?P<inside>[^{}]*+)\}")
 
+_FIND = (
+    r"(?:find|solve|determine|figure|identify|deduce|see|work out|infer|complete|provide|give|answer|derive"
+    r"|discern|come up|arrive|produce)\b"
+)
 GIVES_UP = re.compile(
     r"\b[Iw]e?\b(?: am|['’]m| was| have been| are)? (?:really )?"
     r"(?:cannot|can['’]t|can not|could not|couldn['’]t|unable to|not able to|failed to) "
-    r"(?:really |yet |actually )?"
-    r"(?:find|solve|determine|figure|identify|deduce|see|work out|infer|complete|provide|give|answer)\b"
-    r"|\bI (?:don['’]t|do not) know\b|\bI give up\b",
+    rf"(?:really |yet |actually |reliably |confidently )?{_FIND}"
+    r"|\bI (?:don['’]t|do not) (?:know\b|see (?:a|the|any) )|\bI give up\b"
+    rf"|\b(?:unable|not possible|impossible) to {_FIND}"
+    r"|\bno (?:consistent |clear )?(?:rule|solution) (?:fits|exists)\b",
     re.IGNORECASE,
 )
 
@@ -105,8 +110,12 @@ class AnswerForm:
                 yield end, text[start:end]
 
 
-def parse_reply(reply: object, form: AnswerForm) -> Answer | Unparsed:
-    """Return the answer a reply submits, or why it holds none."""
+def parse_reply(reply: object, form: AnswerForm, shown: Sequence[Answer] = ()) -> Answer | Unparsed:
+    """Return the answer a reply submits, or why it holds none.
+
+    shown: answers that stand in the puzzle itself, such as worked examples: a reply that gives up and
+    restates one of them without a mark does not submit it.
+    """
     if not isinstance(reply, str):
         return Unparsed(reason="the reply is not text")
     if not reply.strip():
@@ -134,8 +143,8 @@ def parse_reply(reply: object, form: AnswerForm) -> Answer | Unparsed:
         return Unparsed(reason=f"the marked answer is no {form.words}")
     for end, candidate in form.last_candidates(text, after=0 if cut else -1):
         if (answer := form.read(candidate)) is not None:
-            if GIVES_UP.search(text, end):
-                return Unparsed(reason="the reply gives up after its last answer")
+            if GIVES_UP.search(text, 0 if answer in shown else end):
+                return Unparsed(reason="the reply gives up")
             return answer
     return Unparsed(reason=f"the reply holds no {form.words}")
 
@@ -174,8 +183,9 @@ def marks(text: str) -> Iterator[tuple[str, str, bool]]:
     limit = {"fence": len(text), "tag": len(text)}
     for found in reversed(deque(OPEN.finditer(text), maxlen=MOST_CANDIDATES)):
         kind, start = str(found.lastgroup), found.end()
-        if kind == "fence" and not LINE_START.search(text[max(0, found.start() - 40) : found.start()]):
-            continue
+        if kind == "fence" and text[start : start + 1] != "\n":  # spoken of, unless it starts a line
+            if not LINE_START.search(text[max(0, found.start() - 40) : found.start()]):
+                continue
         if kind == "box":
             if box := BOXED.match(text, start):
                 yield box[0][:-1], kind, True
