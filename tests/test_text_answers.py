@@ -273,6 +273,8 @@ NUMBERS, FEW, WORD = number_list(4, None, 0, 99), number_list(1, 9), single("num
         (NUMBERS, "Answer: (0 1 20 3)", [0, 1, 20, 3]),
         (NUMBERS, '{"order": [0, 1, 20, 3]}', [0, 1, 20, 3]),
         (NUMBERS, "0 1 20", None),
+        (NUMBERS, "```answer\n0 1 20 3", None),  # or 30, cut?
+        (WIDE, "```answer\n10 2 3\n4 25 1", None),
         (NUMBERS, "0 1 20 3 4", None),
         (NUMBERS, "0 1 20 100", None),
         (NUMBERS, "0 1 20 3.5", None),

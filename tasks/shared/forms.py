@@ -45,7 +45,7 @@ def digit_grid(rows: int, columns: int, lowest: int = 0, highest: int = 9) -> An
         return text if type(text) is int and lowest <= text <= highest else None
 
     words = f"grid of {rows} lines of {columns} {'digits' if one else 'numbers'} from {lowest} to {highest}"
-    return _grid(rows, columns, cell, True, "0123456789", read_cell, words, lambda cells: cells)
+    return _grid(rows, columns, cell, True, not one, "0123456789", read_cell, words, lambda cells: cells)
 
 
 @cache
@@ -57,7 +57,7 @@ def symbol_grid(rows: int, columns: int, symbols: str) -> AnswerForm:
         return text if isinstance(text, str) and len(text) == 1 and text in symbols else None
 
     words = f"grid of {rows} lines of {columns} characters from {symbols}"
-    return _grid(rows, columns, cell, False, symbols, read_cell, words, "".join)
+    return _grid(rows, columns, cell, False, False, symbols, read_cell, words, "".join)
 
 
 def _grid(
@@ -65,6 +65,7 @@ def _grid(
     columns: int,
     cell: str,
     loose: bool,
+    cut_short: bool,
     symbols: str,
     read_cell: Callable[[Any], Any],
     words: str,
@@ -139,7 +140,7 @@ def _grid(
                 return answer
         return None
 
-    return AnswerForm(words=words, lines=(run,), read=read)
+    return AnswerForm(words=words, lines=(run,), read=read, open_ended=cut_short)
 
 
 @cache
@@ -208,7 +209,7 @@ def number_list(least: int, most: int | None = None, lowest: int = 0, highest: i
         words=f"list of {many} whole numbers from {lowest} to {highest}",
         lines=(line,),
         read=read,
-        open_ended=top != least,
+        open_ended=True,  # the last number may be cut short
     )
 
 

@@ -183,9 +183,9 @@ def marks(text: str) -> Iterator[tuple[str, str, bool]]:
     limit = {"fence": len(text), "tag": len(text)}
     for found in reversed(deque(OPEN.finditer(text), maxlen=MOST_CANDIDATES)):
         kind, start = str(found.lastgroup), found.end()
-        if kind == "fence" and text[start : start + 1] != "\n":  # spoken of, unless it starts a line
-            if not LINE_START.search(text[max(0, found.start() - 40) : found.start()]):
-                continue
+        before = text[max(0, found.start() - 40) : found.start()]
+        if kind == "fence" and text[start : start + 1] != "\n" and not LINE_START.search(before):
+            continue  # spoken of
         if kind == "box":
             if box := BOXED.match(text, start):
                 yield box[0][:-1], kind, True
