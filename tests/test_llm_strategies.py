@@ -13,7 +13,7 @@ from harness.contracts import Attempt, Budget, Outcome, Puzzle
 from harness.errors import UserError
 from solvers.llm.solver import LlmSolver
 from tests.llm_server import Behaviour, LlmServer, Script
-from tests.llm_task import EchoTask, answer_block, puzzles
+from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
 
 def replies(*texts: str | Behaviour) -> Script:
@@ -175,3 +175,29 @@ def test_samples_of_one_question_are_cached_apart() -> None:
             assert attempt.detail["votes"] == 2
         assert len(server.requests) == 3
         assert len({request["seed"] for request in server.requests}) == 3
+
+
+def test_votes_give_each_attempt_the_next_answer_of_one_pool() -> None:
+    said = {"p0": [5, 7, 5, 7, 5, 9], "p1": [3, 3, 3, 3, 3, 3]}
+
+    def script(body: dict[str, Any], nth: int) -> Behaviour:
+        return Behaviour(text=answer_block(said[f"p{number_in(body)}"][nth]))
+
+    with LlmServer(script) as server:
+        solver = LlmSolver(model="m", base_url=server.url, strategy="votes", samples=6)
+        budget = Budget(attempts=2, max_connections=1)
+        found = {(a.puzzle_id, a.attempt): a for a in solver.solve(EchoTask(), puzzles(2), budget)}
+        assert len(server.requests) == 12  # the attempts share their replies
+        later = Budget(attempts=2, done=frozenset({("p0", 0), ("p1", 0), ("p1", 1)}))
+        (second,) = solver.solve(EchoTask(), puzzles(2), later)
+        assert len(server.requests) == 12  # kept ones serve an attempt that was left
+    assert {pair: a.answer for pair, a in found.items()} == {
+        ("p0", 0): 5,
+        ("p0", 1): 7,
+        ("p1", 0): 3,
+        ("p1", 1): 3,
+    }
+    assert second.answer == 7
+    assert [found["p0", k].detail["votes"] for k in range(2)] == [3, 2]
+    assert [found["p0", k].samples for k in range(2)] == [6, 6]
+    assert sum(found["p0", k].usage.output_tokens or 0 for k in range(2)) == 6 * 7

@@ -27,6 +27,7 @@ from solvers.llm.options import LlmOptions
 from solvers.llm.protocol import Call, CallError, Endpoint, Message, Reply
 from solvers.llm.providers import PROVIDERS
 from solvers.llm.reply_cache import ReplyCache, key_of
+from solvers.llm.strategies.base import Candidate
 from solvers.llm.transport.proxies import proxy_for
 
 DEFAULT_CONNECTIONS = 32
@@ -223,7 +224,7 @@ class Run:
         limit = self.solver.puzzle_timeout
         try:
             async with asyncio.timeout(limit):
-                found = await self.search.run(self.task, puzzle, self.style, self._asker(puzzle, k, tally))
+                found = await self._found(puzzle, k, tally)
         except TimeoutError:
             tally.failed(may_cost=True)
             return replace(
@@ -246,6 +247,15 @@ class Run:
             reply=reply,
             detail=detail,
         )
+
+    async def _found(self, puzzle: Puzzle, k: int, tally: Tally) -> Candidate:
+        pool = getattr(self.search, "pool", None)
+        if pool is None:
+            return await self.search.run(self.task, puzzle, self.style, self._asker(puzzle, k, tally))
+        # the attempts share their replies, which are asked for as those of the first
+        ask, last = self._asker(puzzle, 0, tally), len(self.budget.wanted(puzzle.id))
+        answers: list[Candidate] = await pool(self.task, puzzle, self.style, ask, last=last)
+        return answers[min(k, len(answers) - 1)]
 
     def _asker(self, puzzle: Puzzle, k: int, tally: Tally) -> Any:
         s = self.solver

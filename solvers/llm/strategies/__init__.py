@@ -25,6 +25,7 @@ SEARCHES = {
     "refine": "solvers.llm.strategies.refine:Refine",
     "self-consistency": "solvers.llm.strategies.self_consistency:SelfConsistency",
     "single": "solvers.llm.strategies.single:Single",
+    "votes": "solvers.llm.strategies.votes:Votes",
 }
 
 
