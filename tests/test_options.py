@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from harness.cli.main import dispatch
 from harness.errors import UserError
-from harness.option_help import describe
 from harness.options import build, parse_pairs
+from harness.options.describe import describe
 from harness.registry import OURS, find
 from tests.fakes import EXAMPLES
 

@@ -133,7 +133,7 @@ def write_options(
     task: str | None, solver: str | None, recipe: str | None, form: Format, layout: Layout | None
 ) -> None:
     """Write the options of the components named, and what the values mean of those that say so."""
-    from harness.option_help import describe
+    from harness.options.describe import describe
     from harness.registry import find
 
     found, records, choices = None, [], []

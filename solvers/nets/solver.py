@@ -34,7 +34,7 @@ from solvers.nets.model.config import NetConfig
 from solvers.nets.recipes import Recipe, all_recipes, made_for, recipe, recipes_of
 
 if TYPE_CHECKING:
-    from harness.option_help import Option
+    from harness.options.describe import Option
     from solvers.nets.infer.engine import Finished
     from solvers.nets.infer.rollouts import Rollouts
     from solvers.nets.weights.files import Loaded
@@ -286,7 +286,7 @@ class NetSolver:
     @classmethod
     def recipe_options(cls, name: str) -> list[Option]:
         """Return the fields of a recipe and, as config.NAME, those of its net, with the recipe's values."""
-        from harness.option_help import describe
+        from harness.options.describe import describe
         from solvers.nets.weights.member import config_of
 
         chosen = recipe(name, own=cls.own_recipes)

@@ -49,11 +49,11 @@ class Rhm(RuledTask):
     Verdict numbers: `feasible` and `constraints` are both 1 if the class derives the string, else 0.
     """
 
-    v: int = 8
-    m: int = 4
-    s: int = 2
-    levels: int = 4
-    grammar: int = 0
+    v: int = 8  # symbols of a level, and classes
+    m: int = 4  # rules of a symbol
+    s: int = 2  # symbols that a rule writes
+    levels: int = 4  # of rules: a string has s^levels tokens
+    grammar: int = 0  # seed of the rules
     train_items: int = 2048
 
     name = "rhm"

@@ -48,12 +48,12 @@ class TwoHop(RuledTask):
     numbers: `feasible` and `constraints` are both 1 if the answer is right, else 0.
     """
 
-    entities: int = 100
-    relations: int = 40
-    facts: int = 20
-    apart: float = 0.2
-    world: int = 0
-    ratio: float = 3.6
+    entities: int = 100  # in the world
+    relations: int = 40  # in the world
+    facts: int = 20  # of an entity
+    apart: float = 0.2  # share of the facts that training never composes
+    world: int = 0  # seed of the facts
+    ratio: float = 3.6  # compositions to a fact in training
     clues: int = 8
 
     name = "two-hop"
