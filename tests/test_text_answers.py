@@ -139,6 +139,7 @@ BOXED_ROWS = "\n".join(f"{row[0]} {row[1]} | {row[2]} {row[3]}" for row in GRID)
         "\n".join(f"- **Row {r}:** {', '.join(map(str, row))}" for r, row in enumerate(GRID, 1)),
         "\n".join(f"`{''.join(map(str, row))}`  " for row in GRID),
         "\n".join(f"[{' '.join(map(str, row))}]" for row in GRID),
+        "1   2 < 3   4\n∧       ∨\n3   4   1   2\n\n2   1   4 > 3\n        v   ^\n4   3   2   1",  # Futoshiki
         f"[{str(GRID)[1:-1].replace('], [', '],' + chr(10) + '[')}]",
         lines(GRID).replace("\n", "\n\n"),
         lines(GRID[:2]) + "\n\n" + lines(GRID[2:]),

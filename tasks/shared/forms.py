@@ -24,8 +24,8 @@ from tasks.shared.json_values import last_values
 from tasks.shared.text_answers import MOST_CANDIDATES, AnswerForm
 
 DECORATION = ">|│┃║*`~_$•"  # around a row: quotes, tables, bold, code, formulas
-GAPS = ",;|│┃║&"  # between cells
-RULES = "-+|=:─━═│┃║┼╬╪╫┿╂╋╔╗╚╝╠╣╦╩╟╢╤╧┌┐└┘├┤┬┴┏┓┗┛┣┫┳┻ \t"  # a line of these alone separates rows
+GAPS = ",;|│┃║&<>"  # between cells; < and > are part of a Futoshiki's drawing
+RULES = "-+|=:─━═│┃║┼╬╪╫┿╂╋╔╗╚╝╠╣╦╩╟╢╤╧┌┐└┘├┤┬┴┏┓┗┛┣┫┳┻∧∨^v \t"  # a line of these alone separates rows
 LABEL = r"(?:[A-Za-z][^\n:]{0,60}+:[*_`]{0,3}+)?+"
 ROW_LABEL = r"(?:(?i:rows?|line|r)[ \t]*+[0-9]{1,3}+[ \t]*+[*_`]{0,3}+[ \t]*+[:.)|\-=]++[*_`]{0,3}+)?+"
 

@@ -66,6 +66,7 @@ MENTION = re.compile(
     r"[`'\"”’]?[ \t]+(?:tags?|tokens?|blocks?|markers?|sections?|elements?)\b", re.IGNORECASE
 )
 QUOTED = re.compile(r"[`'\"”’]")
+HINTS = ("think", "thought", "reason", "reflect", "scratch", "analysis", "inner", "channel")
 STRIPPED_HARMONY = re.compile(r"\s*+analysis(?=[A-Z])")
 
 
@@ -78,6 +79,8 @@ def visible(text: str) -> str:
     """
     if STRIPPED_HARMONY.match(text):  # gpt-oss behind a server that drops special tokens
         return text.rpartition("assistantfinal")[2] if "assistantfinal" in text else ""
+    if not any(map(text.lower().__contains__, HINTS)):  # much faster than to look at every bracket
+        return text
     parts: list[str] = []
     stack: list[str] = []
     shown_from = 0
