@@ -66,7 +66,7 @@ MENTION = re.compile(
     r"[`'\"”’]?[ \t]+(?:tags?|tokens?|blocks?|markers?|sections?|elements?)\b", re.IGNORECASE
 )
 QUOTED = re.compile(r"[`'\"”’]")
-HINTS = ("think", "thought", "reason", "reflect", "scratch", "analysis", "inner", "channel")
+HINTS = ("think", "thought", "reason", "reflect", "scratch", "analysis", "inner", "channel", "my response")
 STRIPPED_HARMONY = re.compile(r"\s*+analysis(?=[A-Z])")
 
 
