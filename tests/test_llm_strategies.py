@@ -201,3 +201,19 @@ def test_votes_give_each_attempt_the_next_answer_of_one_pool() -> None:
     assert [found["p0", k].detail["votes"] for k in range(2)] == [3, 2]
     assert [found["p0", k].samples for k in range(2)] == [6, 6]
     assert sum(found["p0", k].usage.output_tokens or 0 for k in range(2)) == 6 * 7
+
+
+def test_every_reply_of_a_search_is_recorded_with_its_prompt_and_cut_to_what_a_record_may_hold() -> None:
+    def script(body: dict[str, Any], _nth: int) -> Behaviour:
+        round_ = len(body["messages"]) // 2
+        return Behaviour(text=f"round {round_} " + "x" * 50_000 + answer_block(0 if round_ == 2 else 1))
+
+    with LlmServer(script) as server:
+        solver = LlmSolver(model="m", base_url=server.url, strategy="refine", rounds=3)
+        (attempt,) = solver.solve(EchoTask(), puzzles(1), Budget())
+    calls = attempt.detail["calls"]
+    assert [call["reply"][:8] for call in calls] == ["round 0 ", "round 1 ", "round 2 "]
+    assert calls[0]["prompt"].startswith("Puzzle p0")
+    assert calls[1]["prompt"] == calls[2].get("prompt", calls[1]["prompt"])
+    assert "breaks the rules" in calls[1]["prompt"]
+    assert len(json.dumps(calls)) < 40_000

@@ -94,7 +94,7 @@ def _load(folder: RunFolder) -> _Run:
         )
     numbers: dict[str, list[Mapping[str, float]]] = {}
     for attempt in last_attempts(record, folder.attempts(light=True), where=folder.name).values():
-        if attempt.numbers is not None:
+        if attempt.numbers is not None and not (metric.of == "first" and attempt.attempt):
             numbers.setdefault(attempt.puzzle, []).append(attempt.numbers)
     values = {}
     for name in record.puzzles.ids:

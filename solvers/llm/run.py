@@ -284,6 +284,8 @@ class Run:
                 attempt=k,
                 sample=sample,
             )
-            return await self.client.ask(call, tally, key_of({**self.identity, "call": call.identity()}))
+            reply = await self.client.ask(call, tally, key_of({**self.identity, "call": call.identity()}))
+            tally.calls.append((call.messages[-1]["content"], reply.text))
+            return reply
 
         return ask

@@ -15,6 +15,9 @@ HEAD, TAIL = 4_000, 12_000
 REASONING_HEAD, REASONING_TAIL = 2_000, 2_000
 """The same of the reasoning a server shows, which may be a hundred times as long."""
 
+CALLS = 32_000
+"""A record keeps about this many characters of all the replies of a search and their prompts."""
+
 
 @dataclass(kw_only=True)
 class Tally:
@@ -24,6 +27,7 @@ class Tally:
     charged: list[Tokens] = field(default_factory=list)  # of failures the server reported the tokens of
     retries: int = 0
     lost: int = 0  # replies that never arrived whole, though the model may have been at work
+    calls: list[tuple[str, str]] = field(default_factory=list)  # what was asked last, and the reply
     usd: float | None = None
     new_usd: float = 0.0  # of usd, for replies that were not in our own cache
     lost_usd: float = 0.0  # what the lost replies are reckoned at, for the cost cap
@@ -109,7 +113,21 @@ class Tally:
             found["server_usd"] = sum(said)  # as the server reckons: stands beside our own
         if self.uncounted:
             found["replies_without_usage"] = self.uncounted
+        if len(self.calls) > 1:
+            found["calls"] = self._told()
         return found
+
+    def _told(self) -> list[dict[str, str]]:
+        """Return each reply of a search with its prompt, where that is another than the one before, cut so
+        that all of them together are no longer than `CALLS`.
+        """
+        share = max(200, CALLS // len(self.calls) // 4)
+        told, before = [], None
+        for prompt, reply in self.calls:
+            asked = {"prompt": _cut(prompt, share, share)} if prompt != before else {}
+            told.append({**asked, "reply": _cut(reply, share, share)})
+            before = prompt
+        return told
 
     def _tokens(self) -> list[Tokens]:
         return [*(reply.tokens for reply in self.replies), *self.charged]
