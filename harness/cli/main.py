@@ -68,7 +68,7 @@ def dispatch(argv: list[str]) -> int:
             _further_help(argv)
         return code
     except (UserError, RunError) as error:
-        typer.echo(f"bench: {error}", err=True)
+        _say(f"bench: {error}")
         return 2 if isinstance(error, UserError) else 1
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("bench: interrupted", err=True)
@@ -78,7 +78,7 @@ def dispatch(argv: list[str]) -> int:
     except Exception as error:
         if not hasattr(error, "exit_code") or not hasattr(error, "format_message"):
             raise
-        typer.echo(_worded(error, f"bench {wanted or ''}".strip()), err=True)
+        _say(_worded(error, f"bench {wanted or ''}".strip()))
         return int(error.exit_code)
 
 
@@ -111,6 +111,11 @@ def _worded(error: Any, command: str) -> str:
     text = text.replace("Value error, ", "").partition(", unable to parse")[0]
     command = getattr(getattr(error, "ctx", None), "command_path", command)
     return f"bench: {text}{'' if text.endswith(('.', '?')) else '.'} `{command} --help` shows what it takes."
+
+
+def _say(text: str) -> None:
+    """Write to standard error; half a surrogate pair, as a name of other bytes than UTF-8 has, as ?."""
+    typer.echo(text.encode("utf-8", "replace").decode(), err=True)
 
 
 def _further_help(argv: list[str]) -> None:
