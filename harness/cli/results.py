@@ -49,6 +49,7 @@ JOINED = (
     Column("source", 4, wraps=True, least=28),
     Column("core", 5, "parameters that every pass uses", wraps=True, least=16),
 )
+FILES = (".jsonl", ".json", ".csv", ".txt", ".safetensors", ".py")
 EVIDENCE = (
     "evidence: P, read in the paper; A, in its abstract; R, in a repository, model card or page of its "
     "authors; D, in a copy of a data file; S, second-hand, in a text that quotes the source"
@@ -64,7 +65,7 @@ def cells(row: Row) -> list[str]:
     """Return the row as text; unknown is –, a lower bound is ≥."""
     return [
         _task(row),
-        _with_options(row.solver, row.solver_options),
+        _who(row),
         row.kind,
         row.metric,
         *_score_of(row),
@@ -102,10 +103,22 @@ def _cost(row: Row, name: str, written: Any) -> str:
     return str(written(known) if known is not None or least is None else "≥" + written(least))
 
 
+def _who(row: Row) -> str:
+    """Return the solver with its options; of recorded replies whose they are, not which file holds them."""
+    if row.solver == "imported" and row.model:
+        return f"imported {row.model}"
+    return _with_options(row.solver, row.solver_options)
+
+
 def _with_options(name: str, options: Mapping[str, Any]) -> str:
-    return " ".join(
-        [name, *(f"{k}={','.join(map(str, v)) if isinstance(v, list) else v}" for k, v in options.items())]
-    )
+    return " ".join([name, *(f"{key}={_value(value)}" for key, value in options.items())])
+
+
+def _value(value: Any) -> str:
+    """Write an option's value; of a file its name, which tells runs apart as its folders seldom do."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return value.rpartition("/")[2] if isinstance(value, str) and value.endswith(FILES) else str(value)
 
 
 def write_details(summary: Summary) -> None:
@@ -153,7 +166,7 @@ def _ranked(rows: Sequence[Row]) -> Iterator[list[str]]:
     """Yield runs with their rank among those of the same puzzles."""
     for _, same in groupby(rows, key=_task):
         for place, row in enumerate(same, start=1):
-            who = _with_options(row.solver, row.solver_options)
+            who = _who(row)
             core, source = units.quantity(row.core_parameters), f"run {row.run.rpartition('_')[2]}"
             yield [_task(row), who, str(place), *_score_of(row), row.metric, "–", "–", source, core]
 
