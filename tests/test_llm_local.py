@@ -18,7 +18,7 @@ import pytest
 
 from harness.contracts import Budget
 from harness.errors import RunError, UserError
-from solvers.llm.providers.local import model_file
+from solvers.llm.gguf import model_file
 from solvers.llm.solver import LlmSolver
 from tests.llm_task import EchoTask, puzzles
 

