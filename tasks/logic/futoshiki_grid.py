@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -41,6 +42,17 @@ class FutoshikiGrid(BaseGrid):
         digits = np.asarray(tokens).astype(np.int64).reshape(self.height, self.width)[::2, ::2] - DIGIT
         rows: list[list[int]] = np.where((digits < 0) | (digits > self.size), 0, digits).tolist()
         return rows
+
+    def puzzle_of(self, tokens: NDArray[Any], puzzle: Puzzle) -> Puzzle:
+        """Read back the puzzle that input tokens show: the conformance suite judges copies by it."""
+        signs = np.asarray(tokens).reshape(self.height, self.width)
+        less = []
+        for y, x in np.argwhere((signs >= LESS) & (signs <= UPPER_GREATER)).tolist():
+            before = [y // 2, x // 2]
+            after = [y // 2, x // 2 + 1] if x % 2 else [y // 2 + 1, x // 2]
+            lower_first = signs[y, x] in (LESS, UPPER_LESS)
+            less.append([*before, *after] if lower_first else [*after, *before])
+        return replace(puzzle, payload={"grid": self.decode(tokens, puzzle), "less": less})
 
     def symmetries(self, rng: np.random.Generator, n: int) -> Symmetries:
         """Draw n of the sixteen symmetries: turns and mirrors of the board, each with or without counting
