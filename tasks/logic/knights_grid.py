@@ -6,6 +6,8 @@ for each person "is a knight" and "is a knave". Only the first column is scored.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,22 @@ class KnightsGrid(BaseGrid):
         names = {token: kind for kind, token in KINDS.items()}
         first = np.asarray(tokens).reshape(self.height, self.width)[:, 0]
         return [names.get(int(token), "") for token in first]
+
+    def puzzle_of(self, tokens: NDArray[Any], puzzle: Puzzle) -> Puzzle:
+        """Read back the puzzle that input tokens show: the conformance suite judges copies by it."""
+        rows = np.asarray(tokens).reshape(self.height, self.width)[:, 1:].tolist()
+        statements = [self._read(iter(row)) for row in rows]
+        return replace(puzzle, payload={**puzzle.payload, "statements": statements})
+
+    def _read(self, tokens: Iterator[int]) -> Statement:
+        token = next(tokens)
+        if token >= self.claim:
+            person, knave = divmod(token - self.claim, 2)
+            return ["is", person, KNAVE if knave else KNIGHT]
+        head = next(word for word, known in HEADS.items() if known == token)
+        if head in COUNTS:
+            return [head, next(tokens) - NUMBER]
+        return [head, *(self._read(tokens) for _ in range(2 if head in PAIRS else 1))]
 
     def symmetries(self, rng: np.random.Generator, n: int) -> Symmetries:
         """Draw n orders of the people."""

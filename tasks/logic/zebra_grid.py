@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,20 @@ class ZebraGrid(BaseGrid):
             values = (rows[a] - self.item - a * self.n).tolist()
             found.append([known[v] if 0 <= v < self.n else "" for v in values])
         return found
+
+    def puzzle_of(self, tokens: NDArray[Any], puzzle: Puzzle) -> Puzzle:
+        """Read back the puzzle that input tokens show: the conformance suite judges copies by it."""
+        rows = np.asarray(tokens).reshape(self.height, self.width)[self.m :, :3]
+        clues = []
+        for kind, one, other in rows[rows[:, 0] != NOTHING].tolist():
+            side = SIDES[kind - KIND]
+            if other < self.item:
+                clues.append([side, *divmod(one - self.item, self.n), other - HOUSE])
+                continue
+            if side in ("right", "after"):
+                side, one, other = {"right": "left", "after": "before"}[side], other, one
+            clues.append([side, *divmod(one - self.item, self.n), *divmod(other - self.item, self.n)])
+        return replace(puzzle, payload={**puzzle.payload, "clues": clues})
 
     def symmetries(self, rng: np.random.Generator, n: int) -> Symmetries:
         """Draw n symmetries: attributes and their values renamed, clues in another order, the street
