@@ -191,6 +191,9 @@ def test_lost_replies_make_the_books_a_lower_bound_after_tries_that_succeeded_to
         (attempt,) = solve(server, 1, **PRICE)
     assert attempt.outcome is Outcome.ANSWERED
     assert (attempt.usage.output_tokens, attempt.usage.lost_calls) == (7, 1)
+    # and what a cap has left after a resume heeds it: the lost one is reckoned as the other
+    assert attempt.usage.usd == pytest.approx(COST)
+    assert attempt.usage.charged_usd == pytest.approx(2 * COST)
 
 
 def bench(results: Path, *more: str) -> subprocess.CompletedProcess[str]:

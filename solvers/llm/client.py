@@ -164,7 +164,7 @@ class Client:
         if usd is not None:
             self._purse.pay(usd)
         if error.may_cost:
-            tally.lost_usd += self._purse.lose()
+            tally.reckon(self._purse.lose())
         if error.retry_after is not None and error.retry_after > LONGEST_WAIT:
             error.retryable = False
         elif error.retryable or error.own or error.outcome is not Outcome.PROVIDER_ERROR:

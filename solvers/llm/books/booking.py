@@ -31,6 +31,7 @@ class Tally:
     usd: float | None = None
     new_usd: float = 0.0  # of usd, for replies that were not in our own cache
     lost_usd: float = 0.0  # what the lost replies are reckoned at, for the cost cap
+    unpriced: int = 0  # of the lost replies, those that came before any had a price
     _live_since: float | None = None
     _live_until: float = 0.0
 
@@ -41,6 +42,9 @@ class Tally:
     def received(self, reply: Reply, usd: float | None) -> None:
         self.replies.append(replace(reply, text="", reasoning=""))
         self._book(usd, new=not reply.cached)
+        if usd is not None and not reply.cached:  # the first price there is
+            self.lost_usd += self.unpriced * usd
+            self.unpriced = 0
         self.stopped()
 
     def failed(self, *, may_cost: bool, tokens: Tokens | None = None, usd: float | None = None) -> None:
@@ -52,6 +56,11 @@ class Tally:
             self.charged.append(tokens)
             self._book(usd, new=True)
         self.stopped()
+
+    def reckon(self, usd: float | None) -> None:
+        """Reckon a lost reply at so much; None until there is a price."""
+        self.unpriced += usd is None
+        self.lost_usd += usd or 0.0
 
     def stopped(self) -> None:
         self._live_until = perf_counter()

@@ -66,15 +66,15 @@ class Purse:
             self._priced = True
             self.spent += self._unpriced * usd
 
-    def lose(self) -> float:
-        """Reckon a reply that was lost on the way; return at how much."""
+    def lose(self) -> float | None:
+        """Reckon a reply that was lost on the way; return at how much, None until a reply has a price."""
         if self._priced:
             self.spent += self._dearest
             return self._dearest
         self._unpriced += 1
         if self._unpriced > UNPRICED:
             self._blind = f"The first {self._unpriced} replies were lost on the way and may have been charged"
-        return 0.0
+        return None
 
     def _over(self) -> bool:
         return self.cap is not None and (self.spent >= self.cap or bool(self._blind))
