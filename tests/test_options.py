@@ -189,3 +189,18 @@ def test_a_source_that_cannot_be_read_leaves_the_docstring() -> None:
     code = '@dataclass\nclass Made:\n    "size: of it."\n    size: int = 1  # no\n'
     exec(compile(f"from dataclasses import dataclass\n{code}", "nowhere", "exec"), space)
     assert [option.help for option in describe(space["Made"])] == ["of it"]
+
+
+def test_recipes_are_listed_that_were_made_for_a_task(capsys: pytest.CaptureFixture[str]) -> None:
+    def listed(*words: str) -> set[str]:
+        capsys.readouterr()
+        assert dispatch(["list", "recipes", *words, "--format", "json"]) == 0
+        return {row["recipe"] for row in json.loads(capsys.readouterr().out)}
+
+    four = listed("--task", "sudoku", "-T", "size=4", "--solver", "trm")
+    assert "trm-sudoku-tiny" in four
+    assert not four & {"trm-maze-small", "trm-arc1-paper", "hrm-sudoku-small"}
+    assert "trm-maze-small" in listed("--task", "maze-unique")
+    assert "trm-sudoku-tiny" not in listed("--task", "maze-unique")
+    assert dispatch(["list", "recipes", "--solver", "trn"]) == 2
+    assert "Did you mean 'trm'?" in capsys.readouterr().err

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,8 +42,9 @@ def solvers(
 
 @app.command()
 def recipes(
-    task: Annotated[str | None, typer.Option(help="Only those made for this task, or for any.")] = None,
-    task_option: TaskOptions = [],  # noqa: B006
+    task: Annotated[str | None, typer.Option(help="Only recipes made for this task, or for any.")] = None,
+    task_option: TaskOptions = [],  # noqa: B006  typer copies it
+    solver: Annotated[str | None, typer.Option(help="Only recipes of this net.")] = None,
     format: FormatOption = Format.TABLE,  # noqa: A002
     columns: ColumnsOption = None,
     wide: WideOption = False,
@@ -51,63 +54,44 @@ def recipes(
     from harness.options import parse_pairs
     from harness.registry import catalogue, create, find
 
-    chosen = None if task is None else create("task", task, parse_pairs(task_option, "-T"))
+    family = None if task is None else str(create("task", task, parse_pairs(task_option, "-T")).family)
     records: list[dict[str, Any]] = []
-    for entry in catalogue("solver"):
+    if solver is not None:
+        records += getattr(find("solver", solver), "recipes", list)()
+    for name in () if solver else (entry.name for entry in catalogue("solver")):
         with suppress(UserError):  # a broken plugin: `bench list solvers` says what is wrong with it
-            records += getattr(find("solver", entry.name), "recipes", list)()
-    if chosen is not None:
-        records = [record for record in records if _fits(record, chosen)]
+            records += getattr(find("solver", name), "recipes", list)()
+    if family is not None:
+        records = [record for record in records if _fits(record, family)]
+    if not records and format is Format.TABLE:
+        typer.echo(f"No recipe is made for {family or solver}.", err=True)
+        return
     shown = (
         Column("solver", 0),
         Column("recipe", 0),
+        Column("made for", 1, wraps=True, least=14),
         Column("optimiser_steps", 2, right=True),
         Column("batch_size", 3, right=True),
-        Column("summary", 0, wraps=True, least=40),
+        Column("summary", 0, wraps=True, least=34),
     )
-    rows = [[str(record[column.name]) for column in shown] for record in records]
+    rows = [
+        [
+            str(record["solver"]),
+            str(record["recipe"]),
+            ", ".join(record.get("made_for", ())) or "any",
+            str(record["optimiser_steps"]),
+            str(record["batch_size"]),
+            str(record["summary"]),
+        ]
+        for record in records
+    ]
     tables.write(shown, rows, records, format, Layout(wide=wide, columns=columns))
 
 
-def _fits(record: dict[str, Any], task: Any) -> bool:
-    """Say whether a recipe was made for a task; one for any task trains none whose groups have ids."""
-    from fnmatch import fnmatch
-
-    from harness.capabilities import GroupedTask
-
-    patterns = record.get("made_for") or []
-    if not patterns:
-        return task.grid is not None and not isinstance(task, GroupedTask)
-    return any(fnmatch(task.family, pattern) for pattern in patterns)
-
-
-@app.command()
-def prompts(
-    format: FormatOption = Format.TABLE,  # noqa: A002
-    columns: ColumnsOption = None,
-    wide: WideOption = False,
-) -> None:
-    """List the prompts that solvers ask models with, `-S prompt=`, each a file with its version."""
-    from harness.capabilities import Prompted
-    from harness.errors import UserError
-    from harness.registry import catalogue, find
-
-    records: list[dict[str, str]] = []
-    for entry in catalogue("solver"):
-        with suppress(UserError):
-            found = find("solver", entry.name)
-            if isinstance(found, Prompted):
-                records += [{"solver": entry.name, **prompt} for prompt in found.prompts()]
-    shown = (
-        Column("solver", 1),
-        Column("prompt", 0),
-        Column("version", 0),
-        Column("tasks", 0),
-        Column("summary", 0, wraps=True, least=30),
-        Column("source", 2, wraps=True, least=30),
-    )
-    rows = [[record[column.name] for column in shown] for record in records]
-    tables.write(shown, rows, records, format, Layout(wide=wide, columns=columns))
+def _fits(record: Mapping[str, Any], family: str) -> bool:
+    """Return whether a recipe was made for tasks of this family, as its patterns say, or for any."""
+    patterns = record.get("made_for", ())
+    return not patterns or any(fnmatch(family, pattern) for pattern in patterns)
 
 
 @app.command()
