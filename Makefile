@@ -28,8 +28,8 @@ demo: .venv/.installed  ## set up, run a net, an exact solver and two baselines,
 	$(BIN)/bench run --task arc1 --solver copy-input
 	$(BIN)/bench leaderboard
 
-test: check  ## set up, check everything, run the tests
-	$(BIN)/pytest
+test: check  ## set up, check everything, run the tests, two at a time
+	$(BIN)/pytest -n 2
 
 check: .venv/.installed  ## format, lint, types, import rules; changes nothing
 	$(BIN)/ruff format --check .

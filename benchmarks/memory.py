@@ -5,8 +5,7 @@ library's allocator as it comes and told to keep, turn about. JSON on standard o
     python benchmarks/memory.py --training          a few optimiser steps of trm-sudoku-small
 
 Each side is a process of its own, since what an allocator keeps it keeps until the end. Page faults are
-those of the timed part. Batches of 256 puzzles, the default, have the large blocks that are handed back;
-small batches gain nothing.
+those of the timed part. Batches of 256 puzzles, the default, have the large blocks that are handed back.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Freed memory is kept, not handed back: half of a small net's time on a CPU goes into getting it again.
+"""Freed memory is kept, not handed back: on a CPU much of a small net's time may go into getting it again.
 
 A supervision step allocates its activations anew, some megabytes each, and frees them. glibc takes blocks
 of that size from the system by mmap and returns them by munmap, and every first touch of a new page is a
 fault that the kernel answers with zeros: millions of faults a minute. Told to keep blocks of any size, it
-hands the same warm pages out again (docs/log.md: about half the time on the shipped 6x6 weights). The
-process stays as large as it once was until it ends.
+hands the same warm pages out again; what that is worth hangs on batch and threads (docs/log.md,
+benchmarks/memory.py). The process stays as large as it once was until it ends.
 """
 
 from __future__ import annotations
