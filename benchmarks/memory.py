@@ -60,7 +60,12 @@ def measured(side: str) -> dict[str, Any]:
     """Run one side in a process of its own."""
     environment = os.environ | {"DEPTHBENCH_MALLOC": SIDES[side]}
     done = subprocess.run(
-        [sys.executable, *sys.argv, "--side"], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, *sys.argv, "--side"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -35,6 +35,12 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(autouse=True)
+def no_width_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the width of a table to the test: shells and parallel test runners export COLUMNS."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def own_response_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the user's cache of model replies out of every test."""
     monkeypatch.setenv("DEPTHBENCH_CACHE", str(tmp_path / "reply-cache"))

@@ -432,6 +432,6 @@ def test_weights_of_another_net_are_refused(sudoku: tuple, weights_file: Path) -
 def test_a_task_without_shipped_weights_says_how_to_train_some() -> None:
     task = registry.create("task", "maze", {"height": 7, "width": 8})
     with pytest.raises(
-        UserError, match=r"No trm weights are shipped for maze-7x8.*bench train --task maze.*trm-maze-small"
+        UserError, match=r"No trm weights are shipped for maze-7x8.*bench train --task maze.*trm-small"
     ):
         registry.create("solver", "trm").for_task(task)

@@ -50,11 +50,13 @@ def recipes(
     wide: WideOption = False,
 ) -> None:
     """List what `bench train --recipe` takes, net by net."""
+    from harness.capabilities import GroupedTask
     from harness.errors import UserError
     from harness.options import parse_pairs
     from harness.registry import catalogue, create, find
 
-    family = None if task is None else str(create("task", task, parse_pairs(task_option, "-T")).family)
+    made = None if task is None else create("task", task, parse_pairs(task_option, "-T"))
+    family = None if made is None else str(made.family)
     records: list[dict[str, Any]] = []
     if solver is not None:
         records += getattr(find("solver", solver), "recipes", list)()
@@ -62,7 +64,8 @@ def recipes(
         with suppress(UserError):  # a broken plugin: `bench list solvers` says what is wrong with it
             records += getattr(find("solver", name), "recipes", list)()
     if family is not None:
-        records = [record for record in records if _fits(record, family)]
+        grouped = isinstance(made, GroupedTask)  # its puzzles have ids: only what is made for it trains it
+        records = [r for r in records if _fits(r, family) and (r.get("made_for") or not grouped)]
     if not records and format is Format.TABLE:
         typer.echo(f"No recipe is made for {family or solver}.", err=True)
         return

