@@ -465,3 +465,8 @@ def test_judging_again_by_a_task_that_lacks_a_metric_of_the_run_changes_nothing(
         score(result.folder, task=Counting())
     assert not result.folder.verdicts_path.exists()
     assert score(result.folder, task=Measured()).summary == result.summary
+
+
+def test_a_limit_that_no_machine_could_generate_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"It must be at most 1,000,000,000\. Leave it out"):
+        run(Counting(), Lottery(), limit=10**40, results_dir=tmp_path)

@@ -44,6 +44,8 @@ from harness.records.schema import (
 from harness.running.loading import Ahead, Wanted, load_items
 from harness.running.view import View
 
+MOST_PUZZLES = 10**9  # of one run; a generated task would go on for ever
+
 
 @dataclass(kw_only=True)
 class Plan:
@@ -115,6 +117,12 @@ def plan_run(spec: RunSpec) -> Plan:
 def _check(spec: RunSpec) -> None:
     if spec.limit is not None and spec.limit < 1:
         raise UserError(f"The limit is {spec.limit}.", rule="It must be at least 1.")
+    if spec.limit is not None and spec.limit > MOST_PUZZLES:
+        raise UserError(
+            f"The limit is {spec.limit}.",
+            rule=f"It must be at most {MOST_PUZZLES:,}.",
+            next_step="Leave it out for the whole split.",
+        )
     if spec.attempts is not None and spec.attempts < 1:
         raise UserError(f"attempts={spec.attempts} tries nothing.", rule="It must be at least 1.")
     if spec.seed < 0:
