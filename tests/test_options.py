@@ -94,6 +94,17 @@ def test_a_value_that_is_none_is_refused_with_the_rule(options: dict[str, Any], 
     assert len(str(error.value)) < 400
 
 
+@pytest.mark.parametrize(
+    "options", [{"count": None}, {"count": 1.5}, {"count": True}, {"share": []}, {"kind": 1}, {"parts": 1},
+                {"parts": [None]}, {"second": 3}],
+)  # fmt: skip
+def test_a_value_from_python_or_a_record_is_of_the_kind_of_its_field(options: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"is not a value for option"):
+        made(**options)
+    fine = made(count=2, share=1, kind="b", parts=[1, 2.5], second={})
+    assert (fine.count, fine.share, fine.parts) == (2, 1, [1, 2.5])
+
+
 def test_a_field_may_allow_what_is_not_finite() -> None:
     assert made(ratio="inf").ratio == math.inf
     assert (made(count=" -7 ").count, made(share="+.5e-1").share, made(share="none").share) == (

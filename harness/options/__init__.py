@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import re
 import types
 import typing
@@ -51,6 +52,8 @@ def build(factory: Any, options: Mapping[str, Any], *, owner: str, flag: str = "
                 values[name] = read(value, hints[name], where, finite=finite)
             elif isinstance(value, float) and finite and not math.isfinite(value):
                 raise _not_finite(str(value), where)
+            elif not fits(value, hints[name]):  # from Python, or from a record that somebody changed
+                raise UserError(f"{shown(repr(value))} is not a value for {where}.")
             else:
                 values[name] = value
     missing = [n for n, f in fields.items() if n not in values and _required(f)]
@@ -133,6 +136,28 @@ def read(text: str, hint: Any, where: str, *, finite: bool = True) -> Any:
     if hint is Path:
         return _path(text, where)
     return text
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Return whether a value is of the kind that an annotation names; True for kinds unknown here."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(fits(value, arm) for arm in args)
+    if origin is Literal:
+        return any(value == choice and type(value) is type(choice) for choice in args)
+    if origin is tuple:
+        parts = value if isinstance(value, list | tuple) else None
+        return parts is not None and all(fits(part, args[0]) for part in parts)
+    if hint is None or hint is type(None):
+        return value is None
+    if hint in (int, float):
+        kind = numbers.Integral if hint is int else numbers.Real
+        return isinstance(value, kind) and not isinstance(value, bool)
+    if hint is Path:
+        return isinstance(value, str | Path)
+    if is_mapping(hint):
+        return isinstance(value, Mapping)
+    return not isinstance(hint, type) or hint not in (bool, str) or isinstance(value, hint)
 
 
 def is_mapping(hint: Any) -> bool:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
@@ -15,6 +14,8 @@ from typing import Any, Literal
 
 from harness.errors import UserError, did_you_mean
 from harness.registry import load_file
+
+LARGEST = 10**9  # of any number of a recipe: what float32 and memory can follow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +93,10 @@ class Recipe:
                 )
 
     def _at_least(self, least: int, name: str) -> None:
-        if not least <= getattr(self, name) < math.inf:
+        if not least <= getattr(self, name) <= LARGEST:
             raise UserError(
-                f"{name} is {getattr(self, name)}.", rule=f"It must be at least {least} and finite."
+                f"{name} is {getattr(self, name)}.",
+                rule=f"It must be at least {least} and finite, at most {LARGEST:,}.",
             )
 
 

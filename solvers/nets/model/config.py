@@ -15,6 +15,9 @@ from harness.errors import UserError
 Positions = Literal["none", "rope", "learned"]
 
 
+MOST_EXPANSION = 1000
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetConfig:
     """What training and inference ask of the configuration of any net; subclasses add their own fields."""
@@ -92,6 +95,11 @@ class TrmConfig(NetConfig):
         for name in ("rope_theta", "rms_norm_eps"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"{name} is {getattr(self, name)}.", rule="It must be greater than 0.")
+        if not (self.expansion <= MOST_EXPANSION and round(self.expansion * self.hidden_size * 2 / 3) >= 1):
+            raise UserError(
+                f"expansion is {self.expansion:g}.",
+                rule=f"2/3 of it times hidden_size must be at least 1, and it at most {MOST_EXPANSION}.",
+            )
         heads = self.num_heads * (2 if self.pos_encodings == "rope" else 1)
         if not self.mlp_t and self.hidden_size % heads:
             width = "even" if self.pos_encodings == "rope" else "equal"
