@@ -17,7 +17,7 @@ from harness.cli.main import dispatch
 from harness.errors import UserError
 from harness.options import build, parse_pairs
 from harness.options.describe import describe
-from harness.registry import OURS, find
+from harness.registry import OURS, create, find
 from tests.fakes import EXAMPLES
 
 
@@ -215,3 +215,18 @@ def test_recipes_are_listed_that_were_made_for_a_task(capsys: pytest.CaptureFixt
     assert "trm-sudoku-tiny" not in listed("--task", "maze-unique")
     assert dispatch(["list", "recipes", "--solver", "trn"]) == 2
     assert "Did you mean 'trm'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"size": 5}, "It is one of 4, 6 and 9"),
+        ({"difficulty": 1}, "It is one of easy, medium and hard"),
+        ({"file": 3}, "It takes a path"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_from_python_is_told_what_the_option_takes(
+    options: dict[str, Any], rule: str
+) -> None:
+    with pytest.raises(UserError, match=rule):
+        create("task", "sudoku", options)

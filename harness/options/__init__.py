@@ -53,7 +53,7 @@ def build(factory: Any, options: Mapping[str, Any], *, owner: str, flag: str = "
             elif isinstance(value, float) and finite and not math.isfinite(value):
                 raise _not_finite(str(value), where)
             elif not fits(value, hints[name]):  # from Python, or from a record that somebody changed
-                raise UserError(f"{shown(repr(value))} is not a value for {where}.")
+                raise UserError(f"{shown(repr(value))} is not a value for {where}.", rule=_takes(hints[name]))
             else:
                 values[name] = value
     missing = [n for n, f in fields.items() if n not in values and _required(f)]
@@ -158,6 +158,19 @@ def fits(value: Any, hint: Any) -> bool:
     if is_mapping(hint):
         return isinstance(value, Mapping)
     return not isinstance(hint, type) or hint not in (bool, str) or isinstance(value, hint)
+
+
+def _takes(hint: Any) -> str:
+    """Say what an annotation takes, None aside; nothing for kinds unknown here."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return next((words for arm in args if arm is not type(None) and (words := _takes(arm))), "")
+    if origin is Literal:
+        *others, last = map(str, args)
+        return f"It is one of {', '.join(others)} and {last}." if others else f"It is {last}."
+    kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
+    found = "a list" if origin is tuple else kinds.get(hint) or ("named values" if is_mapping(hint) else "")
+    return f"It takes {found}." if found else ""
 
 
 def is_mapping(hint: Any) -> bool:
