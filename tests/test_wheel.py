@@ -58,6 +58,25 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(wheel: Path
     assert any(name.endswith(".safetensors") for name in held)
 
 
+def test_an_editable_install_points_at_the_checkout_and_copies_no_module(tmp_path: Path) -> None:
+    code = f"from hatchling.build import build_editable; print(build_editable({str(tmp_path)!r}))"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    (made,) = tmp_path.iterdir()
+    with zipfile.ZipFile(made) as archive:
+        held = archive.namelist()
+        assert not [name for name in held if name.endswith(".py")]  # a copy would stand beside no package
+        (pointer,) = (name for name in held if name.endswith(".pth"))
+        assert {Path(line) for line in archive.read(pointer).decode().split()} == {ROOT}
+
+
+def test_the_command_that_this_environment_installed_starts() -> None:
+    command = Path(sys.executable).with_name("bench")
+    if not command.is_file():
+        pytest.skip("bench is not installed beside this Python: pip install -e .")
+    done = subprocess.run([str(command), "--version"], capture_output=True, text=True, encoding="utf-8")
+    assert done.stdout.startswith("depthbench "), done.stderr
+
+
 def test_the_version_is_said_once_and_the_pythons_are_those_that_are_tested() -> None:
     import harness
 
