@@ -21,6 +21,9 @@ from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
 
+GONE = Behaviour(status=404, raw=b'{"error": {"message": "no such batch"}}')
+
+
 class BatchServer:
     """The batch endpoints of openai and anthropic, kept in memory; a batch ends when it has been asked for
     `polls` times.
@@ -32,6 +35,7 @@ class BatchServer:
         self.files: list[list[dict[str, Any]]] = []
         self.asked: list[int] = []
         self.refuse = False
+        self.gone = "none"  # the end of the id of a batch that is not there any more
         server.routes |= {
             "/v1/files": self.file,
             "/v1/batches": self.openai,
@@ -80,6 +84,8 @@ class BatchServer:
             number = request["input_file_id"].removeprefix("file-")
             assert (request["endpoint"], request["completion_window"]) == ("/v1/chat/completions", "24h")
             return Behaviour(raw=json.dumps({"id": f"batch-{number}", "status": "validating"}).encode())
+        if headers[":path"].endswith(self.gone):
+            return GONE
         number = int(headers[":path"].rpartition("-")[2])
         self.asked[number] += 1
         state: dict[str, Any] = {"id": f"batch-{number}", "status": "in_progress"}
@@ -102,6 +108,8 @@ class BatchServer:
                     {"id": f"b-{len(self.files) - 1}", "processing_status": "in_progress"}
                 ).encode()
             )
+        if headers[":path"].endswith(self.gone):
+            return GONE
         number = int(re.findall(r"/b-(\d+)", headers[":path"])[0])
         if not headers[":path"].endswith("/results"):
             self.asked[number] += 1
@@ -227,23 +235,40 @@ list(LlmSolver(**options, max_tokens=50).solve(EchoTask(), puzzles(20), Budget()
 """
 
 
+def kill_while_waiting(provider: str, llm: LlmSolver, batches: BatchServer) -> None:
+    """Start a run of 20 in a process of its own, and kill it while its batch is at work."""
+    before, batches.polls = len(batches.asked), 10**9
+    killed = subprocess.Popen([sys.executable, "-c", PROGRAM, provider, str(llm.base_url)])
+    while len(batches.asked) == before or not batches.asked[before]:
+        assert killed.poll() is None
+        time.sleep(0.05)
+    killed.kill()
+    killed.wait(10)
+    batches.polls = 0
+
+
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_a_killed_run_waits_for_the_batch_it_had_submitted(provider: str) -> None:
     with LlmServer() as server:
-        batches = BatchServer(server, polls=10**9)
+        batches = BatchServer(server)
         llm = solver(provider, server, cache=False, max_tokens=50)
-        killed = subprocess.Popen([sys.executable, "-c", PROGRAM, provider, str(llm.base_url)])
-        while not batches.asked or not batches.asked[0]:
-            assert killed.poll() is None
-            time.sleep(0.05)
-        killed.kill()
-        killed.wait(10)
-        batches.polls = 0
-        assert solve(llm, 20)["p7"].answer == 7
+        kill_while_waiting(provider, llm, batches)
+        assert solve(llm, 8)["p7"].answer == 7
         assert len(batches.files) == 1
-        # that batch is done with: without a cache, asking anew is a new one
+        # that part of it is done with: without a cache, asking anew is a new one; the rest is still there
+        assert solve(llm, 20)["p19"].answer == 19
+        assert [len(file) for file in batches.files] == [20, 8]
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_batch_that_the_server_has_forgotten_since_the_kill_is_sent_anew(provider: str) -> None:
+    with LlmServer() as server:
+        batches = BatchServer(server)
+        llm = solver(provider, server, cache=False, max_tokens=50)
+        kill_while_waiting(provider, llm, batches)
+        batches.gone = "-0"
         assert solve(llm, 20)["p7"].answer == 7
-        assert len(batches.files) == 2
+        assert [len(file) for file in batches.files] == [20, 20]
 
 
 def test_a_batch_costs_what_the_batch_price_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,6 +286,9 @@ def test_a_batch_that_is_refused_stops_the_run() -> None:
         BatchServer(server).refuse = True
         with pytest.raises(UserError, match="no such model"):
             solve(solver("openai", server), 5)
+        batches = BatchServer(server)  # whatever was wrong is mended: the refused batch is not waited for
+        assert solve(solver("openai", server), 5)["p0"].answer == 0
+        assert len(batches.files) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import pytest
 from harness.contracts import Attempt, Budget, Outcome
 from harness.errors import RunError
 from solvers.llm.providers.completion import read_completion, read_tokens
-from solvers.llm.providers.openai_responses import OpenAIResponses
 from solvers.llm.solver import LlmSolver
 from tests.llm_server import USAGE, Behaviour, LlmServer, Script
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
@@ -234,27 +233,6 @@ def test_a_stream_may_end_its_lines_in_any_way_and_come_as_another_type(line: st
     with LlmServer(Behaviour(raw=raw, content_type="text/plain")) as server:
         (attempt,) = solve(server)
     assert attempt.answer == 0
-
-
-def test_a_response_in_the_background_is_asked_for_until_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OpenAIResponses, "POLL", 0.01)
-    done = json.loads(Behaviour(text=BLOCK).body({"model": "m"}, "/v1/responses"))
-    asked: list[str] = []
-
-    def later(_request: dict[str, Any], headers: dict[str, str], _raw: bytes) -> Behaviour:
-        asked.append(headers[":path"])
-        if len(asked) == 2:
-            return Behaviour(status=503, raw=b"{}")  # a question without an answer is asked again
-        state = done if len(asked) > 3 else {"id": "resp_1", "status": "in_progress", "error": None}
-        return Behaviour(raw=json.dumps(state).encode())
-
-    queued = json.dumps({"id": "resp_1", "status": "queued", "output": [], "error": None}).encode()
-    with LlmServer(Behaviour(raw=queued)) as server:
-        server.routes["/v1/responses/"] = later
-        (attempt,) = solve(server, provider="openai-responses", background=True)
-        assert server.requests[0]["background"] is server.requests[0]["store"] is True
-    assert (attempt.answer, attempt.usage.output_tokens) == (0, 7)
-    assert asked == ["/v1/responses/resp_1"] * 4
 
 
 def test_reasoning_is_kept_with_its_hash_and_never_read_for_an_answer() -> None:

@@ -13,12 +13,13 @@ from dataclasses import asdict
 from typing import Protocol
 
 from solvers.llm.protocol import Call, CallError, Reply
-from solvers.llm.reply_cache import BatchBook, key_of
+from solvers.llm.reply_cache import JobBook, key_of
 
 SIZE = 10_000
 """Requests in one batch; openai takes 50,000 and anthropic 100,000, both at most 200 or 256 MB."""
 
 Results = dict[str, Reply | CallError]
+Calls = dict[str, tuple[Call, "asyncio.Future[Reply]"]]
 
 
 class BatchProvider(Protocol):
@@ -47,9 +48,10 @@ class Batched:
 
     def __init__(self, provider: BatchProvider, where: str) -> None:
         self._provider, self._where = provider, where
-        self._book = BatchBook()
-        self._waiting: dict[str, tuple[Call, asyncio.Future[Reply]]] = {}
-        self._open: dict[str, dict[str, asyncio.Future[Reply]]] = {}
+        self._book = JobBook()
+        self._waiting: Calls = {}
+        self._open: dict[str, Calls] = {}
+        self._done: list[str] = []  # names of calls whose replies came, forgotten when they are kept
         self._tasks: set[asyncio.Task[None]] = set()
         self._arrivals = 0
 
@@ -57,19 +59,23 @@ class Batched:
         name = key_of({"where": self._where, "call": asdict(call)}).hex()
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         if (batch := self._book.find(name)) is not None:
-            self._watch(batch, {name: future})
+            self._watch(batch, {name: (call, future)}, known=True)
         else:
-            self._waiting[name] = (call, future)
-            self._arrivals += 1
-            self._start(self._submit(self._arrivals))
+            self._send({name: (call, future)})
         return await future
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._book.forget(self._done)
         self._book.close()
         await self._provider.close()
+
+    def _send(self, calls: Calls) -> None:
+        self._waiting |= calls
+        self._arrivals += 1
+        self._start(self._submit(self._arrivals))
 
     async def _submit(self, arrivals: int) -> None:
         await asyncio.sleep(self.LINGER)
@@ -86,16 +92,19 @@ class Batched:
                 )
             return
         self._book.add(batch, taken)
-        self._watch(batch, {name: future for name, (_, future) in taken.items()})
+        self._watch(batch, taken)
 
-    def _watch(self, batch: str, futures: dict[str, asyncio.Future[Reply]]) -> None:
+    def _watch(self, batch: str, calls: Calls, *, known: bool = False) -> None:
         if batch in self._open:
-            self._open[batch] |= futures
+            self._open[batch] |= calls
         else:
-            self._open[batch] = dict(futures)
-            self._start(self._follow(batch))
+            self._open[batch] = dict(calls)
+            self._start(self._follow(batch, known=known))
 
-    async def _follow(self, batch: str) -> None:
+    async def _follow(self, batch: str, *, known: bool) -> None:
+        """Ask for a batch until it has ended, then settle its calls. One of an earlier run that the server
+        does not know any more is sent anew.
+        """
         results: Results | None = None
         lost: CallError | None = None
         while results is None and lost is None:
@@ -108,15 +117,20 @@ class Batched:
                 lost = CallError(
                     f"the results of batch {batch} cannot be read: {type(error).__name__}: {error}"
                 )
-        for name, future in self._open.pop(batch).items():
-            _settle(
-                future,
-                lost
-                or (results or {}).get(name)
-                or CallError("the batch ended without this request", may_cost=False),
-            )
-        if lost is None:
-            self._book.forget(batch)
+        calls = self._open.pop(batch)
+        if known and lost is not None and lost.status == 404:
+            self._book.forget(calls)
+            self._send(calls)
+            return
+        for name, (_, future) in calls.items():
+            result = lost or (results or {}).get(name)
+            if result is None:
+                result = CallError("the batch ended without this request", may_cost=False)
+            if isinstance(result, Reply):
+                self._done.append(name)
+            elif lost is None or (lost.fatal and lost.status is None):  # another try is a new request
+                self._book.forget([name])
+            _settle(future, result)
 
     def _start(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]

@@ -19,6 +19,9 @@ OURS = ("model", "messages", "input", "stream", "background", "max_tokens")
 """Members of a request that have an option or are the harness's own: `extra_body` may not set them."""
 
 
+DAY = 24 * 3600.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class LlmOptions:
     """A model behind an API. Options left out are the server's own defaults."""
@@ -50,7 +53,7 @@ class LlmOptions:
     extra_headers: Mapping[str, Any] | None = None  # HTTP headers, the same way; $NAME is a variable's value
     stream: bool | None = None  # take replies piece by piece: an hour of reasoning outlives idle time-outs
     background: bool | None = None  # openai-responses: start, and ask now and then whether it is done
-    timeout: float = 600.0  # seconds per request
+    timeout: float | None = None  # seconds per request; none: 600, or a day where it may rightly take hours
     puzzle_timeout: float | None = None  # seconds per attempt, all requests and retries together
     max_retries: int = 8  # further tries of a request after transient failures
     batch: bool = False  # use the provider's batch API: half the price, hours of waiting
@@ -136,6 +139,14 @@ class LlmOptions:
             return service_of(self.model)
         named = "local" if self.model.startswith("local/") else "openai"
         return Service(provider=self.provider or named, base_url=self.base_url, model=self.model)
+
+    @property
+    def seconds_per_request(self) -> float:
+        """The limit of one request: an answer may take hours where it is streamed, fetched later, or thought
+        out by the processor of this machine.
+        """
+        patient = self.stream or self.background or self.provider_name == "local"
+        return self.timeout or (DAY if patient else 600.0)
 
     @property
     def provider_name(self) -> str:

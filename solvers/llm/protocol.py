@@ -126,6 +126,7 @@ class Endpoint:
     model: str = ""
     stream: bool = False  # ask for replies piece by piece, so that no idle connection is cut
     background: bool = False  # openai-responses: start, then ask now and then whether it is done
+    run: str = ""  # tells apart what is asked alike: a hash of provider, address, prompt, task and seed
 
 
 class Provider(Protocol):

@@ -148,24 +148,27 @@ class ReplyCache(_File):
         return len(gone)
 
 
-class BatchBook(_File):
-    """Which request waits in which batch of a provider."""
+class JobBook(_File):
+    """What was sent off to be fetched later: which request waits in which batch, or as which response in the
+    background, by the provider's id.
+    """
 
-    def add(self, batch: str, names: Iterable[str]) -> None:
-        if self._db is None:
-            return
-        try:
-            with self._db:
-                self._db.execute("begin")
-                self._db.executemany(
-                    "insert or replace into batches values (?, ?)", [(name, batch) for name in names]
-                )
-        except FAILURES as error:
-            self._give_up(error)
+    def add(self, job: str, names: Iterable[str]) -> None:
+        self._many("insert or replace into batches values (?, ?)", [(name, job) for name in names])
 
     def find(self, name: str) -> str | None:
         rows = self._execute("select batch from batches where name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
-    def forget(self, batch: str) -> None:
-        self._execute("delete from batches where batch = ?", (batch,))
+    def forget(self, names: Iterable[str]) -> None:
+        self._many("delete from batches where name = ?", [(name,) for name in names])
+
+    def _many(self, statement: str, rows: list[tuple[str, ...]]) -> None:
+        if self._db is None or not rows:
+            return
+        try:
+            with self._db:
+                self._db.execute("begin")
+                self._db.executemany(statement, rows)
+        except FAILURES as error:
+            self._give_up(error)

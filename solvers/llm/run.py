@@ -144,22 +144,23 @@ class Run:
             key=self._key,
             headers=self._headers,
             max_connections=self.connections,
-            timeout=s.timeout,
+            timeout=s.seconds_per_request,
             model=self.service.model,
             stream=bool(s.stream),
             background=bool(s.background),
+            run=key_of(self.identity).hex(),
         )
         with collector_paused():  # thousands of classes are made when an SDK is imported
             provider = getattr(self._module, self._provider_name)(endpoint)
         if s.batch:
-            provider = Batched(provider, f"{s.provider_name} {s.base_url}")
+            provider = Batched(provider, endpoint.run)
         self.purse = Purse(self.budget.max_cost_usd, self.budget.spent_usd)
         keeps = s.cache and s.provider_name != "replay"
         self.client = Client(
             provider,
             where=base_url or f"Provider {s.provider_name!r}",
             max_connections=self.connections,
-            timeout=BATCH_SECONDS if s.batch else s.timeout,
+            timeout=BATCH_SECONDS if s.batch else s.seconds_per_request,
             batch=s.batch,
             one_first=self._one_first,
             max_retries=s.max_retries,

@@ -26,8 +26,11 @@ ADAPTIVE = re.compile(
 )
 MOST_LEARNED = 5
 """So many refusals of one call are answered; a server that goes on is not understood."""
-STREAMED = {"headers": {"Accept-Encoding": "identity"}}
-"""Of a request for a stream, which is put together as it comes."""
+IDLE_SECONDS = 600.0
+STREAMED = {"headers": {"Accept-Encoding": "identity"}, "timeout": IDLE_SECONDS}
+"""Of a request for a stream, which is put together as it comes and lost when nothing comes for so long."""
+BACKGROUND = {"timeout": IDLE_SECONDS}
+"""Of a request that is answered at once, before the model has been at work."""
 
 
 class Adapting:

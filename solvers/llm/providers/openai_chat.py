@@ -13,7 +13,7 @@ from solvers.llm import models
 from solvers.llm.keys import own_headers_only
 from solvers.llm.models.names import OPENAI_URL
 from solvers.llm.protocol import Call, CallError, Endpoint, Reply, member
-from solvers.llm.providers.adapting import MOST_LEARNED, STREAMED, Adapting
+from solvers.llm.providers.adapting import BACKGROUND, MOST_LEARNED, STREAMED, Adapting
 from solvers.llm.providers.completion import read_completion
 from solvers.llm.transport.failures import failure, status_failure
 from solvers.llm.transport.http import http_client, httpx_of, json_body
@@ -51,7 +51,7 @@ class OpenAIChat:
             whole = self.body(call) | self._streaming()
             sent = self._adapting.fit(whole)
             try:
-                reply = self.read(await self._send(sent))
+                reply = self.read(await self._send(sent, call))
             except Exception as error:
                 if (failed := failure(error)) is None:
                     raise
@@ -61,8 +61,8 @@ class OpenAIChat:
             break
         return replace(reply, notes={**reply.notes, **self._adapting.notes(whole)})
 
-    async def _send(self, body: dict[str, Any]) -> dict[str, Any]:
-        options: Any = STREAMED if body.get("stream") else {}
+    async def _send(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
+        options: Any = STREAMED if body.get("stream") else BACKGROUND if body.get("background") else {}
         return json_body(
             await self._client.post(self.path, body=body, cast_to=self._response, options=options)
         )

@@ -94,7 +94,17 @@ def http_client(sdk: Any, max_connections: int, base_url: str) -> Any:
 
 
 def json_body(response: Any) -> dict[str, Any]:
-    """Read a 200 response as a JSON object, or raise a `CallError` that says what came instead."""
+    """Read a 200 response as a JSON object that is no error, or raise a `CallError` that says what came
+    instead.
+    """
+    body = read_json(response)
+    if body.get("error") and not any(body.get(name) for name in ("choices", "output", "usage")):
+        raise error_inside(body, response.headers)
+    return body
+
+
+def read_json(response: Any) -> dict[str, Any]:
+    """Read a 200 response as a JSON object, an error object too."""
     raw = response.content
     try:
         body = json.loads(assemble(raw) or raw)
@@ -103,8 +113,6 @@ def json_body(response: Any) -> dict[str, Any]:
         raise CallError(f"the reply is not JSON ({kind}, {len(raw)} bytes)", retryable=True) from None
     if not isinstance(body, dict):
         raise CallError(f"the reply is a JSON {type(body).__name__}, not an object", retryable=True)
-    if body.get("error") and not any(body.get(name) for name in ("choices", "output", "usage")):
-        raise error_inside(body, response.headers)
     return body
 
 
