@@ -1,0 +1,273 @@
+"""The tables of README.md and docs/reference.md, written from the numbers in results/reference.
+
+    python experiments/reference_tables.py      # after an edit of the committed numbers or of a table's form
+
+Nothing is computed here but how numbers are shown; a test says that what stands in both files is what this
+writes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = ("own", "published", "arc", "pairs", "constraints")
+Row = Mapping[str, Any]
+Tables = Mapping[str, Sequence[Row]]
+SIZES = {
+    "deepseek/deepseek-r1": "671B",
+    "google/gemma-3-27b-it": "27B",
+    "meta-llama/llama-3.3-70b-instruct": "70B",
+    "meta-llama/llama-4-maverick": "400B",
+    "meta-llama/llama-4-scout": "109B",
+    "mistralai/mistral-small-3.1-24b-instruct": "24B",
+    "qwen/qwq-32b": "32B",
+}
+"""Parameters as their makers publish them (model cards of April 2025); of the others none are known."""
+
+
+def load(folder: Path, name: str) -> list[dict[str, Any]]:
+    """Return the committed rows of a table; none where it is not there yet."""
+    path = folder / f"{name}.json"
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return found
+
+
+def all_of(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    return {name: load(folder, name) for name in FILES}
+
+
+def key_of(row: Row) -> tuple[str, str, str]:
+    """Return what two editions of one row share."""
+    return row["set"], row["level"], name_of(row)
+
+
+def name_of(row: Row) -> str:
+    """Return how a row's solver is called."""
+    if row["model"]:
+        return str(row["model"])
+    return " ".join([row["solver"], *(f"{name}={value}" for name, value in row["options"].items())])
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2].removesuffix("-instruct").removesuffix("-it").removesuffix("-beta")
+
+
+def score(row: Row) -> str:
+    """Return a score with its interval in per cent; why there is none."""
+    if row["score"] is None:
+        return "– (every reply empty)"
+    low, high = (f"{100 * row[end]:.1f}".removesuffix(".0") for end in ("low", "high"))
+    return f"{100 * row['score']:.1f} ({low}–{high})"
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
+
+
+def _count(number: float | None) -> str:
+    if number is None:
+        return "unknown"
+    for unit, scale in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= scale:
+            return f"{number / scale:.3g}{unit}"
+    return f"{number:.3g}"
+
+
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _order(rows: Sequence[Row]) -> list[str]:
+    """Return solvers in the order of the README's table: nets, models by their mean score, the exact search,
+    baselines.
+    """
+    kinds = {"net": 0, "exact": 1, "llm": 2, "baseline": 3}
+    scores: dict[str, list[float]] = {}
+    kind: dict[str, int] = {}
+    for row in rows:
+        scores.setdefault(name_of(row), []).append(row["score"] or 0.0)
+        kind[name_of(row)] = kinds[row["kind"]]
+    return sorted(scores, key=lambda n: (kind[n], -sum(scores[n]) / len(scores[n]), n))
+
+
+def readme(found: Tables) -> str:
+    """Return the README's table: solvers down, kinds of puzzles across, the easy level of each."""
+    easy = [row for row in found["published"] if row["level"] == "easy"]
+    same = {row["puzzles_sha256"] for row in easy}
+    # a model that was asked at the other level alone, where that has the very same puzzles
+    names = {name_of(row) for row in easy}
+    extra = [
+        row for row in found["published"]
+        if row["level"] != "easy" and row["puzzles_sha256"] in same and name_of(row) not in names
+    ]  # fmt: skip
+    rows = easy + extra
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+    lines = []
+    for name in _order(rows):
+        mine = {row["set"]: row for row in rows if name_of(row) == name}
+        one = next(iter(mine.values()))
+        cells = [score(mine[title]) if title in mine else "" for title in sets]
+        lines.append(
+            [_label(name, one), _parameters(list(mine.values())), *cells, _time(list(mine.values()))]
+        )
+    return markdown(["solver", "parameters", *sets, "time a puzzle"], lines)
+
+
+def _label(name: str, row: Row) -> str:
+    labels = {
+        "looped": "looped net, a kind each", "trm": "TRM", "trm depth=1": "TRM, one supervision step",
+        "search": "exact search", "greedy": "greedy", "random": "random",
+    }  # fmt: skip
+    return labels.get(name) or f"{_short(name)}, {str(row['date'])[:7]}"
+
+
+def _parameters(rows: Sequence[Row]) -> str:
+    if rows[0]["kind"] == "llm":
+        return SIZES.get(rows[0]["model"], "unknown")
+    sizes = sorted({row["stored_parameters"] for row in rows if row["stored_parameters"]})
+    if not sizes:
+        return "–"
+    shown = [_count(size) for size in (sizes[0], sizes[-1])]
+    return shown[0] if shown[0] == shown[1] else f"{shown[0]}–{shown[1]}"
+
+
+def _time(rows: Sequence[Row]) -> str:
+    times = sorted(row["seconds_per_puzzle"] for row in rows if row["seconds_per_puzzle"] is not None)
+    if not times:
+        return "unknown"
+    first, last = _seconds(times[0]), _seconds(times[-1])
+    return first if first == last else f"{first} – {last}"
+
+
+def arc(found: Tables) -> str:
+    """Return the block of ARC-AGI-1's public evaluation set, beside what TRM's authors report."""
+    lines = []
+    for row in sorted(found["arc"], key=lambda row: -(row["score"] or 0)):
+        attempted = row["planned"] - sum(row["failures"].values())
+        answered = f"{attempted:,} of {row['planned']:,}"
+        told = [_short(name_of(row)), row["date"] or "this project", score(row), answered]
+        lines.append((row["score"] or 0, told))
+    lines.append((0.446, ["TRM, as its authors report", "2025-10", "44.6", "arXiv 2510.04871, table 5"]))
+    ordered = [line for _, line in sorted(lines, key=lambda pair: -pair[0])]
+    return markdown(["solver", "date", "tasks solved, %", "attempts answered"], ordered)
+
+
+def block(rows: Sequence[Row]) -> str:
+    """Return one set's table: every solver, with its books."""
+    lines = []
+    order = {name: place for place, name in enumerate(_order(rows))}
+    for row in sorted(rows, key=lambda row: (-(row["score"] or 0.0), order[name_of(row)])):
+        share = row["metrics"].get("constraints", row["metrics"].get("cells"))
+        failed = ", ".join(f"{n} {kind}" for kind, n in row["failures"].items()) or "–"
+        best = next((value for name, value in row["metrics"].items() if "pass@" in name), None)
+        lines.append([
+            _short(name_of(row)), row["date"] or "–", score(row),
+            "–" if best is None else f"{100 * best:.1f}",
+            f"{row['correct']:,} of {row['planned']:,}", failed,
+            "–" if share is None else f"{100 * share:.1f}", _count(row["flops_per_puzzle"]),
+            _seconds(row["seconds_per_puzzle"]),
+            "unknown" if row["usd_per_puzzle"] is None else f"{row['usd_per_puzzle']:.2g}",
+        ])  # fmt: skip
+    columns = ("solver", "date", "solved, % (95 %)", "in any reply, %", "replies", "without an answer",
+               "constraints or cells, %", "FLOPs", "seconds", "dollars")  # fmt: skip
+    return markdown(columns, lines)
+
+
+def blocks(rows: Sequence[Row]) -> str:
+    """Return the tables of all sets, each under its heading."""
+    kinds = dict.fromkeys((row["set"], row["level"]) for row in rows)
+    parts = []
+    for title, level in kinds:
+        mine = [row for row in rows if (row["set"], row["level"]) == (title, level)]
+        contents = sorted({row["puzzles_sha256"] for row in mine})
+        for content in contents:
+            same = [row for row in mine if row["puzzles_sha256"] == content]
+            heading = f"#### {title}, {level}: {same[0]['puzzles']} puzzles, content {content[:12]}"
+            parts.append(f"{heading}\n\n{block(same)}")
+    return "\n\n".join(parts)
+
+
+def pairs(found: Tables) -> str:
+    """Return each net against every other solver of its block, and how many of the models' pairs separate."""
+    nets = {name_of(row) for row in found["published"] if row["kind"] == "net"}
+    models = {name_of(row) for row in found["published"] if row["kind"] == "llm"}
+    lines = []
+    for row in found["pairs"]:
+        if (row["first"] in nets) == (row["second"] in nets):
+            continue
+        sign = 1 if row["first"] in nets else -1
+        net, other = (row["first"], row["second"])[::sign]
+        low, high = sorted((sign * 100 * row["low"], sign * 100 * row["high"]))
+        verdict = "they differ" if row["holm"] < 0.05 else "not separated"
+        lines.append([row["set"], row["level"], net, _short(other), f"{sign * 100 * row['difference']:+.1f}",
+                      f"{low:+.1f} to {high:+.1f}", _p(row["p"]), _p(row["holm"]), verdict])  # fmt: skip
+    columns = ("puzzles", "level", "net", "against", "difference", "95 %", "p", "Holm", "verdict")
+    between = [row for row in found["pairs"] if row["first"] in models and row["second"] in models]
+    told = f"Between two models: {sum(row['holm'] < 0.05 for row in between)} of {len(between)} pairs differ."
+    return markdown(columns, lines) + f"\n\n{told}"
+
+
+def _p(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def constraints(found: Tables) -> str:
+    """Return constraints met under both countings, over parsed and over planned answers."""
+    lines = []
+    for row in found["constraints"]:
+        shares = ["–" if row[name] is None else f"{100 * row[name]:.1f}"
+                  for name in ("units_parsed", "units_planned", "pairs_parsed", "pairs_planned")]  # fmt: skip
+        lines.append([row["puzzles"].removeprefix("reasoning-gym-"), row["size"], _short(row["solver"]),
+                      f"{row['parsed']:,} of {row['planned']:,}", *shares])  # fmt: skip
+    columns = ("puzzles", "size", "solver", "parsed", "units, of parsed", "units, of planned",
+               "pairs, of parsed", "pairs, of planned")  # fmt: skip
+    return markdown(columns, lines)
+
+
+BLOCKS: dict[str, dict[str, Callable[[Tables], str]]] = {
+    "docs/reference.md": {"constraints": constraints},
+}
+"""Which generated block stands in which file, between its two marks."""
+
+
+def filled(text: str, name: str, body: str) -> str:
+    """Return a text with the block between its marks replaced. Raises ValueError if it has none."""
+    start, end = f"<!-- reference {name} -->", f"<!-- end of reference {name} -->"
+    pattern = re.compile(f"({re.escape(start)}).*({re.escape(end)})", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"no {start} … {end}")
+    return pattern.sub(lambda found: f"{found[1]}\n\n{body}\n\n{found[2]}", text)
+
+
+def written(root: Path, kept: Path) -> dict[Path, str]:
+    """Return each file as it is with its blocks written from the committed numbers."""
+    found = all_of(kept)
+    texts = {}
+    for name, parts in BLOCKS.items():
+        text = (root / name).read_text(encoding="utf-8")
+        for part, render in parts.items():
+            text = filled(text, part, render(found))
+        texts[root / name] = text
+    return texts
+
+
+def write(root: Path, kept: Path) -> None:
+    """Write the blocks into their files."""
+    for path, text in written(root, kept).items():
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(ROOT, ROOT / "results" / "reference")
