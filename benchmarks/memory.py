@@ -88,7 +88,7 @@ def inference(args: argparse.Namespace) -> dict[str, Any]:
     net = weights.load(weights.SHIPPED / "trm-sudoku-6x6.safetensors").net
 
     def answer(rows: np.ndarray, depths: list[int]) -> str:
-        jobs = engine.run(
+        jobs = engine.answer(
             net,
             rows,
             depths=depths,

@@ -292,7 +292,7 @@ def inference(
     def ours(last: int = count) -> None:
         nonlocal steps
         steps = 0
-        for job in engine.run(
+        for job in engine.answer(
             net,
             tokens[:last],
             depths=[config.halt_max_steps],

@@ -187,7 +187,7 @@ def test_groups_without_pairs_or_with_one_name_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = run_training.run(
+    path = run_training.train_by_recipe(
         "trm",
         EasyArc(),
         recipe_name="trm-arc-tiny",
@@ -374,7 +374,7 @@ def test_weights_without_ids_vote_over_copies_all_the_same_and_have_no_blank_id(
 def test_recipes_that_hold_groups_back_are_refused() -> None:
     for options in ({"train_items": "2"}, {"validation_items": "2"}):
         with pytest.raises(UserError, match=r"is 2 in recipe .*none are held back"):
-            run_training.run(
+            run_training.train_by_recipe(
                 "trm", EasyArc(), recipe_name="trm-arc-tiny", recipe_options=options, out=None, seed=0,
                 data_seed=0, device="cpu",
                 threads=None, max_minutes=None, report_every=1, keep_every=0, fresh=False, data_dir=None,

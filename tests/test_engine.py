@@ -78,7 +78,7 @@ def answers(net: TrmNet, tokens: np.ndarray, **options: object) -> dict[int, eng
         "dtype": torch.float32,
         "device": CPU,
     }
-    done = list(engine.run(net, tokens, **settings | options))
+    done = list(engine.answer(net, tokens, **settings | options))
     assert sorted(job.job for job in done) == list(range(len(tokens)))
     return {job.job: job for job in done}
 

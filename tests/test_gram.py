@@ -183,7 +183,7 @@ def test_without_spread_and_direction_it_is_the_deterministic_recursion(variant:
 
 def rollouts(net: GramNet, tokens: np.ndarray, seeds: range, batch_size: int) -> dict[int, engine.Finished]:
     depth = net.config.halt_max_steps
-    jobs = engine.run(
+    jobs = engine.answer(
         net,
         tokens,
         depths=[depth],
@@ -211,7 +211,7 @@ def test_a_rollout_depends_on_its_seed_and_not_on_its_neighbours() -> None:
 def test_noise_without_seeds_is_refused() -> None:
     with pytest.raises(ValueError, match="needs noise_seeds"):
         list(
-            engine.run(
+            engine.answer(
                 random_net(),
                 np.zeros((1, 9), int),
                 depths=[1],

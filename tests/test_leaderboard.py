@@ -33,7 +33,7 @@ from harness.records.schema import (
 )
 from harness.scores.leaderboard import published, rows
 from harness.scores.statistics import estimate
-from harness.scores.summary import score, summarise
+from harness.scores.summary import score_over, summarise
 from tests.fakes import Counting, Lottery, RepeatLast, TwoTries
 
 
@@ -85,7 +85,7 @@ def test_all_or_none_solved_still_leaves_doubt() -> None:
     ("over", "expected"), [("puzzle", 3 / 5), ("group", (1 / 2 + 2 / 3) / 2), ("strict", 0.0)]
 )
 def test_the_three_ways_to_average(over: str, expected: float) -> None:
-    assert score([1, 0, 1, 1, 0], ["a", "a", "b", "b", "b"], over).score == pytest.approx(expected)
+    assert score_over([1, 0, 1, 1, 0], ["a", "a", "b", "b", "b"], over).score == pytest.approx(expected)
 
 
 SOLVED = Metric(name="solved")

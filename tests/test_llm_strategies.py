@@ -140,7 +140,7 @@ def test_a_file_that_holds_no_examples_is_refused(text: str, tmp_path: Path) -> 
         LlmSolver(model="m", strategy="few-shot", examples=tmp_path / "shots.json")
 
 
-def test_styles_and_searches_combine() -> None:
+def test_styles_and_samplings_combine() -> None:
     direct, _ = solve(replies(A), strategy="direct+best-of-n", samples=1)
     assert direct.samples == 1
     (_, one), (_, other) = (

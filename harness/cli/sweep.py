@@ -15,7 +15,7 @@ from harness.records.schema import DepthScore, RunSpec
 from harness.running import runner
 from harness.running.plan import plan_run
 from harness.running.progress import progress
-from harness.running.sweep import Done, Point, Sweep, check, points, run
+from harness.running.sweep import Done, Point, Sweep, check, points, run_points
 from harness.scores.leaderboard import Row, row_of
 
 BAR = 40  # columns of a full bar
@@ -37,7 +37,7 @@ def sweep(texts: Sequence[str], spec: RunSpec, form: Format) -> None:
 
     done: list[Done] = []
     try:
-        for point in run(made, one):
+        for point in run_points(made, one):
             done.append(point)
             if point.error is not None:
                 typer.echo(f"bench: the point {_name(point.point)} failed: {point.error}", err=True)

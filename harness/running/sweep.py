@@ -115,7 +115,7 @@ def check(points: Sequence[Point], task: str | Task, solver: str | Solver) -> No
             ) from error
 
 
-def run(points: Sequence[Point], one: Callable[[Point], RunResult]) -> Iterator[Done]:
+def run_points(points: Sequence[Point], one: Callable[[Point], RunResult]) -> Iterator[Done]:
     """Run point after point; what one raises is its own failure. Ctrl-C ends the sweep."""
     for point in points:
         try:

@@ -108,7 +108,7 @@ def nothing_came(attempts: Sequence[AttemptRecord]) -> bool:
     )
 
 
-def score(values: Sequence[float], groups: Sequence[str], over: str) -> Score:
+def score_over(values: Sequence[float], groups: Sequence[str], over: str) -> Score:
     """Turn one value per planned puzzle into a score, as `Metric.over` says."""
     clustered = len(set(groups)) < len(groups)
     if over == "puzzle" or not clustered:
@@ -139,7 +139,7 @@ def metric_score(
     if metric.among is not None:
         chosen = [(group, value) for group, value in chosen if value is not None]
     values = [metric.missing if value is None else value for _, value in chosen]
-    found = score(values, [group for group, _ in chosen], metric.over)
+    found = score_over(values, [group for group, _ in chosen], metric.over)
     known = found.n > 0
     return MetricScore(
         name=metric.name,

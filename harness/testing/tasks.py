@@ -14,7 +14,7 @@ from harness.base import methods_of
 from harness.contracts import CORRECT, Answer, Item, Key, Puzzle, Task
 from harness.errors import UserError
 from harness.randomness import generator
-from harness.scores.summary import score, value_of
+from harness.scores.summary import score_over, value_of
 from harness.testing.answers import GARBAGE, Writer, usual_ways
 from harness.testing.grids import check_grid
 from harness.testing.report import Report, is_json, is_number
@@ -299,7 +299,7 @@ def _check_chance(report: Report, task: Task, items: list[Item], draws: int) -> 
             verdicts = [task.judge(puzzle, key, answer) for answer in answers]
             value = value_of(metric, [{CORRECT: float(v.correct), **v.numbers} for v in verdicts])
             values.append(metric.missing if value is None else value)
-        total += score(values, [puzzle.group for puzzle, _ in items], metric.over).score
+        total += score_over(values, [puzzle.group for puzzle, _ in items], metric.over).score
     trials = max(1, draws * len(items))
     spread = max(task.chance * (1 - task.chance), 1 / trials)
     report.rule(

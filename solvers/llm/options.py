@@ -31,7 +31,7 @@ class LlmOptions:
     base_url: str | None = None  # of the server; none: the provider's own
     # name of the environment variable that holds the key
     api_key_env: str | None = field(default=None, compare=False)
-    strategy: str = "cot"  # a style, a search, or STYLE+SEARCH: see solvers/llm/strategies
+    strategy: str = "cot"  # a style, a sampling, or STYLE+SAMPLING: see solvers/llm/strategies
     samples: int | None = None  # replies per attempt, of self-consistency, votes and best-of-n
     rounds: int | None = None  # replies per attempt, of refine
     examples: Path | None = None  # JSON file of solved puzzles, of few-shot

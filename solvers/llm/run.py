@@ -72,7 +72,7 @@ class Run:
 
     def __post_init__(self) -> None:
         s = self.solver
-        self.style, self.search = strategies.build(s.strategy, vars(s))
+        self.style, self.sampling = strategies.build(s.strategy, vars(s))
         self.prompt = prompts.find(s.prompt)
         self.service = s.service
         self.connections = self.budget.max_connections or (SIZE if s.batch else DEFAULT_CONNECTIONS)
@@ -252,9 +252,9 @@ class Run:
         )
 
     async def _found(self, puzzle: Puzzle, k: int, tally: Tally) -> Candidate:
-        pool = getattr(self.search, "pool", None)
+        pool = getattr(self.sampling, "pool", None)
         if pool is None:
-            return await self.search.run(self.task, puzzle, self.style, self._asker(puzzle, k, tally))
+            return await self.sampling.run(self.task, puzzle, self.style, self._asker(puzzle, k, tally))
         # the attempts share their replies, which are asked for as those of the first
         ask, last = self._asker(puzzle, 0, tally), len(self.budget.wanted(puzzle.id))
         answers: list[Candidate] = await pool(self.task, puzzle, self.style, ask, last=last)

@@ -1,7 +1,7 @@
 """Language models as solvers: concurrent requests to any provider, every reply and every failure booked.
 
 Data flow of one attempt: style writes the messages -> client asks (cache, limits, retries, deadline) -> style
-reads the reply -> search picks a candidate -> the attempt is yielded with all its calls in the books.
+reads the reply -> the sampling picks a candidate -> the attempt is yielded with all its calls in the books.
 """
 
 from __future__ import annotations

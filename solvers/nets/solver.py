@@ -220,7 +220,7 @@ class NetSolver:
         counts = [jobs.count(index) for index in range(len(open_puzzles))]
         started = counts if self.quorum is None else [min(self.quorum, count) for count in counts]
         queue = deque(job for index, count in enumerate(started) for job in jobs.jobs(index, 0, count))
-        finished = engine.run(
+        finished = engine.answer(
             net,
             jobs,
             ids=jobs.ids,
@@ -251,10 +251,10 @@ class NetSolver:
 
     @classmethod
     def train(cls, task: Task, *, device: str, threads: int | None, **options: Any) -> Path | None:
-        """Train this net on a task's training split; the options are those of `run_training.run`."""
+        """Train this net on a task's training split; its options are those of `train_by_recipe`."""
         from solvers.nets.train import run as run_training
 
-        return run_training.run(
+        return run_training.train_by_recipe(
             cls.net,
             task,
             member=cls,

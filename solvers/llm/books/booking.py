@@ -16,7 +16,7 @@ REASONING_HEAD, REASONING_TAIL = 2_000, 2_000
 """The same of the reasoning a server shows, which may be a hundred times as long."""
 
 CALLS = 32_000
-"""A record keeps about this many characters of all the replies of a search and their prompts."""
+"""A record keeps about this many characters of all the replies of a sampling and their prompts."""
 
 
 @dataclass(kw_only=True)
@@ -127,7 +127,7 @@ class Tally:
         return found
 
     def _told(self) -> list[dict[str, str]]:
-        """Return each reply of a search with its prompt, where that is another than the one before, cut so
+        """Return each reply of a sampling with its prompt, where that is another than the one before, cut so
         that all of them together are no longer than `CALLS`.
         """
         share = max(200, CALLS // len(self.calls) // 4)

@@ -1,4 +1,4 @@
-"""Ways to spend calls on a puzzle, joined with "+": how to put the question (a *style*), then how to search
+"""Ways to spend calls on a puzzle, joined with "+": how to put the question (a *style*), then how to sample
 with it.
 
 `cot` is one call that thinks aloud; `direct+self-consistency` votes over samples that do not.
@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import UserError, did_you_mean
 from harness.options import first_paragraph
-from solvers.llm.strategies.base import Search, Style
+from solvers.llm.strategies.base import Sampling, Style
 
 STYLES = {
     "code": "solvers.llm.strategies.code:Code",
@@ -20,7 +20,7 @@ STYLES = {
     "direct": "solvers.llm.strategies.direct:Direct",
     "few-shot": "solvers.llm.strategies.few_shot:FewShot",
 }
-SEARCHES = {
+SAMPLINGS = {
     "best-of-n": "solvers.llm.strategies.best_of_n:BestOfN",
     "refine": "solvers.llm.strategies.refine:Refine",
     "self-consistency": "solvers.llm.strategies.self_consistency:SelfConsistency",
@@ -36,15 +36,15 @@ OPTIONS = ("samples", "rounds", "examples", "program_seconds", "sandbox")
 
 
 def load(name: str) -> Any:
-    """Return the class of a style or a search."""
-    module, _, attribute = (STYLES | SEARCHES)[name].partition(":")
+    """Return the class of a style or a sampling."""
+    module, _, attribute = (STYLES | SAMPLINGS)[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
 def choices() -> dict[str, str]:
-    """Return {style or search: what it does and which options it needs}."""
+    """Return {style or sampling: what it does and which options it needs}."""
     found = {}
-    for name in STYLES | SEARCHES:
+    for name in STYLES | SAMPLINGS:
         kind = load(name)
         needs = f" Needs {', '.join(kind.uses)}." if kind.uses else ""
         told = kind.__doc__ or importlib.import_module(kind.__module__).__doc__
@@ -52,8 +52,8 @@ def choices() -> dict[str, str]:
     return found
 
 
-def build(strategy: str, options: Mapping[str, Any]) -> tuple[Style, Search]:
-    """Build the style and the search of a strategy. Raise UserError for an option that is missing, or that
+def build(strategy: str, options: Mapping[str, Any]) -> tuple[Style, Sampling]:
+    """Build the style and the sampling of a strategy. Raise UserError for an option that is missing, or that
     has no effect.
     """
     classes = [load(name) for name in split(strategy)]
@@ -69,29 +69,29 @@ def build(strategy: str, options: Mapping[str, Any]) -> tuple[Style, Search]:
             )
         if isinstance(options[name], int | float) and not options[name] > 0:
             raise UserError(f"{name}={options[name]} asks for nothing.", rule="It must be greater than 0.")
-    style, search = (
+    style, sampling = (
         found(**{n: options[n] for n in (*found.uses, *getattr(found, "may_use", ()))}) for found in classes
     )
-    return style, search
+    return style, sampling
 
 
 def split(strategy: str) -> tuple[str, str]:
-    """Read "cot", "self-consistency" or "direct+self-consistency" as (style, search); left out they are
+    """Read "cot", "self-consistency" or "direct+self-consistency" as (style, sampling); left out they are
     cot and single.
     """
-    style = search = None
+    style = sampling = None
     for part in (p.strip() for p in strategy.split("+")):
-        if part in STYLES and style is None and search is None:
+        if part in STYLES and style is None and sampling is None:
             style = part
-        elif part in SEARCHES and search is None:
-            search = part
-        elif part in STYLES or part in SEARCHES:
+        elif part in SAMPLINGS and sampling is None:
+            sampling = part
+        elif part in STYLES or part in SAMPLINGS:
             raise UserError(
                 f"strategy {strategy!r} cannot be read.",
-                rule="It is one style, or one search, or STYLE+SEARCH.",
+                rule="It is one style, or one sampling, or STYLE+SAMPLING.",
             )
         else:
             raise UserError(
-                f"strategy {strategy!r} has no part {part!r}.", rule=did_you_mean(part, STYLES | SEARCHES)
+                f"strategy {strategy!r} has no part {part!r}.", rule=did_you_mean(part, STYLES | SAMPLINGS)
             )
-    return style or "cot", search or "single"
+    return style or "cot", sampling or "single"

@@ -1,4 +1,4 @@
-"""What a style and a search are, and what they hand each other."""
+"""What a style and a sampling are, and what they hand each other."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Style(Protocol):
     async def read(self, task: TaskView, puzzle: Puzzle, reply: str) -> Answer | Unparsed: ...
 
 
-class Search(Protocol):
+class Sampling(Protocol):
     """How many replies are asked for, and which becomes the answer. `uses` names the solver's options it
     is built from.
     """

@@ -66,7 +66,7 @@ class Rows:
     rng: list[torch.Generator | None]  # of the row's own noise; None for none
 
 
-def run(
+def answer(
     net: Any,
     tokens: Jobs,
     *,

@@ -22,7 +22,7 @@ from solvers.nets.weights import files as weights
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """How far a run is."""
 
     step: int = 0  # optimiser steps done
@@ -50,7 +50,7 @@ class Checkpoint:
     average: MovingAverage | None
     optimisers: list[torch.optim.Optimizer]
 
-    def save(self, progress: Progress, carries: list[Carry]) -> None:
+    def save(self, progress: TrainingState, carries: list[Carry]) -> None:
         """Write the file; at any moment either the old or the new one is whole. Raises UserError if it
         cannot be written.
         """
@@ -70,7 +70,7 @@ class Checkpoint:
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
-    def load(self, device: torch.device) -> tuple[Progress, list[Carry]]:
+    def load(self, device: torch.device) -> tuple[TrainingState, list[Carry]]:
         """Restore the live objects from the file. Raises UserError if it is of another run or cannot be
         read.
         """
@@ -109,7 +109,7 @@ class Checkpoint:
         for i, optimiser in enumerate(self.optimisers):
             restore_state(optimiser, part(f"optimiser{i}"))
         carries = len({key.split("/")[0] for key in tensors if key.startswith("carry")})
-        return Progress(**json.loads(metadata["progress"])), [
+        return TrainingState(**json.loads(metadata["progress"])), [
             Carry.from_tensors(part(f"carry{i}")) for i in range(carries)
         ]
 

@@ -31,7 +31,7 @@ from solvers.nets.flops import measured_peak, training_flops
 from solvers.nets.model.layers import PuzzleTable
 from solvers.nets.model.recursive import RecursiveNet
 from solvers.nets.recipes import Recipe
-from solvers.nets.train.checkpoint import Checkpoint, Progress
+from solvers.nets.train.checkpoint import Checkpoint, TrainingState
 from solvers.nets.train.cuda_graph import Graphed, Step, obstacle
 from solvers.nets.train.data import Batches, TrainingSet
 from solvers.nets.train.folder import writing
@@ -151,7 +151,7 @@ def train(
     }
     name = "checkpoint.safetensors" if world == 1 else f"checkpoint-{rank}.safetensors"
     checkpoint = Checkpoint(folder / name, run, net, average, optims)
-    progress, carries = Progress(), list[Carry]()
+    progress, carries = TrainingState(), list[Carry]()
     resumed = checkpoint.path.exists()
     if resumed:
         progress, carries = checkpoint.load(device)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from harness.running.progress import duration
-from solvers.nets.train.checkpoint import Progress
+from solvers.nets.train.checkpoint import TrainingState
 from solvers.nets.train.folder import cannot_write
 from solvers.nets.train.supervision import StepResult
 
@@ -25,7 +25,7 @@ from solvers.nets.train.supervision import StepResult
 class Clock:
     """Seconds of training over all sessions, booked into the progress at every checkpoint."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: TrainingState) -> None:
         self.earlier, self.first_step = progress.seconds, progress.step
         self.began = self.last_checkpoint = time.monotonic()
 
@@ -42,7 +42,7 @@ class Clock:
     def since_checkpoint(self) -> float:
         return time.monotonic() - self.last_checkpoint
 
-    def checkpointed(self, progress: Progress) -> None:
+    def checkpointed(self, progress: TrainingState) -> None:
         self.last_checkpoint = time.monotonic()
         progress.seconds = self.total()
 
@@ -73,7 +73,7 @@ class Meter:
         # sums of our own: a graph overwrites its result
         self.sums = {k: self.sums.get(k, 0) + v for k, v in new.items()}
 
-    def line(self, progress: Progress) -> dict[str, Any]:
+    def line(self, progress: TrainingState) -> dict[str, Any]:
         """Return the metrics since the last line; accuracies are over sequences that left their slot, by
         this process.
         """

@@ -11,7 +11,7 @@ from torch import Tensor
 from solvers.nets.infer import engine
 from solvers.nets.model.config import NetConfig
 from solvers.nets.recipes import Recipe
-from solvers.nets.train.checkpoint import Progress
+from solvers.nets.train.checkpoint import TrainingState
 from solvers.nets.train.data import TrainingSet
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -28,7 +28,7 @@ def exact_accuracy(
     """Return the share of sequences with every scored cell right after the full depth, one rollout each."""
     net = config.build()
     net.load_state_dict(state)
-    jobs = engine.run(
+    jobs = engine.answer(
         net,
         data.tokens,
         depths=[config.halt_max_steps],
@@ -68,7 +68,7 @@ def resolve_dtype(recipe: Recipe, device: torch.device) -> torch.dtype:
 
 def record_of(
     recipe: Recipe,
-    progress: Progress,
+    progress: TrainingState,
     validation_items: int,
     about: dict[str, Any],
     seed: int,

@@ -24,7 +24,7 @@ from solvers.nets.weights.files import load
 from solvers.nets.weights.member import config_of
 
 
-def run(
+def train_by_recipe(
     net: str,
     task: Task,
     *,
