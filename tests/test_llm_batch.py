@@ -20,7 +20,6 @@ from solvers.llm.transport import http as transport
 from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
-
 GONE = Behaviour(status=404, raw=b'{"error": {"message": "no such batch"}}')
 
 
