@@ -149,6 +149,6 @@ def _holds_output(body: dict[str, Any]) -> bool:
     return isinstance(body.get("output"), list) and body.get("status") in DONE and not body.get("error")
 
 
-def _parts(output: list[Any], kind: str, name: str) -> list[Any]:
+def _parts(output: Any, kind: str, name: str) -> list[Any]:
     items = [item for item in output if member(item, "type") == kind]
     return [part for item in items if isinstance(found := member(item, name), list) for part in found]
