@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.contracts import Answer, Item, Key, Puzzle, Task
 from harness.errors import UserError
 from harness.randomness import generator
 
+Measure = TypeVar("Measure")
+STUMBLES = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What code may raise over a payload that is of another form than it takes for granted."""
 LARGEST = 256 * 2**20  # bytes of a file that is read at once
 KNOWN = ("payload", "answers", "id", "group", "split", "difficulty", "optimum")
 FORM = 'A puzzle is a line such as {"payload": {…}, "answers": […]}; `bench task export` writes such a file.'
@@ -80,6 +83,31 @@ def read_json_lines(path: Path, text: str) -> Iterator[Own]:
         yield Own(where=where, **{**row, "answers": tuple(answers)})
 
 
+def measured(path: Path, measure: Callable[[Mapping[str, Any]], Measure]) -> list[Measure]:
+    """Return what `measure` makes of each payload of such a file: its size, say, before the task is built.
+
+    Raises UserError with the place of a payload over which it stumbles.
+    """
+    found = []
+    for row in read_json_lines(path, read_text(path)):
+        try:
+            found.append(measure(row.payload))
+        except STUMBLES as error:
+            raise refused(row.where, f"{_short(row.payload)} is no such puzzle ({error})", FORM) from error
+    if not found:
+        raise refused(str(path), "it holds no puzzle", FORM)
+    return found
+
+
+def one_size(path: Path, measure: Callable[[Mapping[str, Any]], int]) -> int:
+    """Return the size of the puzzles of a file. Raises UserError where it holds several."""
+    sizes = sorted(set(measured(path, measure)))
+    if len(sizes) > 1:
+        what = f"it holds puzzles of sizes {', '.join(map(str, sizes))}"
+        raise refused(str(path), what, "The puzzles of a file of this task are of one size.")
+    return sizes[0]
+
+
 def _no_number(text: str) -> None:
     raise ValueError(f"{text} is no number of JSON")
 
@@ -124,10 +152,12 @@ def _solved(task: Task, puzzle: Puzzle, where: str) -> Answer:
         raise refused(where, "it has no solution, and this task has no search", "Give its answers.")
     try:
         found = search(puzzle, generator("own", puzzle.id))
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise refused(where, f"{_short(puzzle)} is no puzzle of {task.name} ({error})", FORM) from error
+    except STUMBLES as error:
+        raise refused(
+            where, f"{_short(puzzle.payload)} is no puzzle of {task.name} ({error})", FORM
+        ) from error
     if found is None:
-        raise refused(where, f"{_short(puzzle)} has no solution", "A puzzle has one.")
+        raise refused(where, f"{_short(puzzle.payload)} has no solution", "A puzzle has one.")
     return found
 
 
@@ -136,19 +166,21 @@ def _check(task: Task, puzzle: Puzzle, key: Key, where: str) -> None:
     try:
         task.prompt(puzzle)
         if task.grid is not None:
-            task.grid.encode(puzzle)
+            tokens = task.grid.encode(puzzle)
+            if tokens.min() < 0 or tokens.max() >= task.grid.vocab_size:
+                raise ValueError("it holds what no symbol stands for")
         wrong = [a for a in key.answers if not task.judge(puzzle, key, a).correct]
         broken = task.violations(puzzle, wrong[0]) if wrong else None
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except STUMBLES as error:
         why = f"{type(error).__name__}: {error}"
-        raise refused(where, f"{_short(puzzle)} is no puzzle of {task.name} ({why})", FORM) from error
+        raise refused(where, f"{_short(puzzle.payload)} is no puzzle of {task.name} ({why})", FORM) from error
     if wrong:
         why = (broken or ["it is not right"])[0]
         raise refused(where, f"its solution {json.dumps(wrong[0])[:80]} is wrong: {why}", "Solutions are.")
 
 
-def _short(puzzle: Puzzle) -> str:
-    return json.dumps(dict(puzzle.payload), default=str)[:80]
+def _short(payload: Mapping[str, Any]) -> str:
+    return json.dumps(dict(payload), default=str)[:80]
 
 
 def lines_of(items: Iterable[Item]) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,8 @@ from harness.replies import refuses
 
 FORM = (
     'The first line is {"model": …, "source": …, "date": …, "licence": …}, every other {"puzzle": id, '
-    '"attempt": 0, "text": the reply} or, with an answer in place of words, {"puzzle": id, "answer": …}.'
+    '"attempt": 0, "text": the reply} or, with an answer in place of words, {"puzzle": id, "answer": …}; '
+    '"read_as" is what is parsed in place of a text whose answer has another form.'
 )
 LONGEST = 20_000  # characters of a reply that are kept in the record; it is parsed whole
 
@@ -97,7 +98,7 @@ def _attempt(task: TaskView, puzzle: Puzzle, number: int, line: dict[str, Any] |
     if "answer" in line:
         return Attempt(puzzle_id=puzzle.id, attempt=number, answer=line["answer"], usage=usage, detail=theirs)
     text = str(line["text"])
-    answer: Answer | Unparsed = task.parse(text, puzzle)
+    answer: Answer | Unparsed = task.parse(str(line.get("read_as") or text), puzzle)
     kept: dict[str, Any] = {"reply": text[-LONGEST:]}
     if not isinstance(answer, Unparsed):
         return Attempt(puzzle_id=puzzle.id, attempt=number, answer=answer, usage=usage, detail=theirs, **kept)

@@ -591,13 +591,15 @@ def test_exported_puzzles_come_back_and_are_solved_without_their_answers(
 ABCD = {name: ["w", "x", "y", "z"] for name in "abcd"}
 BAD_PAYLOADS = {
     "futoshiki": [
-        {"grid": [[9] * 5] * 5, "less": []}, {"grid": [[0] * 4] * 4, "less": []}, {"grid": [[0] * 5] * 5},
+        {"grid": [[9] * 5] * 5, "less": []}, {"grid": [[0] * 3] * 3, "less": []}, {"grid": [[0] * 5] * 5},
         {"grid": [[0] * 5] * 5, "less": [[0, 0, 9, 9]]}, {"grid": [[-7] * 5] * 5, "less": []},
         {"grid": [[1, 1, 0, 0, 0]] + [[0] * 5] * 4, "less": []},
+        {"grid": [[0] * 5] * 5, "less": [[0, 0, 2, 0]]}, {"grid": [[0] * 5] * 4, "less": []},
     ],
-    "n-queens": [{"rows": ["." * 9] * 9}, {"rows": ["#" * 8] * 8}, {"rows": [1]}, {"rows": ["QQ......"] * 8}],
+    "n-queens": [{"rows": ["." * 13] * 13}, {"rows": ["." * 9] * 8},
+        {"rows": ["#" * 8] * 8}, {"rows": [1]}, {"rows": ["QQ......"] * 8}],
     "graph-colouring": [
-        {"vertices": 12, "colours": 3, "edges": [[1, 99]]}, {"vertices": 5, "colours": 3, "edges": [[1, 2]]},
+        {"vertices": 12, "colours": 3, "edges": [[1, 99]]}, {"vertices": 31, "colours": 3, "edges": [[1, 2]]},
         {"vertices": 12, "colours": 70, "edges": [[1, 2]]}, {"vertices": 12, "colours": 3, "edges": [[0, 1]]},
         {"vertices": 12, "colours": 3, "edges": [[a, b] for a in range(1, 5) for b in range(a + 1, 5)]},
     ],

@@ -119,3 +119,50 @@ def test_a_file_is_no_training_set(tmp_path: Path) -> None:
     path.write_text(FORMS["digits"])
     with pytest.raises(UserError, match="A file is one split"):
         create("task", "sudoku", {"file": str(path)}).load(split="train", seed=0, limit=1, data_dir=None)
+
+
+def test_a_file_may_hold_futoshiki_of_several_sizes_and_a_net_sees_them_on_one_canvas(tmp_path: Path) -> None:
+    mixed = create("task", "futoshiki", {"size": 6, "smallest": 4, "difficulty": "easy"})
+    items = mixed.load(split="test", seed=0, limit=12, data_dir=None)
+    sizes = {len(puzzle.payload["grid"]) for puzzle, _ in items}
+    path = tmp_path / "mixed.jsonl"
+    path.write_text("\n".join(json.dumps({"payload": puzzle.payload}) for puzzle, _ in items))
+    task = create("task", "futoshiki", {"file": str(path)})
+    assert (task.family, task.least, task.size) == (f"futoshiki-{min(sizes)}-to-6", min(sizes), 6)
+    assert len(sizes) > 1
+    for (puzzle, key), (_, drawn) in zip(task.load(split="test", seed=0, limit=None, data_dir=None), items,
+                                         strict=True):  # fmt: skip
+        assert key.answers == drawn.answers  # searched for
+        label = task.grid.encode_answer(puzzle, key.answers[0])
+        assert task.grid.decode(label, puzzle) == key.answers[0]
+        assert task.grid.encode(puzzle).shape == (121,)
+    assert create("task", "futoshiki", {"file": str(path), "size": 9}).grid.length == 17 * 17
+
+
+def test_mixed_sizes_keep_the_rules_of_a_task() -> None:
+    from harness.testing import check_task
+
+    check_task(
+        create("task", "futoshiki", {"size": 5, "smallest": 4, "difficulty": "easy"}), puzzles=2, draws=4
+    )
+    options = {"vertices": 8, "fewest_vertices": 5, "edges": 6, "fewest_edges": 2}
+    check_task(create("task", "graph-colouring", options), puzzles=2, draws=4)
+
+
+def test_the_dials_are_those_of_the_file(tmp_path: Path) -> None:
+    def task_of(name: str, *payloads: dict[str, Any]) -> Any:
+        path = tmp_path / f"{name}-{len(payloads)}.jsonl"
+        path.write_text("\n".join(json.dumps({"payload": payload}) for payload in payloads))
+        return create("task", name, {"file": str(path)})
+
+    graph = {"vertices": 4, "colours": 3, "edges": [[1, 2], [2, 3]]}
+    assert task_of("graph-colouring", graph, {**graph, "vertices": 20}).family == (
+        "graph-colouring-4to20-2-3"
+    )
+    assert task_of("n-queens", {"rows": ["....", "...Q", "Q...", "...."]}).size == 4
+    life = task_of("game-of-life", {"rows": [[0] * 50] * 50, "steps": 2})
+    assert (life.size, life.steps, life.grid.length) == (50, 2, 2502)
+    with pytest.raises(UserError, match="graphs for 3 and 4 colours"):
+        task_of("graph-colouring", graph, {**graph, "colours": 4}, graph)
+    with pytest.raises(UserError, match="puzzles of sizes 4, 5"):
+        task_of("n-queens", {"rows": ["...."] * 4}, {"rows": ["....."] * 5})

@@ -60,8 +60,8 @@ def _tell_disagreements(one: Imported) -> None:
     name = one.result.path.name.rpartition("_")[2]
     for pairs, what in ((one.ours_alone, "right here, not"), (one.theirs_alone, "not right here, but")):
         if pairs:
-            puzzles = [pair.rpartition(":")[0] for pair in pairs]
-            named = ", ".join(puzzles[:SHOWN]) + (", …" if len(pairs) > SHOWN else "")
+            puzzles = list(dict.fromkeys(pair.rpartition(":")[0] for pair in pairs))
+            named = ", ".join(puzzles[:SHOWN]) + (", …" if len(puzzles) > SHOWN else "")
             which = f"{one.recording.model} on {one.recording.label}"
             typer.echo(
                 f"{which}: {len(pairs)} {what} for the source ({named}); "

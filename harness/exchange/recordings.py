@@ -29,12 +29,14 @@ class Reply:
     """One recorded reply, or the answer itself where the source kept only that.
 
     failure: why there is neither; an empty reply is a failure of the call, never a wrong answer. finish:
-    "length" where the source says that it was cut. their_score: the source's own, in [0, 1].
+    "length" where the source says that it was cut. their_score: the source's own, in [0, 1]. read_as: the
+    answer of the text in the form that the task asks for, where the source asked for another one.
     """
 
     puzzle: str
     attempt: int = 0
     text: str | None = None
+    read_as: str | None = None
     answer: Any = None
     failure: str | None = None
     finish: str | None = None

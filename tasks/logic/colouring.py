@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness import own
 from harness.base import BaseGrid, Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 STYLES = ("red", "green", "blue", "yellow", "magenta", "cyan", "white", "bright_red", "bright_green")
 VARIANTS = 8
+MOST_VERTICES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,26 +47,63 @@ class GraphColouring(RuledTask):
     vertices: int = 12  # of the graph
     edges: int = 24  # of the graph
     colours: int = 3  # that may be used
+    # graphs of so many vertices to `vertices` are drawn, on one canvas; None: all of `vertices`
+    fewest_vertices: int | None = None
+    fewest_edges: int | None = None  # likewise; the graphs of a file say all five
 
     name = "graph-colouring"
 
     def __post_init__(self) -> None:
+        if self.file is not None:
+            self._fit(own.measured(self.file, _measures))
+            return
         n, k = self.vertices, self.colours
-        if not 2 <= n <= 30:
-            raise UserError(f"No graph of {n} vertices.", rule="2 to 30: a net sees 900 tokens at most.")
+        if not 2 <= n <= MOST_VERTICES:
+            raise UserError(
+                f"No graph of {n} vertices.", rule=f"2 to {MOST_VERTICES}: a net sees 900 tokens at most."
+            )
         if not 2 <= k <= min(n, len(STYLES)):
             raise UserError(f"colours={k}.", rule=f"2 to {min(n, len(STYLES))} colours for {n} vertices.")
-        sizes = [n // k + (i < n % k) for i in range(k)]
-        most = (n * n - sum(size * size for size in sizes)) // 2
+        if not k <= self.least_vertices <= n:
+            raise UserError(f"fewest_vertices={self.fewest_vertices}.", rule=f"It is {k} to vertices, {n}.")
+        if not 1 <= self.least_edges <= self.edges:
+            raise UserError(f"fewest_edges={self.fewest_edges}.", rule=f"It is 1 to edges, {self.edges}.")
+        n = self.least_vertices
+        most = _most_edges(n, k)
         if not 1 <= self.edges <= most:
             raise UserError(
                 f"edges={self.edges}.",
                 rule=f"1 to {most} edges leave {n} vertices colourable with {k} colours of equal use.",
             )
 
+    def _fit(self, found: list[tuple[int, int, int]]) -> None:
+        """Take the dials from the graphs of a file: a canvas for the largest, as wide as asked for."""
+        if len(colours := sorted({k for _, _, k in found})) > 1:
+            raise UserError(
+                f"{self.file} holds graphs for {' and '.join(map(str, colours))} colours.",
+                rule="The graphs of a file are for one number of colours.",
+            )
+        vertices, edges = ({one[at] for one in found} for at in (0, 1))
+        wider = self.vertices if self.vertices != GraphColouring.vertices else 0
+        dials = {"vertices": max(wider, *vertices), "edges": max(edges), "colours": colours[0]}
+        dials |= {"fewest_vertices": min(vertices), "fewest_edges": min(edges)}
+        for name, value in dials.items():
+            object.__setattr__(self, name, value)
+
     @property
     def family(self) -> str:
-        return f"graph-colouring-{self.vertices}-{self.edges}-{self.colours}"
+        vertices, edges = _span(self.least_vertices, self.vertices), _span(self.least_edges, self.edges)
+        return f"graph-colouring-{vertices}-{edges}-{self.colours}"
+
+    @property
+    def least_vertices(self) -> int:
+        """How many vertices the smallest graphs have."""
+        return self.vertices if self.fewest_vertices is None else self.fewest_vertices
+
+    @property
+    def least_edges(self) -> int:
+        """How many edges a graph has at least."""
+        return self.edges if self.fewest_edges is None else self.fewest_edges
 
     @cached_property
     def grid(self) -> GridCodec:
@@ -74,10 +114,11 @@ class GraphColouring(RuledTask):
         """Share of random colourings that are right, from two thousand on each of two hundred graphs."""
         right = 0.0
         rng = generator(self.name, "chance")
-        for puzzle, _ in self.load(split=self.splits[0], seed=0, limit=200, data_dir=None):
+        items = self.load(split=self.splits[0], seed=0, limit=200, data_dir=None)
+        for puzzle, _ in items:
             drawn = rng.integers(self.colours, size=(2_000, self.vertices))
             a, b = _pairs(puzzle).T
-            right += float((drawn[:, a] != drawn[:, b]).all(axis=1).mean()) / 200
+            right += float((drawn[:, a] != drawn[:, b]).all(axis=1).mean()) / len(items)
         return right
 
     def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:
@@ -85,11 +126,15 @@ class GraphColouring(RuledTask):
 
         from tasks.logic.search import search
 
-        n, k = self.vertices, self.colours
+        n, k, m = self.vertices, self.colours, self.edges
+        if self.least_vertices < n:
+            n = int(rng.integers(self.least_vertices, n + 1))
+        if self.least_edges < m:
+            m = int(rng.integers(self.least_edges, m + 1))
         hidden = rng.permutation(n) % k
         a, b = np.triu_indices(n, 1)
         apart = np.flatnonzero(hidden[a] != hidden[b])
-        chosen = np.sort(rng.permutation(apart)[: self.edges])
+        chosen = np.sort(rng.permutation(apart)[:m])
         pairs = np.column_stack([a[chosen], b[chosen]])
         beside: list[list[int]] = [[] for _ in range(n)]
         for v, w in pairs.tolist():
@@ -179,7 +224,7 @@ class GraphColouring(RuledTask):
 
 class ColouringGrid(BaseGrid):
     """Graphs as adjacency matrices: 0 padding, 1 no edge, 2 an edge, 3 a vertex (on the diagonal), 3 + c its
-    colour. The diagonal alone is scored.
+    colour. The diagonal alone is scored; smaller graphs stand in the upper left.
     """
 
     def __init__(self, vertices: int, colours: int) -> None:
@@ -188,17 +233,22 @@ class ColouringGrid(BaseGrid):
 
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
         """Return the matrix as tokens, (L,)."""
-        if (n := puzzle.payload["vertices"]) != self.height or puzzle.payload["colours"] != self.colours:
+        if (n := puzzle.payload["vertices"]) > self.height or puzzle.payload["colours"] != self.colours:
             raise ValueError(f"{n} vertices and {puzzle.payload['colours']} colours are not this canvas's")
-        return _matrix(_pairs(puzzle), self.height)
+        return self._placed(_matrix(_pairs(puzzle), n), 0)
+
+    def _placed(self, square: NDArray[np.int64], padding: int) -> NDArray[np.int64]:
+        import numpy as np
+
+        return np.pad(square, (0, self.height - len(square)), constant_values=padding).ravel()
 
     def encode_answer(self, puzzle: Puzzle, answer: Answer) -> NDArray[np.int64]:
         """Return the colours on the diagonal as labels, (L,); -100 elsewhere."""
         import numpy as np
 
-        labels = np.full((self.height, self.width), -100, np.int64)
+        labels = np.full((len(answer), len(answer)), -100, np.int64)
         np.fill_diagonal(labels, np.array(answer) + 3)
-        return labels.ravel()
+        return self._placed(labels, -100)
 
     def decode(self, tokens: NDArray[Any], puzzle: Puzzle) -> Answer:
         """Return the colours; a token that is none becomes 0."""
@@ -206,7 +256,7 @@ class ColouringGrid(BaseGrid):
 
         found = np.asarray(tokens).astype(np.int64).reshape(self.height, self.width).diagonal() - 3
         colours: list[int] = np.where((found < 0) | (found > self.colours), 0, found).tolist()
-        return colours
+        return colours[: puzzle.payload["vertices"]]
 
     def variants(self, puzzle: Puzzle, key: Key) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Return the graph and seven renumberings, each with the smallest colouring of its own.
@@ -216,13 +266,50 @@ class ColouringGrid(BaseGrid):
         from tasks.logic.search import search
 
         rng = generator("graph-colouring", "variants", puzzle.id)
-        pairs, n = _pairs(puzzle), self.height
+        pairs, n = _pairs(puzzle), puzzle.payload["vertices"]
         made = [(self.encode(puzzle), self.encode_answer(puzzle, key.answers[0]))]
         for _ in range(VARIANTS - 1):
             moved = rng.permutation(n)[pairs]
             label = search(_network(moved, n, self.colours), smallest=True).values + 1
-            made.append((_matrix(moved, n), self.encode_answer(puzzle, label)))
+            made.append((self._placed(_matrix(moved, n), 0), self.encode_answer(puzzle, label)))
         return made
+
+
+def _most_edges(n: int, k: int) -> int:
+    """Return how many edges join the classes of equal size (up to one) of n vertices in k colours."""
+    return (n * n - sum((n // k + (i < n % k)) ** 2 for i in range(k))) // 2
+
+
+def _span(least: int, most: int) -> str:
+    return str(most) if least == most else f"{least}to{most}"
+
+
+def _measures(payload: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Return vertices, edges and colours of a graph. Raises ValueError for what is none."""
+    n, k, edges = payload["vertices"], payload["colours"], payload["edges"]
+    if type(n) is not int or not 2 <= n <= MOST_VERTICES:
+        raise ValueError(
+            f"vertices is {str(n)[:20]}: 2 to {MOST_VERTICES}, for a net sees 900 tokens at most"
+        )
+    if type(k) is not int or not 2 <= k <= len(STYLES):
+        raise ValueError(f"colours is {str(k)[:20]}: 2 to {len(STYLES)}")
+    if (fault := _no_edges(edges, n)) is not None:
+        raise ValueError(fault)
+    return n, len(edges), k
+
+
+def _no_edges(edges: Any, n: int) -> str | None:
+    """Say why something is no list of edges [a, b], 1 ≤ a < b ≤ n, each once; None if it is."""
+    if not isinstance(edges, list):
+        return "edges is no list"
+    seen = set()
+    for edge in edges:
+        if not (isinstance(edge, list) and len(edge) == 2 and all(type(v) is int for v in edge)):
+            return f"{str(edge)[:40]} is no edge [a, b]"
+        if not 1 <= edge[0] < edge[1] <= n or tuple(edge) in seen:
+            return f"the edge {edge} is not [a, b] with 1 ≤ a < b ≤ {n}, each once"
+        seen.add(tuple(edge))
+    return None
 
 
 def _pairs(puzzle: Puzzle) -> NDArray[np.int64]:
@@ -237,7 +324,7 @@ def _matrix(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     tokens = np.ones((n, n), np.int64)
     tokens[pairs[:, 0], pairs[:, 1]] = tokens[pairs[:, 1], pairs[:, 0]] = 2
     np.fill_diagonal(tokens, 3)
-    return tokens.ravel()
+    return tokens
 
 
 def _of(puzzle: Puzzle) -> Network:

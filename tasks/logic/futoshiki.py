@@ -5,11 +5,12 @@ A pencil puzzle of unknown first author, known since 2001 (Tamaki Seto); here ev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness import own
 from harness.base import Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError, did_you_mean
@@ -41,30 +42,47 @@ class Futoshiki(RuledTask):
     solution (or none is found in 200 guesses). A puzzle's own `difficulty` is the number of guesses the exact
     search makes.
 
+    smallest: boards of this size to `size` are drawn, each in the middle of one canvas (None: all of `size`).
+    Of a file both are those of its puzzles, `size` larger where so asked: for a net with that canvas.
+
     Verdict numbers: `feasible`; `constraints`, the share kept of: every given digit (`given`), every row and
     column holding every digit (`rows`, `columns`), every inequality (`less`); each class by itself too.
     """
 
-    size: int = 5  # cells of a side
+    size: int = 5  # cells of a side, the most
+    smallest: int | None = None
     difficulty: Literal["easy", "medium", "hard"] = "hard"
 
     name = "futoshiki"
 
     def __post_init__(self) -> None:
+        if self.file is not None:
+            sizes = own.measured(self.file, _size)
+            wider = self.size if self.size != Futoshiki.size else 0
+            object.__setattr__(self, "size", max(wider, *sizes))
+            object.__setattr__(self, "smallest", min(self.least, *sizes))
         if not 4 <= self.size <= 9:
             raise UserError(f"No Futoshiki of size {self.size}.", rule="Sizes are 4 to 9.")
+        if not 4 <= self.least <= self.size:
+            raise UserError(f"smallest={self.smallest}.", rule=f"It is 4 to size, {self.size}.")
         if self.difficulty not in LEVELS:
             raise UserError(f"No difficulty {self.difficulty!r}.", rule=did_you_mean(self.difficulty, LEVELS))
 
     @property
     def family(self) -> str:
-        return f"futoshiki-{self.size}x{self.size}"
+        mixed = f"{self.least}-to-{self.size}"
+        return f"futoshiki-{mixed if self.least < self.size else f'{self.size}x{self.size}'}"
+
+    @property
+    def least(self) -> int:
+        """The size of the smallest boards."""
+        return self.size if self.smallest is None else self.smallest
 
     @cached_property
     def grid(self) -> GridCodec:
         from tasks.logic.futoshiki_grid import FutoshikiGrid
 
-        return FutoshikiGrid(self.size)
+        return FutoshikiGrid(self.size, mixed=self.least < self.size)
 
     def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:
         import numpy as np
@@ -72,7 +90,8 @@ class Futoshiki(RuledTask):
         from tasks.logic.futoshiki_grid import canonical
         from tasks.logic.search import minimise, search
 
-        n, cells = self.size, self.size**2
+        n = self.size if self.least == self.size else int(rng.integers(self.least, self.size + 1))
+        cells = n * n
         empty = _network(np.zeros(cells, np.int64), np.empty((0, 2), np.int64), n)
         digits = search(empty, order=rng.random((cells, n)).argsort(axis=1)).values
         # From 5×5 on the solution decides the split, before the long work: no two splits share one. 4×4 has
@@ -105,7 +124,7 @@ class Futoshiki(RuledTask):
         return Drawn(identity=identity, payload=payload, answers=(answer,), difficulty=float(found.guesses))
 
     def check(self, puzzle: Puzzle, answer: Answer) -> Check:
-        n = self.size
+        n = len(puzzle.payload["grid"])
         rows = read_rows(answer, n, n, 1, n)
         if isinstance(rows, str):
             return Check.malformed(rows)
@@ -130,7 +149,8 @@ class Futoshiki(RuledTask):
 
     def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
         """Keep the given digits and fill every blank with a random digit."""
-        drawn = rng.integers(1, self.size + 1, (self.size, self.size)).tolist()
+        n = len(puzzle.payload["grid"])
+        drawn = rng.integers(1, n + 1, (n, n)).tolist()
         pairs = zip(puzzle.payload["grid"], drawn, strict=True)
         return [[clue or digit for clue, digit in zip(clues, row, strict=True)] for clues, row in pairs]
 
@@ -140,7 +160,8 @@ class Futoshiki(RuledTask):
 
         from tasks.logic.search import greedy
 
-        values = greedy(self._network(puzzle)).reshape(self.size, self.size)
+        n = len(puzzle.payload["grid"])
+        values = greedy(self._network(puzzle)).reshape(n, n)
         rows: list[list[int]] = (np.maximum(values, 0) + 1).tolist()
         return rows
 
@@ -148,17 +169,19 @@ class Futoshiki(RuledTask):
         from tasks.logic.search import search
 
         found = search(self._network(puzzle))
-        return (found.values + 1).reshape(self.size, self.size).tolist() if found.solutions else None
+        n = len(puzzle.payload["grid"])
+        return (found.values + 1).reshape(n, n).tolist() if found.solutions else None
 
     def _network(self, puzzle: Puzzle) -> Network:
         import numpy as np
 
         given = np.array(puzzle.payload["grid"], dtype=np.int64).ravel()
         places = np.array(puzzle.payload["less"], dtype=np.int64).reshape(-1, 2, 2)
-        return _network(given, places @ np.array([self.size, 1]), self.size)
+        n = len(puzzle.payload["grid"])
+        return _network(given, places @ np.array([n, 1]), n)
 
     def prompt(self, puzzle: Puzzle) -> str:
-        n = self.size
+        n = len(puzzle.payload["grid"])
         return (
             f"Solve this Futoshiki. Fill every blank (a dot) of the {n}×{n} grid with a digit from 1 to {n} "
             "so that every row and every column holds each digit exactly once and every inequality holds. "
@@ -172,13 +195,15 @@ class Futoshiki(RuledTask):
         )
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
-        return parse_reply(reply, digit_grid(self.size, self.size, 1, self.size))
+        n = len(puzzle.payload["grid"])
+        return parse_reply(reply, digit_grid(n, n, 1, n))
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
         """Draw the board: given digits bold, filled ones blue, with a key green where right, else red."""
         from rich.text import Text
 
-        n, given = self.size, puzzle.payload["grid"]
+        given = puzzle.payload["grid"]
+        n = len(given)
         if answer is not None and isinstance(reason := read_rows(answer, n, n, 0, n), str):
             return Text(f"not a Futoshiki grid: {reason}", style="red")
         shown = given if answer is None else answer
@@ -194,6 +219,24 @@ class Futoshiki(RuledTask):
                 text.append(sign, style=style)
             text.append("\n")
         return text
+
+
+def _size(payload: Mapping[str, Any]) -> int:
+    """Return the size of a board. Raises ValueError for what is none."""
+    grid, less = payload["grid"], payload["less"]
+    n = len(grid)
+    if not 4 <= n <= 9:
+        raise ValueError(f"{n} rows: boards are of 4 to 9")
+    if isinstance(fault := read_rows(grid, n, n, 0, n), str):
+        raise ValueError(fault)
+    for pair in less:
+        if not (
+            isinstance(pair, list) and len(pair) == 4 and all(type(x) is int and 0 <= x < n for x in pair)
+        ):
+            raise ValueError(f"{pair} is no [row, column, row, column] of cells, counted from 0")
+        if abs(pair[0] - pair[2]) + abs(pair[1] - pair[3]) != 1:
+            raise ValueError(f"{pair} are no neighbours")
+    return n
 
 
 def drawing(grid: list[list[int]], less: list[list[int]]) -> str:

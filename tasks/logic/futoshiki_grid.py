@@ -20,32 +20,49 @@ BLANK, NOTHING, LESS, GREATER, UPPER_LESS, UPPER_GREATER, DIGIT = 1, 2, 3, 4, 5,
 
 
 class FutoshikiGrid(BaseGrid):
-    """The grid codec of boards of one size."""
+    """The grid codec of boards up to one size; a smaller one stands in the middle, padding around it, where
+    turns and mirrors leave it.
 
-    def __init__(self, size: int) -> None:
+    mixed: boards are of several sizes.
+    """
+
+    def __init__(self, size: int, *, mixed: bool = False) -> None:
         self.size, self.height, self.width = size, 2 * size - 1, 2 * size - 1
+        self.mixed = mixed
         self.vocab_size = DIGIT + 1 + size
 
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
         """Return the board as tokens, (L,)."""
-        less = np.array(puzzle.payload["less"], dtype=np.int64).reshape(-1, 2, 2) @ np.array([self.size, 1])
-        return board(np.array(puzzle.payload["grid"], dtype=np.int64).ravel(), less, self.size)
+        n = len(puzzle.payload["grid"])
+        less = np.array(puzzle.payload["less"], dtype=np.int64).reshape(-1, 2, 2) @ np.array([n, 1])
+        shown = board(np.array(puzzle.payload["grid"], dtype=np.int64).ravel(), less, n)
+        return self._placed(shown.reshape(2 * n - 1, -1), 0)
 
     def encode_answer(self, puzzle: Puzzle, answer: Answer) -> NDArray[np.int64]:
         """Return the digits as labels, (L,), given ones too; -100 between the cells."""
-        labels = np.full((self.height, self.width), -100, np.int64)
+        n = len(puzzle.payload["grid"])
+        labels = np.full((2 * n - 1, 2 * n - 1), -100, np.int64)
         labels[::2, ::2] = np.array(answer, dtype=np.int64) + DIGIT
-        return labels.ravel()
+        return self._placed(labels, -100)
 
     def decode(self, tokens: NDArray[Any], puzzle: Puzzle) -> Answer:
         """Return rows of digits; a token that is no digit becomes 0."""
-        digits = np.asarray(tokens).astype(np.int64).reshape(self.height, self.width)[::2, ::2] - DIGIT
-        rows: list[list[int]] = np.where((digits < 0) | (digits > self.size), 0, digits).tolist()
+        n = len(puzzle.payload["grid"])
+        digits = self._board(tokens, n)[::2, ::2] - DIGIT
+        rows: list[list[int]] = np.where((digits < 0) | (digits > n), 0, digits).tolist()
         return rows
+
+    def _board(self, tokens: NDArray[Any], n: int) -> NDArray[np.int64]:
+        """Return the tokens of a board of size n, (2n - 1, 2n - 1), from the middle of a canvas."""
+        canvas, at = np.asarray(tokens).astype(np.int64).reshape(self.height, self.width), self.size - n
+        return canvas[at : at + 2 * n - 1, at : at + 2 * n - 1]
+
+    def _placed(self, tokens: NDArray[np.int64], padding: int) -> NDArray[np.int64]:
+        return np.pad(tokens, (self.height - len(tokens)) // 2, constant_values=padding).ravel()
 
     def puzzle_of(self, tokens: NDArray[Any], puzzle: Puzzle) -> Puzzle:
         """Read back the puzzle that input tokens show: the conformance suite judges copies by it."""
-        signs = np.asarray(tokens).reshape(self.height, self.width)
+        signs = self._board(tokens, len(puzzle.payload["grid"]))
         less = []
         for y, x in np.argwhere((signs >= LESS) & (signs <= UPPER_GREATER)).tolist():
             before = [y // 2, x // 2]
@@ -56,9 +73,11 @@ class FutoshikiGrid(BaseGrid):
 
     def symmetries(self, rng: np.random.Generator, n: int) -> Symmetries:
         """Draw n of the sixteen symmetries: turns and mirrors of the board, each with or without counting
-        the digits from above.
+        the digits from above. Of mixed sizes the eight turns alone: what is above depends on the size.
         """
         group = symmetry_group(self.size)
+        if self.mixed:
+            group = Symmetries(group.positions[::2], group.tokens[::2])
         chosen = rng.integers(len(group), size=n)
         return Symmetries(group.positions[chosen], group.tokens[chosen])
 

@@ -6,10 +6,12 @@ of n-Queens Completion", JAIR 59, 2017).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness import own
 from harness.base import BaseGrid, Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError
@@ -38,8 +40,8 @@ class NQueens(RuledTask):
     with queens placed. Any completion counts, whatever the reference (the lexicographically smallest).
 
     given: queens that stand already (None: a quarter of the rows). closed: squares on which no queen may
-    stand (None: as many as the board is wide). A puzzle's `difficulty` is the number of guesses the exact
-    search makes.
+    stand (None: as many as the board is wide). Of a file the size is that of its boards.
+    A puzzle's `difficulty` is the number of guesses the exact search makes.
 
     Verdict numbers: `feasible`; `constraints`, the share kept of: every square that was not free is as it
     was (`squares`), every row and every column holds one queen (`rows`, `columns`), every diagonal of two
@@ -53,6 +55,10 @@ class NQueens(RuledTask):
     name = "n-queens"
 
     def __post_init__(self) -> None:
+        if self.file is not None:
+            object.__setattr__(self, "size", own.one_size(self.file, _size))
+            object.__setattr__(self, "given", None)
+            object.__setattr__(self, "closed", None)
         if not 4 <= self.size <= 12:
             raise UserError(f"No board of size {self.size}.", rule="Sizes are 4 to 12.")
         if not 0 <= self.queens_given < self.size:
@@ -253,6 +259,18 @@ class QueensGrid(BaseGrid):
             values = search(_network(rows), smallest=True).values
             pairs.append((tokens, _encode(_placed(rows, values))))
         return pairs
+
+
+def _size(payload: Mapping[str, Any]) -> int:
+    """Return the size of a board. Raises ValueError for what is none."""
+    rows = payload["rows"]
+    n = len(rows)
+    if not 4 <= n <= 12:
+        raise ValueError(f"{n} rows: boards are of 4 to 12")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, str) or len(row) != n or set(row) - {OPEN, CLOSED, QUEEN}:
+            raise ValueError(f"row {number} is not {n} of {OPEN}{CLOSED}{QUEEN}")
+    return n
 
 
 def _encode(rows: list[str]) -> NDArray[np.int64]:

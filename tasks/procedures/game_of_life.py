@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness import own
 from harness.base import Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Metric, Puzzle
 from tasks.procedures.procedure import Computed, Payload
 from tasks.shared.forms import digit_grid
+from tasks.shared.reading import read_rows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from tasks.shared.text_answers import AnswerForm
+
+
+LARGEST = 64  # rows of a board of the user's own, and steps
 
 
 def generation(board: NDArray[Any]) -> NDArray[Any]:
@@ -46,8 +51,9 @@ def copies(size: int) -> NDArray[Any]:
 class GameOfLife(Computed):
     """Run the Game of Life on a torus for `steps` generations.
 
-    size: rows and columns. alive: share of live cells at the start. No board comes twice on the way, so that
-    no generation can be left out. Verdict number `constraints`: the share of right cells.
+    size: rows and columns. alive: share of live cells at the start. Of a file, size and steps are those of
+    its boards. No board comes twice on the way, so that no generation can be left out. Verdict number
+    `constraints`: the share of right cells.
     """
 
     steps: int = 4
@@ -60,6 +66,16 @@ class GameOfLife(Computed):
     metrics = (Metric(name="solved"), Metric(name="constraints", number="constraints"))
 
     def __post_init__(self) -> None:
+        if self.file is not None:  # a board of the user's own may be larger, and may die
+            size = own.one_size(self.file, _size)
+            steps = max(own.measured(self.file, lambda payload: int(payload["steps"])))
+            for name, value in (
+                ("size", size),
+                ("steps", steps),
+                ("train_steps", min(steps, self.train_steps)),
+            ):
+                object.__setattr__(self, name, value)
+            return
         self.check_dial("size", 6, 24, "on a smaller board too little happens")
         self.check_share("alive", 0.1, 0.9)
         most = min(900 - self.size**2, 2 * self.size)
@@ -160,6 +176,18 @@ class GameOfLife(Computed):
     def drawing(self, payload: Payload) -> str:
         board = _lines(payload["rows"]).replace("1", "█").replace("0", "·")
         return f"{board}\nafter {payload['steps']} generations:"
+
+
+def _size(payload: Payload) -> int:
+    """Return the size of a board. Raises ValueError for what is none."""
+    rows, steps = payload["rows"], payload["steps"]
+    if not 1 <= len(rows) <= LARGEST:
+        raise ValueError(f"{len(rows)} rows: boards of a file are of 1 to {LARGEST}")
+    if isinstance(fault := read_rows(rows, len(rows), len(rows), 0, 1), str):
+        raise ValueError(fault)
+    if type(steps) is not int or not 1 <= steps <= LARGEST:
+        raise ValueError(f"steps is {str(steps)[:20]}: it is 1 to {LARGEST}")
+    return len(rows)
 
 
 def _lines(rows: list[list[int]]) -> str:

@@ -7,66 +7,25 @@ its compact form: JSON lines (gzip or plain), a head and then one model on one i
 `index` and `replies`. The source's own score gives partial credit;
 it is kept beside ours and never called accuracy.
 
-A question becomes one of our puzzles by a reader in `DATASETS`; where the source asks for another form of
-answer than we do, `as_ours` writes a reply's answer in our form, changing nothing else.
+How a question becomes one of our puzzles stands in `reasoning_gym_forms`.
 """
 
 from __future__ import annotations
 
 import gzip
-import re
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.contracts import Answer, Item, Key, Puzzle
+from harness.contracts import Item, Key, Puzzle
 from harness.errors import UserError, did_you_mean
 from harness.exchange.recordings import Recording, Reply
 from harness.records.jsonlines import loads, rows
+from tasks.shared.reasoning_gym_forms import DATASETS, Dataset
 
 SOURCE = "open-thought/reasoning-gym-eval@5f09fecc"
-Read = tuple[dict[str, Any], tuple[Answer, ...]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """How one of the source's data sets maps onto a task of ours."""
-
-    task: str
-    read: Callable[
-        [str, str], Read
-    ]  # (question, expected answer) -> payload, answers as far as they can be told
-    options: Callable[[dict[str, Any]], dict[str, Any]] = lambda payload: {}  # noqa: ARG005
-    as_ours: Callable[[str], str] | None = None
-
-
-def _grid(text: str, size: int) -> list[list[int]]:
-    cells = [0 if c == "_" else int(c) for c in re.findall(r"[_\d]", text)]
-    if len(cells) != size * size:
-        raise ValueError(f"{len(cells)} cells, not {size * size}")
-    return [cells[i : i + size] for i in range(0, len(cells), size)]
-
-
-def _sudoku(size: int) -> Callable[[str, str], Read]:
-    board = re.compile(rf"^(?:[_\d](?: [_\d]){{{size - 1}}}\s*$\s*){{{size}}}", re.MULTILINE)
-
-    def read(question: str, expected: str) -> Read:
-        found = board.search(question)
-        if found is None:
-            raise ValueError("it shows no board")
-        return {"grid": _grid(found[0], size)}, (_grid(expected, size),)
-
-    return read
-
-
-DATASETS: dict[str, Dataset] = {
-    "sudoku": Dataset(task="sudoku", read=_sudoku(9)),
-    "mini_sudoku": Dataset(task="sudoku", read=_sudoku(4)),
-}
-"""By the name of the source's file."""
 
 
 def read(
@@ -97,15 +56,17 @@ def _recordings(
     dataset = DATASETS[name]
     runs: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in _lines(file, left_out):
-        if model in (None, row["model"], row["model"].rpartition("/")[2]):
-            runs[row["level"], row["model"], row["date"]].append(row)
+        runs[row["level"], row["model"], row["date"]].append(row)
     sets: dict[str, dict[tuple[str, ...], str]] = defaultdict(dict)
     for (level, who, date), items in sorted(runs.items()):
         items.sort(key=lambda row: int(row["index"]))
         questions = tuple(row["question"] for row in items)
         labels = sets[level]
         suffix = f"-{len(labels) + 1}" if labels else ""
+        # a set has the same name whichever models are asked for
         label = labels.setdefault(questions, f"reasoning-gym-{name}-{level}{suffix}")
+        if model not in (None, who, who.rpartition("/")[2]):
+            continue
         puzzles: list[Item] = []
         replies: list[Reply] = []
         for row in items:
@@ -118,7 +79,7 @@ def _recordings(
             puzzles.append(
                 (Puzzle(id=where, group=where, split="imported", payload=payload), Key(answers=answers))
             )
-            replies += _replies(where, row, dataset)
+            replies += _replies(where, row, payload, dataset)
         if puzzles:
             yield Recording(
                 task=dataset.task,
@@ -131,17 +92,17 @@ def _recordings(
                 attempts=max(len(row["replies"]) for row in items),
                 items=puzzles,
                 replies=replies,
-                task_options=dataset.options(dict(puzzles[0][0].payload)),
             )
 
 
-def _replies(where: str, row: dict[str, Any], dataset: Dataset) -> Iterator[Reply]:
+def _replies(where: str, row: dict[str, Any], payload: dict[str, Any], dataset: Dataset) -> Iterator[Reply]:
     for number, reply in enumerate(row["replies"]):
         text = reply.get("text") or ""
         yield Reply(
             puzzle=where,
             attempt=number,
-            text=dataset.as_ours(text) if dataset.as_ours and text else text,
+            text=text,
+            read_as=dataset.as_ours(text, payload) if dataset.as_ours and text else None,
             failure=None if text.strip() else "the source holds an empty reply and no reason",
             their_score=reply.get("their_score"),
         )
