@@ -118,7 +118,8 @@ class OpenAIResponses(OpenAIChat):
         await super().close()
 
     def read(self, body: dict[str, Any]) -> Reply:
-        output, usage = body.get("output"), body.get("usage")
+        output: Any = body.get("output")
+        usage = body.get("usage")
         tokens = Tokens(
             input=count(member(usage, "input_tokens")),
             cached=count(member(usage, "input_tokens_details", "cached_tokens")),
