@@ -152,6 +152,7 @@ class TracePoint:
 
     depth: int
     answer: Answer
+    halt_score: float | None = None  # how sure it was then: a net's halting logit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Show all runs side by side, or published numbers.",
     ),
     "show": ("harness.cli.show:show", "Show what a run answered, and what is wrong with it."),
+    "view": ("harness.cli.view:view", "Look at runs in the browser, puzzle by puzzle, side by side, live."),
     "export": ("harness.cli.export:export", "Write a run on ARC as a file to submit."),
     "compare": ("harness.cli.compare:compare", "Test whether runs differ on the puzzles that they share."),
     "import": ("harness.cli.import_:import_", "Judge other people's recorded replies; each model is a run."),

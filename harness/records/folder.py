@@ -43,7 +43,6 @@ from harness.records.schema import (
     RunRecord,
     SessionRecord,
     Summary,
-    TraceRecord,
     VerdictRecord,
     as_json,
 )
@@ -126,11 +125,18 @@ class RunFolder:
             records = _records(self.attempts_path, lambda line: read(line, light=light), exact=not light)
             verdicts = _records(self.verdicts_path, migrate.verdict_record, head=migrate.check_schema)
         for n, (record, verdict) in enumerate(zip(records, verdicts, strict=False)):
-            if verdict.puzzle is None or (verdict.puzzle, verdict.attempt) == (record.puzzle, record.attempt):
-                records[n] = self._judged_again(record, verdict, n)
+            records[n] = self.with_verdict(record, verdict, n)
         return records
 
-    def _judged_again(self, record: AttemptRecord, verdict: VerdictRecord, n: int) -> AttemptRecord:
+    def with_verdict(self, record: AttemptRecord, verdict: VerdictRecord, n: int) -> AttemptRecord:
+        """Return the n-th recorded attempt (from 0) with the judgement of a later `bench score`, if it is of
+        that attempt.
+        """
+        if verdict.puzzle is not None and (verdict.puzzle, verdict.attempt) != (
+            record.puzzle,
+            record.attempt,
+        ):
+            return record
         if len(verdict.trace) != len(record.trace):
             raise UserError(
                 f"{self.verdicts_path}, line {n + 2} judges {len(verdict.trace)} answers of a trace, and "
@@ -138,7 +144,7 @@ class RunFolder:
                 next_step="Remove the file; `bench score` makes it again.",
             )
         trace = tuple(
-            TraceRecord(depth=point.depth, answer=point.answer, numbers=numbers)
+            replace(point, numbers=numbers)
             for point, numbers in zip(record.trace, verdict.trace, strict=True)
         )
         return replace(record, outcome=verdict.outcome, numbers=verdict.numbers, trace=trace)

@@ -181,5 +181,8 @@ def _trace(found: Any) -> tuple[TraceRecord, ...]:
         numbers = point.get("numbers", numbers)
         if numbers is not None:
             check_numbers(numbers)
-        points.append(TraceRecord(depth=point["depth"], answer=answer, numbers=numbers))
+        score = point.get("halt_score")
+        if score is not None and not _are_measured((score,)):
+            raise DamagedError(f"its trace has the halting score {shown(score)}")
+        points.append(TraceRecord(depth=point["depth"], answer=answer, numbers=numbers, halt_score=score))
     return tuple(points)

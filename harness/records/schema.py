@@ -141,11 +141,12 @@ class RunRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TraceRecord:
-    """The answer held after `depth` supervision steps and its verdict's numbers."""
+    """The answer held after `depth` supervision steps, its verdict's numbers, and how sure the solver was."""
 
     depth: int
     answer: Answer | None = None
     numbers: Mapping[str, float] | None = None
+    halt_score: float | None = None  # lines of before 2026-11-30 have none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +206,8 @@ def _trace_lines(trace: Sequence[TraceRecord]) -> Iterator[Line]:
             line["answer"] = point.answer
         if before is None or "answer" in line or point.numbers != before.numbers:
             line["numbers"] = point.numbers
+        if point.halt_score is not None:
+            line["halt_score"] = point.halt_score
         yield line
         before = point
 

@@ -317,7 +317,8 @@ def _judged(
             numbers = trace[-1].numbers
         else:
             _, numbers = _verdict(plan.task, puzzle, key, answer, metrics)
-        trace.append(TraceRecord(depth=plain(point.depth), answer=answer, numbers=numbers))
+        score = plain(point.halt_score)
+        trace.append(TraceRecord(depth=plain(point.depth), answer=answer, numbers=numbers, halt_score=score))
     record = AttemptRecord(
         puzzle=puzzle.id,
         attempt=int(attempt.attempt),

@@ -356,6 +356,7 @@ class NetSolver:
                     TracePoint(
                         depth=depth,
                         answer=jobs.answer(done[0].job, done[0].tokens_at[min(depth, done[0].depth)]),
+                        halt_score=round(done[0].scores_at[min(depth, done[0].depth)], 4),
                     )
                     for depth in self.depths
                 ),

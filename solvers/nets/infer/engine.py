@@ -32,6 +32,7 @@ class Finished:
     job: int
     depth: int  # supervision steps done
     tokens_at: dict[int, NDArray[np.int64]]  # asked depth (and the final one) -> tokens
+    scores_at: dict[int, float]  # the same depths -> halting logit
     halt_score: float  # halting logit after the last step
     entered: float  # when it entered the batch, by time.perf_counter
     seconds: float  # from then to leaving it
@@ -63,6 +64,7 @@ class Rows:
     busy: list[float]
     previous: Tensor  # (B, L) output tokens one step before; -1 at the start
     kept: list[dict[int, NDArray[np.int64]]]
+    scores: list[dict[int, float]]
     rng: list[torch.Generator | None]  # of the row's own noise; None for none
 
 
@@ -134,6 +136,7 @@ def answer(
                     done = rows.depth[i] >= deepest or (halt != "never" and bool(stops[i]))
                     if done or rows.depth[i] in wanted:
                         rows.kept[i][rows.depth[i]] = answers[i].astype(np.int64)
+                        rows.scores[i][rows.depth[i]] = float(scores[i])
                     if done:
                         leave.append(i)
                 rows.previous = output
@@ -153,6 +156,7 @@ def answer(
                 job=rows.job[i],
                 depth=rows.depth[i],
                 tokens_at=rows.kept[i],
+                scores_at=rows.scores[i],
                 halt_score=float(scores[i]),
                 entered=rows.entered[i],
                 seconds=now - rows.entered[i],
@@ -184,6 +188,7 @@ def _enter(
         busy=[0.0] * len(jobs),
         previous=torch.full_like(batch, -1),
         kept=[{} for _ in jobs],
+        scores=[{} for _ in jobs],
         rng=[torch.Generator(device).manual_seed(seed % 2**63) if seed else None for seed in seeds],
     )
 
@@ -209,6 +214,7 @@ def _join(old: Rows | None, new: Rows) -> Rows:
         busy=old.busy + new.busy,
         previous=torch.cat((old.previous, new.previous)),
         kept=old.kept + new.kept,
+        scores=old.scores + new.scores,
         rng=old.rng + new.rng,
     )
 
@@ -228,6 +234,7 @@ def _without(rows: Rows, leave: list[int]) -> Rows | None:
         busy=[rows.busy[i] for i in stay],
         previous=rows.previous.index_select(0, index),
         kept=[rows.kept[i] for i in stay],
+        scores=[rows.scores[i] for i in stay],
         rng=[rows.rng[i] for i in stay],
     )
 
