@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cache": ("solvers.llm.cli.cache:app", "Look at the kept replies of language models, or delete some."),
     "check": ("harness.cli.check:app", "Check a task or a solver against the rules that all must keep."),
     "task": ("harness.cli.task:app", "Look at the puzzles of a task."),
+    "new": ("harness.cli.new:app", "Begin a task or a solver of your own: a package to install."),
     "train": ("solvers.nets.cli.train:train", "Train a net by a recipe, or go on where it stopped."),
     "weights": ("solvers.nets.cli.weights:app", "Look at weights, or import published checkpoints."),
 }
