@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from harness.contracts import Answer, GridCodec, Puzzle, Solver, Task, TaskView
+from harness.contracts import Answer, Budget, GridCodec, Puzzle, Solver, Task, TaskView
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,6 +113,49 @@ def still_to_import(component: object) -> list[str]:
     """Return the packages of a component that take long to import and have not been imported yet."""
     wanted = component.slow_imports if isinstance(component, SlowToImport) else ()
     return [package for package in wanted if package not in sys.modules]
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """A solver that answers several puzzles at once, so that an answer may hang, by rounding, on the others.
+
+    It is handed the same shards of puzzles by every executor, and whole, also where a part is recorded.
+    """
+
+    def shard_size(self, puzzles: int) -> int:
+        """Return how many puzzles a shard has, of so many in all: told from that and the options alone."""
+        ...
+
+
+class Lease(Protocol):
+    """A worker's line to the `Shared` state of its solver, as `Budget.shared`."""
+
+    def ask(self, what: str, *arguments: Any) -> Future[Any]:
+        """Return a future of the answer; the exceptions of `Shared.ask` come with it. From any thread."""
+        ...
+
+
+class Shared(Protocol):
+    """What a run must have once however many workers it has: the money, a rate limit. It lives with the
+    driver, in one event loop.
+    """
+
+    async def ask(self, worker: int, what: str, *arguments: Any) -> Any:
+        """Answer a worker, when there is an answer. Arguments and answers can be pickled."""
+        ...
+
+    async def lost(self, worker: int) -> None:
+        """Take back what a worker held that has gone."""
+        ...
+
+
+@runtime_checkable
+class SharesState(Protocol):
+    """A solver with a `Shared` state."""
+
+    def shared(self, budget: Budget) -> Shared:
+        """Return the state of a run of this budget. Raises UserError for a budget that cannot be kept."""
+        ...
 
 
 @runtime_checkable

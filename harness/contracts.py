@@ -10,7 +10,7 @@ once (this is what `depth` counts), a *cycle* is one inner update of the latent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -211,11 +211,13 @@ class Budget:
 
     attempts: int = 1
     seed: int = 0
-    done: frozenset[tuple[str, int]] = frozenset()
+    done: Set[tuple[str, int]] = frozenset()
     max_connections: int | None = None
     max_cost_usd: float | None = None  # for the whole run, what is already recorded included
     spent_usd: float = 0.0  # already recorded in this run
     retry_on_error: int | None = None
+    # a worker's `capabilities.Lease` of what the solver keeps once for all workers; None in a single process
+    shared: Any = None
 
     def wanted(self, puzzle_id: str) -> list[int]:
         """Return the attempt numbers of this puzzle that are planned and not recorded yet, ascending."""

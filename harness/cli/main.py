@@ -65,6 +65,7 @@ def dispatch(argv: list[str]) -> int:
                 rule=did_you_mean(wanted, COMMANDS),
                 next_step="`bench --help` shows all.",
             )
+        argv = named(argv, "--ray", "local")
         code = int(assemble(wanted)(argv or ["--help"], prog_name="bench", standalone_mode=False) or 0)
         if "--help" in argv and not code:
             _further_help(argv)
@@ -82,6 +83,14 @@ def dispatch(argv: list[str]) -> int:
             raise
         _say(_worded(error, f"bench {wanted or ''}".strip()))
         return int(error.exit_code)
+
+
+def named(argv: list[str], flag: str, value: str) -> list[str]:
+    """Return the words with a value after a flag that stands alone, which typer cannot have."""
+    return [
+        f"{flag}={value}" if word == flag and (after.startswith("-") or not after) else word
+        for word, after in zip(argv, [*argv[1:], ""], strict=True)
+    ]
 
 
 def assemble(wanted: str | None) -> Any:

@@ -40,6 +40,17 @@ def run(
     attempts: Annotated[
         int | None, typer.Option(help="Tries at each puzzle, in place of the task's own number.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="So many processes make the attempts; each loads the solver for itself."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Workers of a Ray cluster: HOST:PORT, ray://…, auto; none named: one is started here.",
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew beside an earlier run of the same configuration.")
     ] = False,
@@ -88,6 +99,8 @@ def run(
         fail_on_error=fail_on_error,
         retry_on_error=retry_on_error,
         attempts=attempts,
+        workers=workers,
+        ray=ray,
     )
     if sweep:
         from harness.cli.sweep import sweep as sweep_over

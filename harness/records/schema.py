@@ -37,6 +37,8 @@ class RunSpec:
     run. fail_on_error: stop when this many attempts failed (below 1: this share of those planned).
     retry_on_error: let a failed attempt be tried so many times more, recorded failures included. attempts:
     tries at each puzzle, in place of the task's own number; their mean and their best are then both scored.
+    workers: so many processes of this machine, or actors of Ray, make the attempts, in place of this one.
+    ray: the address of a Ray cluster, or "local" to start one here. Neither is part of what the run is.
     """
 
     task: str | Task
@@ -56,6 +58,8 @@ class RunSpec:
     fail_on_error: float | None = None
     retry_on_error: int | None = None
     attempts: int | None = None
+    workers: int | None = None
+    ray: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -36,8 +36,10 @@ from harness.records.schema import (
     TraceRecord,
     VerdictRecord,
 )
+from harness.running.executor import Executor, opened
+from harness.running.executor import check as check_executor
 from harness.running.plan import Plan, items_of, plan_run, recreate_task
-from harness.running.view import View
+from harness.running.shards import ending
 from harness.scores import summary as summaries
 
 if TYPE_CHECKING:
@@ -133,8 +135,12 @@ def run(spec: RunSpec) -> RunResult:
     return execute(plan_run(spec))
 
 
-def execute(plan: Plan, progress: Progress | None = None) -> RunResult:
-    """Do what is planned and not recorded yet; a run that is complete is only read."""
+def execute(plan: Plan, progress: Progress | None = None, executor: Executor | None = None) -> RunResult:
+    """Do what is planned and not recorded yet; a run that is complete is only read.
+
+    executor: one that is open already, to serve several runs; else the one the spec asks for.
+    """
+    check_executor(plan.spec)
     folder, result = plan.folder, RunResult(plan.folder)
     if folder.exists():
         plan.record = folder.record()
@@ -142,6 +148,13 @@ def execute(plan: Plan, progress: Progress | None = None) -> RunResult:
         if len(_done(plan, attempts)) == plan.planned:
             _tell(progress, plan, plan.planned)
             return result
+    with nullcontext(executor) if executor else opened(plan.spec) as by:
+        by.prepare(plan)
+        return _execute(plan, by, progress)
+
+
+def _execute(plan: Plan, executor: Executor, progress: Progress | None) -> RunResult:
+    folder, result = plan.folder, RunResult(plan.folder)
     plan.make_folder()
     with folder.lock():
         new = plan.begin()
@@ -150,7 +163,7 @@ def execute(plan: Plan, progress: Progress | None = None) -> RunResult:
         try:
             with _telling(progress, plan, len(done)):
                 if len(done) < plan.planned:
-                    _session(plan, _budget(plan, attempts, done), progress)
+                    _session(plan, executor, _budget(plan, attempts, done), progress)
         except KeyboardInterrupt:
             raise RunInterrupted(result) from None
         except UserError:
@@ -221,20 +234,22 @@ def score(
     return RunResult(folder)
 
 
-def _session(plan: Plan, budget: Budget, progress: Progress | None) -> None:
+def _session(plan: Plan, executor: Executor, budget: Budget, progress: Progress | None) -> None:
     """Take attempts from the solver until it has no more; record each before taking the next."""
     seen = set(budget.done)
     failed = 0
     folder = plan.folder
     limit = plan.spec.fail_on_error
     allowed = None if limit is None else limit * (plan.planned if limit < 1 else 1)
-    folder.note_session("start", pid=os.getpid(), host=socket.gethostname(), recorded=len(seen))
+    folder.note_session(
+        "start", pid=os.getpid(), host=socket.gethostname(), recorded=len(seen), **executor.facts()
+    )
     puzzles = [puzzle for puzzle, _ in plan.items.values()]
     table = prices.table(plan.record.environment.price_table)
-    hourly = table.usd_per_device_hour(plan.solver.card.device)
-    attempts: Iterator[Attempt] = iter(plan.solver.solve(View(plan.task), puzzles, budget))
+    hourly = table.usd_per_device_hour(executor.device(plan))
+    attempts: Iterator[Attempt] = iter(executor.solve(plan, puzzles, budget))
     try:
-        with folder.recorder() as file, _closing(attempts):
+        with folder.recorder() as file, ending(attempts):
             for attempt in attempts:
                 judged, line = _judged(plan, attempt, seen, hourly)
                 file.append(line)
@@ -257,16 +272,6 @@ def _session(plan: Plan, budget: Budget, progress: Progress | None) -> None:
     finally:
         with suppress(RunError):  # a disk too full for this line has been reported already
             folder.note_session("end", recorded=len(seen))
-
-
-@contextmanager
-def _closing(attempts: Iterator[Attempt]) -> Iterator[None]:
-    """End a generator in time: a solver may hold connections or processes."""
-    try:
-        yield
-    finally:
-        if hasattr(attempts, "close"):
-            attempts.close()
 
 
 def _judged(

@@ -249,6 +249,14 @@ class NetSolver:
             del waiting[index]
             yield from self._attempts(open_puzzles[index], done, ranked, jobs, budget, flops_per_step)
 
+    def shard_size(self, puzzles: int) -> int:
+        """Return how many puzzles are answered together, a sixteenth of all: on a CPU at most a batch, on a GPU
+        at least one, where rows that stand empty at the end of a shard cost as much as full ones.
+        """
+        batch = max(1, self.batch_size // self.samples)
+        least, most = (min(32, batch), batch) if self._device_type() == "cpu" else (batch, 16 * batch)
+        return min(most, max(least, math.ceil(puzzles / 16)))
+
     @classmethod
     def train(cls, task: Task, *, device: str, threads: int | None, **options: Any) -> Path | None:
         """Train this net on a task's training split; its options are those of `train_by_recipe`."""
