@@ -250,8 +250,8 @@ class NetSolver:
             yield from self._attempts(open_puzzles[index], done, ranked, jobs, budget, flops_per_step)
 
     def shard_size(self, puzzles: int) -> int:
-        """Return how many puzzles are answered together, a sixteenth of all: at most a batch on a CPU, at least
-        one on a GPU, where rows that stand empty at the end of a shard cost as much as full ones.
+        """Return how many puzzles are answered together, a sixteenth of all: on a CPU at most a batch,
+        on a GPU at least one: rows that stand empty at the end of a shard cost as much as full ones.
         """
         batch = max(1, self.batch_size // self.samples)
         least, most = (min(32, batch), batch) if self._device_type() == "cpu" else (batch, 16 * batch)
