@@ -47,6 +47,7 @@ class Client:
         cache_labels: Mapping[str, str],
         price: Price | None,
         purse: Purse,
+        limit: AdaptiveLimit,
         notices: Notices,
     ) -> None:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -54,7 +55,7 @@ class Client:
         self._provider, self._where, self._timeout = provider, where, timeout
         self._cache, self._labels, self._price, self._purse = cache, cache_labels, price, purse
         self._redact, self._batch, self._notices = redact, batch, notices
-        self._limit, self._breaker = AdaptiveLimit(max_connections), Breaker(max_connections)
+        self._limit, self._breaker = limit, Breaker(max_connections)
         self._sentinel = Sentinel(where, one_first=one_first and not batch)
         self._stop: UserError | RunError | None = None  # why no further request may be sent
         backoff = wait_random_exponential(multiplier=0.5, max=60)
@@ -96,7 +97,7 @@ class Client:
             raise
         assert reply is not None  # else an exception came
         usd = self._cost(reply.tokens)
-        self._purse.pay(usd if reply.tokens.usd is None else max(usd or 0.0, reply.tokens.usd))
+        await self._purse.pay(usd if reply.tokens.usd is None else max(usd or 0.0, reply.tokens.usd))
         self._look_at_prompt(call, reply)
         tally.received(reply, usd)
         if self._cache:
@@ -134,7 +135,7 @@ class Client:
         async with self._sentinel.guard(), self._breaker.guard(), self._limit.slot() as generation:
             if self._stop:
                 raise self._stop
-            self._purse.check()
+            await self._purse.check()
             tally.sending()
             since = perf_counter()
             try:
@@ -142,29 +143,29 @@ class Client:
                     reply = await self._provider.call(call)
             except TimeoutError:
                 failed = CallError(f"no reply within {self._timeout:g} s", outcome=Outcome.TIMED_OUT)
-                self._failed(failed, tally, first)
+                await self._failed(failed, tally, first)
                 raise failed from None
             except CallError as error:
                 error.args = (clean(self._redact(str(error))),)  # servers quote keys
-                self._failed(error, tally, first)
+                await self._failed(error, tally, first)
                 if error.rate_limited:
-                    self._limit.rate_limited(generation)
+                    await self._limit.rate_limited(generation)
                     if error.retry_after is not None and error.retryable:
                         # in its slot: that too slows down what the server finds too fast
                         await asyncio.sleep(error.retry_after)
                 raise
             self._sentinel.succeeded()
             self._breaker.succeeded()
-            self._limit.succeeded()
+            await self._limit.succeeded()
             return self._presentable(reply, perf_counter() - since)
 
-    def _failed(self, error: CallError, tally: Tally, first: bool) -> None:
+    async def _failed(self, error: CallError, tally: Tally, first: bool) -> None:
         usd = self._cost(error.tokens) if error.tokens else None
         tally.failed(may_cost=error.may_cost, tokens=error.tokens, usd=usd)
         if usd is not None:
-            self._purse.pay(usd)
+            await self._purse.pay(usd)
         if error.may_cost:
-            tally.reckon(self._purse.lose())
+            tally.reckon(await self._purse.lose())
         if error.retry_after is not None and error.retry_after > LONGEST_WAIT:
             error.retryable = False
         elif error.retryable or error.own or error.outcome is not Outcome.PROVIDER_ERROR:

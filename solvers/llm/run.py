@@ -18,6 +18,7 @@ from harness.records.jsonlines import collector_paused
 from solvers.llm import prompts, strategies
 from solvers.llm.batch import SIZE, Batched
 from solvers.llm.books.booking import Tally, shorten, shorten_reasoning
+from solvers.llm.books.leased import LeasedLimit, LeasedPurse
 from solvers.llm.books.purse import Purse
 from solvers.llm.bridge import stream
 from solvers.llm.client import Client
@@ -29,6 +30,7 @@ from solvers.llm.protocol import Call, CallError, Endpoint, Message, Reply
 from solvers.llm.providers import PROVIDERS
 from solvers.llm.reply_cache import ReplyCache, key_of
 from solvers.llm.strategies.base import Candidate
+from solvers.llm.transport.limits import AdaptiveLimit
 from solvers.llm.transport.proxies import proxy_for
 
 DEFAULT_CONNECTIONS = 32
@@ -124,7 +126,9 @@ class Run:
         except RunError as error:
             raise RunError(
                 str(error),
-                rule=f"Of {len(pairs)} attempts {done} were made, and {len(pairs) - done} are left, not run.",
+                rule=""  # a worker knows of its own part alone
+                if self.budget.shared
+                else f"Of {len(pairs)} attempts {done} were made, and {len(pairs) - done} are left, not run.",
                 next_step=(
                     "The same command, with a higher --max-cost if that was the reason, goes on from here."
                 ),
@@ -154,7 +158,10 @@ class Run:
             provider = getattr(self._module, self._provider_name)(endpoint)
         if s.batch:
             provider = Batched(provider, endpoint.run)
-        self.purse = Purse(self.budget.max_cost_usd, self.budget.spent_usd)
+        lease = self.budget.shared
+        self.purse = (
+            Purse(self.budget.max_cost_usd, self.budget.spent_usd) if lease is None else LeasedPurse(lease)
+        )
         keeps = s.cache and s.provider_name != "replay"
         self.client = Client(
             provider,
@@ -169,6 +176,7 @@ class Run:
             cache_labels={"provider": s.provider_name, "model": s.model, "task": self.task.name},
             price=self.price,
             purse=self.purse,
+            limit=AdaptiveLimit(self.connections) if lease is None else LeasedLimit(lease),
             notices=self.notices,
         )
 

@@ -18,12 +18,15 @@ from harness.contracts import Attempt, Budget, Puzzle, SolverCard, TaskView
 from harness.errors import UserError
 from harness.records.schema import AttemptRecord
 from solvers.llm import models, strategies
+from solvers.llm.books.leased import OnePurse
+from solvers.llm.books.purse import Purse
 from solvers.llm.models.names import service_of
 from solvers.llm.options import LlmOptions
 from solvers.llm.prompts import DEFAULT, catalogue
 from solvers.llm.protocol import count
 from solvers.llm.providers import PROVIDERS
-from solvers.llm.run import Run, question
+from solvers.llm.run import DEFAULT_CONNECTIONS, Run, question
+from solvers.llm.transport.limits import AdaptiveLimit
 
 DECIDE_SPENDING = (
     "model", "provider", "base_url", "strategy", "samples", "rounds", "reasoning_effort", "thinking_tokens",
@@ -138,6 +141,17 @@ class LlmSolver(LlmOptions):
         """Yield attempts as replies come. Raises RunError, leaving the rest not run, at the cost cap or in
         a long outage.
         """
+        self._check(budget)
+        run = Run(self, self.price, lambda: self.card.weights_sha256, task, budget)
+        return run.attempts([(puzzle, k) for puzzle in puzzles for k in budget.wanted(puzzle.id)])
+
+    def shared(self, budget: Budget) -> OnePurse:
+        """Return the purse and the rate limit of a run of several workers: one of each."""
+        self._check(budget)
+        connections = budget.max_connections or DEFAULT_CONNECTIONS
+        return OnePurse(Purse(budget.max_cost_usd, budget.spent_usd), AdaptiveLimit(connections))
+
+    def _check(self, budget: Budget) -> None:
         if budget.max_connections is not None and budget.max_connections < 1:
             raise UserError(
                 f"{budget.max_connections} connections cannot carry a request.", next_step="Give at least 1."
@@ -159,8 +173,6 @@ class LlmSolver(LlmOptions):
                 rule="A batch is charged as a whole.",
                 next_step="Use --limit.",
             )
-        run = Run(self, self.price, lambda: self.card.weights_sha256, task, budget)
-        return run.attempts([(puzzle, k) for puzzle in puzzles for k in budget.wanted(puzzle.id)])
 
 
 def _usd(price: Price, attempt: AttemptRecord) -> float | None:

@@ -50,12 +50,12 @@ class Purse:
                 self._finished_usd += usd
             self._changed.notify_all()
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Raise `RunError` if no further request may be sent, not even for an attempt under way."""
         if self._over():
             raise RunError(self._why())
 
-    def pay(self, usd: float | None) -> None:
+    async def pay(self, usd: float | None) -> None:
         """Book one new reply; with a cap, a reply of unknown cost is the last."""
         if usd is None:
             self._blind = self._blind or "The server did not report a reply's tokens"
@@ -66,7 +66,7 @@ class Purse:
             self._priced = True
             self.spent += self._unpriced * usd
 
-    def lose(self) -> float | None:
+    async def lose(self) -> float | None:
         """Reckon a reply that was lost on the way; return at how much, None until a reply has a price."""
         if self._priced:
             self.spent += self._dearest

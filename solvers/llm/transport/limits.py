@@ -35,6 +35,14 @@ class AdaptiveLimit:
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[int]:
         """Hold one place among the requests in flight; gives the generation to report a rate limit with."""
+        generation = await self.take()
+        try:
+            yield generation
+        finally:
+            await self.give_back()
+
+    async def take(self) -> int:
+        """Wait for a place among the requests in flight; return the generation."""
         while self._busy >= int(self.limit):
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
@@ -46,16 +54,17 @@ class AdaptiveLimit:
                 self._wake()
                 raise
         self._busy += 1
-        try:
-            yield self._generation
-        finally:
-            self._busy -= 1
-            self._wake()
+        return self._generation
 
-    def succeeded(self) -> None:
+    async def give_back(self) -> None:
+        """Leave a place."""
+        self._busy -= 1
+        self._wake()
+
+    async def succeeded(self) -> None:
         self.limit = min(self.ceiling, self.limit + 1 / self.limit)
 
-    def rate_limited(self, generation: int) -> None:
+    async def rate_limited(self, generation: int) -> None:
         """Halve the limit, unless it was halved since the request of this generation was sent."""
         if generation == self._generation:
             self._generation += 1
