@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from harness import __version__, registry
+from harness import registry
 from harness.capabilities import DecidedByTask, Lease
 from harness.contracts import Attempt, Budget, Puzzle, Solver
 from harness.errors import RunError, UserError
@@ -32,6 +32,8 @@ from harness.running.shards import ending
 WORDS = ("ready", "attempts", "done", "stopped", "failed")
 """ready (Ready), attempts ([Attempt]), done (), stopped () by Ctrl-C, failed (Failure)."""
 AHEAD = 4096  # attempts that wait to be sent; a solver that is faster than the writer waits
+
+VERSION: str = sys.modules["harness"].__version__  # not imported: the package imports what imports this
 
 Say = Callable[..., None]
 
@@ -45,7 +47,7 @@ class Order:
     source_sha256: str | None  # of the solver's file
     weights_sha256: str | None  # that the run's record names
     view: bytes  # pickled: it may come from a file that a worker cannot see
-    version: str = __version__
+    version: str = VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +72,8 @@ class Bench:
         host = socket.gethostname()
         try:
             found: Order = pickle.loads(order)
-            if found.version != __version__:
-                raise UserError(f"It has Depthbench {__version__}, the driver {found.version}.")
+            if found.version != VERSION:
+                raise UserError(f"It has Depthbench {VERSION}, the driver {found.version}.")
             self.view = pickle.loads(found.view)
             self.solver = self._solver(found)
             card = self.solver.card
