@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import harness
+from harness import registry
 from harness.books.prices import table
 from harness.cli.main import dispatch
 from harness.contracts import SolverCard
@@ -228,3 +229,24 @@ def test_a_dry_run_shows_prompts_and_says_unknown_until_there_is_an_earlier_run(
         str(tmp_path),
     ]
     assert "asks no model" in bench(capsys, *words, "--dry-run", code=2)
+
+
+@pytest.mark.parametrize("task", ["sudoku", "knights-knaves", "n-queens", "two-hop", "maze"])
+def test_examples_are_solved_puzzles_of_the_train_split_in_a_form_that_is_read(
+    task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "shots.json"
+    bench(capsys, "examples", task, "--count", "3", "--out", str(file))
+    found = registry.create("task", task)
+    items = found.load(split="train", seed=0, limit=3, data_dir=None)
+    shots = json.loads(file.read_text(encoding="utf-8"))
+    for shot, (puzzle, key) in zip(shots, items, strict=True):
+        assert shot["prompt"] == found.prompt(puzzle)
+        assert found.judge(puzzle, key, found.parse(shot["reply"], puzzle)).correct
+    assert "test" not in {puzzle.split for puzzle, _ in items}
+
+
+def test_examples_of_what_is_tested_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = bench(capsys, "examples", "sudoku", "--split", "test", "--out", str(tmp_path / "x.json"), code=2)
+    assert "is the one that is tested" in said
+    assert not (tmp_path / "x.json").exists()

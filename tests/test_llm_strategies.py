@@ -12,6 +12,7 @@ import pytest
 from harness.contracts import Attempt, Budget, Outcome, Puzzle
 from harness.errors import UserError
 from solvers.llm.solver import LlmSolver
+from solvers.llm.strategies.few_shot import shortened
 from tests.llm_server import Behaviour, LlmServer, Script
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
@@ -131,6 +132,51 @@ def test_few_shot_puts_the_examples_first_and_refuses_the_puzzle_itself(tmp_path
     path.write_text(json.dumps([{"prompt": EchoTask().prompt(puzzles(1)[0]), "reply": A}]))
     with pytest.raises(UserError, match="hold the puzzle p0 itself"):
         solve(replies(A), strategy="few-shot", examples=path)
+
+
+def test_brief_examples_state_the_rules_once_and_then_only_what_is_each_puzzles_own(tmp_path: Path) -> None:
+    path = tmp_path / "shots.json"
+
+    @dataclass(frozen=True, kw_only=True)
+    class Long(EchoTask):
+        def prompt(self, puzzle: Puzzle) -> str:
+            number = puzzle.payload["n"]
+            return f"Say a number.\n\nPuzzle {puzzle.id}:\n{number}\n\nPut it in a block."
+
+    shots = [Puzzle(id=f"p{n}", group="g", split="train", payload={"n": n}) for n in (11, 12)]
+    path.write_text(
+        json.dumps(
+            [{"prompt": Long().prompt(shot), "reply": answer_block(shot.payload["n"])} for shot in shots]
+        )
+    )
+    _, requests = solve(replies(A), task=Long(), strategy="few-shot", examples=path, prompt="brief")
+    assert [m["content"] for m in requests[0]["messages"]] == [
+        "Say a number.\n\nPuzzle p11:\n11\n\nPut it in a block.",
+        answer_block(11),
+        "Puzzle p12:\n12",
+        answer_block(12),
+        "Puzzle p0:\n0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "short"),
+    [
+        (["a\nx\nz", "a\ny\nz"], ["y"]),
+        (["x", "y"], ["y"]),
+        (["a\nx", "b\nx"], ["b"]),
+        (["a\nb", "a\nb\nb"], ["b"]),  # nothing is left out twice
+        (["a\nb\nb", "a\nb"], [""]),
+        (["a", "a\nq", "a\nr\ns"], ["q", "r\ns"]),
+    ],
+)
+def test_the_lines_a_prompt_shares_with_all_are_left_out(prompts: list[str], short: list[str]) -> None:
+    assert shortened(prompts) == [prompts[0], *short]
+
+
+def test_brief_is_for_examples_alone() -> None:
+    with pytest.raises(UserError, match=r"'brief' does not go with the strategy 'cot'.*It is for few-shot"):
+        LlmSolver(model="m", prompt="brief")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '[{"prompt": "x"}]', '[{"prompt": "x", "reply": 3}]'])

@@ -37,6 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Price recorded runs anew: other days' prices, or a device's.",
     ),
     "cache": ("solvers.llm.cli.cache:app", "Look at the kept replies of language models, or delete some."),
+    "examples": (
+        "solvers.llm.cli.examples:examples",
+        "Write solved puzzles for language models to learn a form from.",
+    ),
     "check": ("harness.cli.check:app", "Check a task or a solver against the rules that all must keep."),
     "task": ("harness.cli.task:app", "Look at the puzzles of a task."),
     "new": ("harness.cli.new:app", "Begin a task or a solver of your own: a package to install."),

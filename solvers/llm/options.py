@@ -68,12 +68,12 @@ class LlmOptions:
         self._check_numbers()
         check_base_url(self.base_url)
         strategies.build(self.strategy, vars(self))
-        if self.prompt != prompts.DEFAULT and strategies.split(self.strategy)[0] not in ("cot", "direct"):
+        fits = prompts.find(self.prompt).styles
+        if fits and strategies.split(self.strategy)[0] not in fits:
             raise UserError(
                 f"The prompt {self.prompt!r} does not go with the strategy {self.strategy!r}.",
-                rule="It is the whole question, so it takes no examples and asks for no program.",
+                rule=f"It is for {' and '.join(fits)}.",
             )
-        prompts.find(self.prompt)
         read_headers(self.extra_headers)
         if taken := sorted(set(self.extra_body or {}) & set(OURS)):
             raise UserError(f"extra_body sets {', '.join(taken)}.", rule="These have options of their own.")

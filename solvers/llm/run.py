@@ -77,7 +77,6 @@ class Run:
         self.style, self.sampling = strategies.build(s.strategy, vars(s))
         self.prompt = prompts.find(s.prompt)
         self.service = s.service
-        self.connections = self.budget.max_connections or (SIZE if s.batch else DEFAULT_CONNECTIONS)
         self.notices = Notices()
         module, _, attribute = PROVIDERS[s.provider_name].partition(":")
         self._module, self._provider_name = importlib.import_module(module), attribute
@@ -97,6 +96,8 @@ class Run:
             raise UserError(
                 f"The provider {s.provider_name!r} has no batch API.", next_step="Leave -S batch out."
             )
+        usual = SIZE if s.batch else getattr(self._module, "CONNECTIONS", DEFAULT_CONNECTIONS)
+        self.connections = self.budget.max_connections or usual
         self._key = find_key(s.api_key_env or self.service.key, self._module.KEY, self.service.base_url)
         self._headers = read_headers(s.extra_headers)
         self.redact = Redactor([self._key, *self._headers.values()])

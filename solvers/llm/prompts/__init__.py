@@ -1,7 +1,7 @@
 """The words a model is asked with: a TOML file for each prompt, with its version, which is in every record.
 
 `default` follows the task's own prompt with what the strategy asks for; `-S prompt=NAME` takes another, which
-puts the whole question itself and leaves the task's prompt out.
+puts the whole question itself, or (`brief`) shortens how examples are shown.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Prompt:
     summary: str
     source: str = ""  # where its form is published
     tasks: tuple[str, ...] = ()  # those it is for; empty: any
+    styles: tuple[str, ...] = ()  # the styles it goes with; empty: any
     words: Mapping[str, str]
 
     @property
@@ -55,7 +56,8 @@ def find(name: str) -> Prompt:
         raise UserError(f"Unknown prompt {name!r}.", rule=did_you_mean(name, names()))
     body = tomllib.loads(path.read_text("utf-8"))
     about = {key: body.pop(key) for key in ("version", "summary", "source") if key in body}
-    return Prompt(name=name, tasks=tuple(body.pop("tasks", ())), words=body, **about)
+    lists = {key: tuple(body.pop(key, ())) for key in ("tasks", "styles")}
+    return Prompt(name=name, words=body, **about, **lists)
 
 
 @cache

@@ -21,6 +21,7 @@ from solvers.llm.providers.openai_chat import OpenAIChat
 KEY = None
 SDK = "openai"
 UNSUPPORTED = ("reasoning_effort", "thinking_tokens", "prompt_caching")
+CONNECTIONS = 1  # the server answers one request at a time: more would only wait in line, on the clock
 START_SECONDS = 120.0
 GRACE_SECONDS = 1.0  # between a lost connection and the end of the process that held it
 
