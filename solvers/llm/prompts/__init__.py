@@ -56,8 +56,8 @@ def find(name: str) -> Prompt:
         raise UserError(f"Unknown prompt {name!r}.", rule=did_you_mean(name, names()))
     body = tomllib.loads(path.read_text("utf-8"))
     about = {key: body.pop(key) for key in ("version", "summary", "source") if key in body}
-    lists = {key: tuple(body.pop(key, ())) for key in ("tasks", "styles")}
-    return Prompt(name=name, words=body, **about, **lists)
+    tasks, styles = (tuple(body.pop(key, ())) for key in ("tasks", "styles"))
+    return Prompt(name=name, tasks=tasks, styles=styles, words=body, **about)
 
 
 @cache
