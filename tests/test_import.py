@@ -14,6 +14,8 @@ from harness.exchange.recordings import Recording, Reply, bring_in
 from tasks.arc.public import Arc1
 from tests.fakes import EXAMPLES
 
+FIXTURES = Path(__file__).parent / "fixtures"
+
 COUNTING = f"{EXAMPLES / 'counting.py'}:Counting"
 ITEMS = Arc1().load(split="evaluation", seed=0, limit=None, data_dir=None)
 
@@ -137,74 +139,16 @@ def test_what_cannot_be_read_is_named_and_costs_only_itself(
     assert dispatch(["import", "reasoning-gym", str(tmp_path / "none")]) == 2
 
 
-FUTOSHIKI = """Solve the following 4x4 Futoshiki puzzle:
-
-_   1   _ > _
-\u2228           \u2227
-_ < _   _   _
-{blank}
-_   _   _   _
-{blank}
-4   _   _   _
-
-Ensure your answer follows the same format as the puzzle above, …
-""".replace("{blank}", 13 * " ")
-QUEENS = "Given the below board of size 4 x 4 your job is to place 2 queen(s) on the board such …\n{board}\n"
-GRAPH = """… The graph has these properties:
-
-Vertices: [0, 1, 2, 3]
-Edges: [(0, 3), (1, 2)]
-Possible colors: [1, 2, 3]
-
-Return your solution as a JSON map of vertices to colors. (For example: {"0": 1, "1": 2, "2": 3}.)
-"""
-LIFE = """What will this Game of Life board look like after 1 steps of simulation? … (An empty 3x3 grid would
-look like this: [[0,0,0],[0,0,0],[0,0,0]])
-
-[[0,0,0,0],
- [0,1,1,0],
- [0,1,0,0],
- [0,0,0,0]]."""
-BLOCK = "[[0,0,0,0],[0,1,1,0],[0,1,1,0],[0,0,0,0]]"
-PUBLISHED_FORMS = [  # file, question, their reference, a right reply, a wrong one, the payload
-    (
-        "futoshiki", FUTOSHIKI, "3   1   4 > 2\n1   2   3   4\n2   4   1   3\n4   3   2   1",
-        "<answer>3   1   4 > 2\n\u2228           \u2227\n1 < 2   3   4\n             \n2   4   1   3\n"
-        "\n4   3   2   1</answer>",
-        "<answer>3   1   4 > 2\n\u2228           \u2227\n1 < 2   4   3\n             \n2   4   1   3\n"
-        "\n4   3   2   1</answer>",
-        {"grid": [[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [4, 0, 0, 0]],
-         "less": [[1, 0, 0, 0], [0, 3, 0, 2], [0, 3, 1, 3], [1, 0, 1, 1]]},
-    ),
-    (
-        "n_queens", QUEENS.format(board="_ Q _ _\n_ _ _ _\nQ _ _ _\n_ _ _ _"),
-        "_ Q _ _\n_ _ _ Q\nQ _ _ _\n_ _ Q _",
-        "In row_2: <answer>_ Q _ _\n_ _ _ Q\nQ _ _ _\n_ _ Q _</answer>",
-        "<answer>_ Q _ _\n_ _ _ Q\nQ _ _ _\n_ _ _ Q</answer>",
-        {"rows": [".Q..", "....", "Q...", "...."]},
-    ),
-    (
-        "graph_color", GRAPH, "None", 'As {"0": 1} …\n<answer>{"3": "2", "0": 1, "1": 1, "2": 2}</answer>',
-        '<answer>{"0": 1, "1": 1, "2": 2, "3": 1}</answer>',
-        {"vertices": 4, "colours": 3, "edges": [[1, 4], [2, 3]]},
-    ),
-    (
-        "game_of_life", LIFE, BLOCK, f"<answer>{BLOCK}</answer>",
-        f"<answer>{BLOCK.replace('[0,1,1,0],[0,1,1,0]', '[0,1,1,0],[0,1,0,0]')}</answer>",
-        {"rows": [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]], "steps": 1},
-    ),
-]  # fmt: skip
+PUBLISHED_FORMS = json.loads((FIXTURES / "reasoning_gym_forms.json").read_text(encoding="utf-8"))
+"""Questions of our own in the words of each data set, with a right and a wrong reply."""
 
 
-@pytest.mark.parametrize(
-    ("name", "question", "expected", "right", "wrong", "payload"), PUBLISHED_FORMS, ids=lambda v: str(v)[:12]
-)
+@pytest.mark.parametrize("form", PUBLISHED_FORMS, ids=lambda form: str(form["name"]))
 def test_every_data_set_is_read_as_puzzles_of_ours_and_its_answers_in_their_form(
-    name: str, question: str, expected: str, right: str, wrong: str, payload: dict[str, Any],
-    tmp_path: Path, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    texts = [right, wrong, "I do not know.", ""]
-    row = {**sudoku_rows()[0], "question": question, "expected_answer": expected}
+    form: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, texts = form["name"], [form["right"], form["wrong"], "I do not know.", ""]
+    row = {**sudoku_rows()[0], "question": form["question"], "expected_answer": form["expected"]}
     row["replies"] = [{"text": text, "their_score": 0.5} for text in texts]
     write(tmp_path / f"{name}.jsonl.gz", [row])
     words = ["import", "reasoning-gym", str(tmp_path), "--results-dir", str(tmp_path / "r"), "--format"]
@@ -214,7 +158,7 @@ def test_every_data_set_is_read_as_puzzles_of_ours_and_its_answers_in_their_form
     assert outcomes == {"correct": 1, "wrong": 1, "unparsed": 1, "provider_error": 1}
     assert (found["metrics"]["solved mean@4"], found["metrics"]["solved pass@4"]) == (0.25, 1.0)
     (puzzles,) = (tmp_path / "r" / "imports").glob(f"reasoning-gym-{name}-easy.jsonl")
-    assert json.loads(puzzles.read_text().splitlines()[0])["payload"] == payload
+    assert json.loads(puzzles.read_text().splitlines()[0])["payload"] == form["payload"]
     show = ["show", found["run"], "--sample-id", f"{name}-0", "--results-dir", str(tmp_path / "r")]
     assert dispatch(show) == 0
     assert "I do not know." in capsys.readouterr().out  # the words as they came

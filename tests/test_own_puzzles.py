@@ -166,3 +166,35 @@ def test_the_dials_are_those_of_the_file(tmp_path: Path) -> None:
         task_of("graph-colouring", graph, {**graph, "colours": 4}, graph)
     with pytest.raises(UserError, match="puzzles of sizes 4, 5"):
         task_of("n-queens", {"rows": ["...."] * 4}, {"rows": ["....."] * 5})
+
+
+def test_a_tower_may_have_more_pegs_and_a_move_may_name_its_disk() -> None:
+    from harness.testing import check_task
+
+    task = create("task", "hanoi", {"disks": 3, "pegs": 4, "steps": 3, "train_steps": 3})
+    check_task(task, puzzles=2, draws=4)
+    puzzle, key = task.load(split="test", seed=0, limit=1, data_dir=None)[0]
+    assert puzzle.payload["pegs"] == 4
+    state, named = list(puzzle.payload["start"]), []
+    for source, target in key.answers[0]:
+        disk = state.index(source) + 1
+        state[disk - 1] = target
+        named.append([disk, source, target])
+    assert task.judge(puzzle, key, named).correct
+    wrong = [[named[0][0] % 3 + 1, *named[0][1:]], *named[1:]]
+    assert "is not on top of peg" in task.violations(puzzle, wrong)[0]
+    said = "\n".join(f"Move disk {d} from Peg {a} to Peg {b}" for d, a, b in named)
+    assert task.parse(f"<answer>\n{said}\n</answer>", puzzle) == named
+
+
+def test_zebra_may_ask_for_one_value_and_a_net_reads_it_off_its_arrangement(tmp_path: Path) -> None:
+    puzzle, key = create("task", "zebra", {"houses": 3, "attributes": 3}).load(
+        split="test", seed=0, limit=1, data_dir=None
+    )[0]
+    path = tmp_path / "asked.jsonl"
+    path.write_text(json.dumps({"payload": {**puzzle.payload, "asked": [1, 2]}}))
+    task = create("task", "zebra", {"file": str(path)})
+    (asked, right), *_ = task.load(split="test", seed=0, limit=None, data_dir=None)
+    assert right.answers == (key.answers[0][1][2],)
+    tokens = task.grid.encode_answer(puzzle, key.answers[0])
+    assert task.grid.decode(tokens, asked) == right.answers[0]

@@ -6,15 +6,17 @@ models with a dial it is known from arXiv 2410.23123. Statements and names here 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness import own
 from harness.base import Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError
 from tasks.logic.identity import refined
-from tasks.logic.knights_grid import COUNTS, KNAVE, KNIGHT, PAIRS, KnightsGrid, Statement
+from tasks.logic.knights_grid import COUNTS, KNAVE, KNIGHT, PAIRS, WIDTH, KnightsGrid, Statement
 from tasks.logic.text import named_words
 from tasks.shared.reading import read_words
 from tasks.shared.ruled import Check, RuledTask
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.console import RenderableType
 
+DEEPEST = 8  # statements in one another, in a file
 NAMES = ("Ada", "Bela", "Chike", "Dunya", "Emre", "Freya", "Goran", "Hana", "Idris", "Jana", "Kofi", "Lena")
 
 
@@ -45,6 +48,9 @@ class KnightsKnaves(RuledTask):
     name = "knights-knaves"
 
     def __post_init__(self) -> None:
+        if self.file is not None:
+            object.__setattr__(self, "people", own.one_size(self.file, _people))
+            return
         if not 2 <= self.people <= len(NAMES):
             raise UserError(f"people={self.people}.", rule=f"2 to {len(NAMES)} people.")
 
@@ -57,7 +63,10 @@ class KnightsKnaves(RuledTask):
         return 2.0**-self.people
 
     @cached_property
-    def grid(self) -> GridCodec:
+    def grid(self) -> GridCodec | None:
+        """None for a file with statements longer than those that are drawn: nets have no room for them."""
+        if self.file is not None and max(own.measured(self.file, _longest)) >= WIDTH:
+            return None
         return KnightsGrid(self.people)
 
     def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:
@@ -155,6 +164,37 @@ class KnightsKnaves(RuledTask):
                 )
             text.append(f"“{sentence(statement, people)}”\n")
         return text
+
+
+def _people(payload: Mapping[str, Any]) -> int:
+    """Return how many people speak. Raises ValueError for what is no puzzle."""
+    people, statements = payload["people"], payload["statements"]
+    if not isinstance(people, list) or not all(isinstance(name, str) and name for name in people):
+        raise ValueError("people is no list of names")
+    if not 2 <= len(people) == len(set(people)) <= len(NAMES) or len(statements) != len(people):
+        raise ValueError(f"it is not of 2 to {len(NAMES)} people with different names, each with a statement")
+    for statement in statements:
+        _whole(statement, len(people), 0)
+    return len(people)
+
+
+def _whole(statement: Any, n: int, depth: int) -> int:
+    """Return how many words a statement takes in prefix notation. Raises ValueError for what is none."""
+    if depth > DEEPEST or not isinstance(statement, list) or not statement:
+        raise ValueError(f"{str(statement)[:60]} is no statement, or has more than {DEEPEST} in one another")
+    head, *parts = statement
+    if head == "is" and len(parts) == 2 and type(parts[0]) is int and 0 <= parts[0] < n:
+        if parts[1] in (KNIGHT, KNAVE):
+            return 1
+    elif head in COUNTS and len(parts) == 1 and type(parts[0]) is int and 0 <= parts[0] <= n:
+        return 2
+    elif (head == "not" and len(parts) == 1) or (head in PAIRS and len(parts) == 2):
+        return 1 + sum(_whole(part, n, depth + 1) for part in parts)
+    raise ValueError(f"{str(statement)[:60]} is no statement about people 0 to {n - 1}")
+
+
+def _longest(payload: Mapping[str, Any]) -> int:
+    return max(_whole(statement, len(payload["people"]), 0) for statement in payload["statements"])
 
 
 def _draw_statement(n: int, rng: np.random.Generator) -> Statement:

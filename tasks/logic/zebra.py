@@ -7,16 +7,20 @@ from ZebraLogic (arXiv 2502.01100), whose sizes these are; attributes, wording a
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness import own
 from harness.base import Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Key, Puzzle, Unparsed
 from harness.errors import UserError
 from tasks.logic.identity import refined
 from tasks.logic.text import named_words
-from tasks.logic.zebra_grid import KINDS, ZebraGrid, most_clues
+from tasks.logic.zebra_grid import KINDS, ZebraGrid, asked, measures, most_clues
+from tasks.shared.forms import single
 from tasks.shared.reading import read_words
 from tasks.shared.ruled import Check, RuledTask
 from tasks.shared.text_answers import parse_reply
@@ -63,7 +67,8 @@ class Zebra(RuledTask):
 
     The payload is {"houses": N, "attributes": {name: N values, …}, "clues": [[kind, attribute, value, …], …]}
     with values and houses counted from 0: `at` and `not_at` end with a house, all others with a second
-    attribute and value. An answer is a row for each attribute: its values from house 1 to house N.
+    attribute and value. An answer is a row for each attribute: its values from house 1 to house N. With
+    "asked": [attribute, house] in the payload, as a file may have it, it is that value alone.
 
     spare: true clues beyond the need; without them none can be left out (None: 3 for 2×2, where else there
     are but eleven different puzzles, 0 for all others). A puzzle's `difficulty` is the number of digits of
@@ -81,6 +86,15 @@ class Zebra(RuledTask):
     name = "zebra"
 
     def __post_init__(self) -> None:
+        if self.file is not None:
+            sizes = sorted(set(own.measured(self.file, measures)))
+            if len(sizes) > 1:
+                raise UserError(
+                    f"{self.file} holds puzzles of {sizes[0]} and {sizes[1]}.", rule="One size a file."
+                )
+            object.__setattr__(self, "houses", sizes[0][0])
+            object.__setattr__(self, "attributes", sizes[0][1])
+            return
         for what, value in (("houses", self.houses), ("attributes", self.attributes)):
             if not 2 <= value <= 6:
                 raise UserError(f"{what}={value}.", rule=f"2 to 6 {what}.")
@@ -136,6 +150,16 @@ class Zebra(RuledTask):
         )
 
     def check(self, puzzle: Puzzle, answer: Answer) -> Check:
+        if "asked" in puzzle.payload:
+            a, house = puzzle.payload["asked"]
+            if not isinstance(answer, str) or answer not in list(puzzle.payload["attributes"].values())[a]:
+                return Check.malformed(f"not a value of {list(puzzle.payload['attributes'])[a]}")
+            check = Check()
+            right = self.search(puzzle)
+            check.rule(
+                "asked", answer == right, f"{answer} is not in house {house + 1}: the clues leave {right}"
+            )
+            return check
         names, n = puzzle.payload["attributes"], puzzle.payload["houses"]
         if not isinstance(answer, list) or len(answer) != len(names):
             return Check.malformed(f"not a list of {len(names)} rows, one for each attribute")
@@ -157,10 +181,13 @@ class Zebra(RuledTask):
 
     def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
         """Put the values of every attribute in random order."""
-        return [
-            [values[i] for i in rng.permutation(len(values))]
-            for values in puzzle.payload["attributes"].values()
-        ]
+        return asked(
+            puzzle.payload,
+            [
+                [values[i] for i in rng.permutation(len(values))]
+                for values in puzzle.payload["attributes"].values()
+            ],
+        )
 
     def greedy(self, puzzle: Puzzle) -> Answer:
         """Place the item with the fewest houses left in the first of them; those without fill the gaps."""
@@ -171,13 +198,17 @@ class Zebra(RuledTask):
         for row in house:
             gaps = iter(h for h in range(n) if h not in row.tolist())
             row[row < 0] = [next(gaps) for _ in range(int((row < 0).sum()))]
-        return _rows(house.ravel(), values)
+        return asked(puzzle.payload, _rows(house.ravel(), values))
 
     def search(self, puzzle: Puzzle) -> Answer | None:
         from tasks.logic.search import search
 
         found = search(_of(puzzle))
-        return _rows(found.values, puzzle.payload["attributes"]) if found.solutions else None
+        return (
+            asked(puzzle.payload, _rows(found.values, puzzle.payload["attributes"]))
+            if found.solutions
+            else None
+        )
 
     def prompt(self, puzzle: Puzzle) -> str:
         n, names = puzzle.payload["houses"], puzzle.payload["attributes"]
@@ -189,14 +220,17 @@ class Zebra(RuledTask):
             f"{n} houses stand in a row, numbered 1 to {n} from left to right. Each has exactly one value of "
             f"every attribute, and no two houses share a value:\n{lists}\n\n"
             f"Clues (each speaks of the house where its value is):\n{clues}\n\n"
-            "Exactly one arrangement fits all clues. Give it as one line for each attribute, in the order "
-            f"above: the name, a colon, then its values from house 1 to house {n}, separated by blanks, "
-            "inside a fenced block marked answer. For two houses and two attributes it might be:\n"
-            "```answer\nperson: Bela Ada\npet: canary badger\n```"
+            f"Exactly one arrangement fits all clues. {_wanted(puzzle.payload)}"
         )
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
-        return parse_reply(reply, named_words(puzzle.payload["attributes"], puzzle.payload["houses"]))
+        names = puzzle.payload["attributes"]
+        if "asked" in puzzle.payload:
+            values = {value.lower(): value for value in list(names.values())[puzzle.payload["asked"][0]]}
+            word = "|".join(re.escape(value) for value in sorted(values.values(), key=len, reverse=True))
+            words = f"value of {list(names)[puzzle.payload['asked'][0]]}"
+            return parse_reply(reply, single(words, f"(?i:{word})", lambda said: values.get(said.lower())))
+        return parse_reply(reply, named_words(names, puzzle.payload["houses"]))
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
         """List the clues, broken ones red, then the houses, with a key green where right, else red."""
@@ -213,6 +247,13 @@ class Zebra(RuledTask):
             said = sentence(clue, names)
             broken = check is not None and f"broken: {said}" in check.broken
             text.append(f"{i:2}. {said}\n", style="red" if broken else "")
+        if "asked" in puzzle.payload:
+            house = puzzle.payload["asked"][1] + 1
+            right = key is None or answer == key.answers[0]
+            said = "?" if answer is None else str(answer)
+            return text.append(
+                f"house {house}: {said}", style="" if answer is None else "green" if right else "red"
+            )
         table = Table("", *(str(h) for h in range(1, n + 1)), box=None, padding=(0, 1))
         for a, name in enumerate(names):
             shown = ["·"] * n if answer is None else answer[a]
@@ -223,6 +264,22 @@ class Zebra(RuledTask):
             ]
             table.add_row(Text(name, style="dim"), *cells)
         return Group(text, table)
+
+
+def _wanted(payload: Mapping[str, Any]) -> str:
+    """Say which answer is wanted, and how it is written."""
+    if "asked" in payload:
+        a, house = payload["asked"]
+        return (
+            f"Which {list(payload['attributes'])[a]} is in house {house + 1}? Give that value alone inside a "
+            "fenced block marked answer, for example:\n```answer\ndingo\n```"
+        )
+    return (
+        "Give it as one line for each attribute, in the order "
+        f"above: the name, a colon, then its values from house 1 to house {payload['houses']}, separated by "
+        "blanks, inside a fenced block marked answer. For two houses and two attributes it might be:\n"
+        "```answer\nperson: Bela Ada\npet: canary badger\n```"
+    )
 
 
 def sentence(clue: list[Any], names: dict[str, list[str]]) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,42 @@ HOUSE = KIND + len(SIDES)
 def most_clues(n: int, m: int) -> int:
     """Return how many clues the canvas has room for."""
     return 2 * n * m
+
+
+def asked(payload: Mapping[str, Any], rows: list[list[str]]) -> Answer:
+    """Return the answer that a whole arrangement gives: itself, or the one value that is asked for."""
+    if "asked" not in payload:
+        return rows
+    attribute, house = payload["asked"]
+    return rows[attribute][house]
+
+
+def measures(payload: Mapping[str, Any]) -> tuple[int, int]:
+    """Return houses and attributes of a puzzle. Raises ValueError for what is none."""
+    n, attributes = payload["houses"], payload["attributes"]
+    if type(n) is not int or not 2 <= n <= 6 or not 2 <= len(attributes) <= 6:
+        raise ValueError("it is not of 2 to 6 houses and attributes")
+    for name, values in attributes.items():
+        if (
+            not all(isinstance(value, str) and value for value in values)
+            or not len(set(values)) == len(values) == n
+        ):
+            raise ValueError(f"{name} has not {n} different values")
+    for clue in payload["clues"]:
+        kind, *places = clue
+        bounds = [len(attributes), n, *([n] if kind in ("at", "not_at") else [len(attributes), n])]
+        whole = len(places) == len(bounds) and all(type(place) is int for place in places)
+        if kind not in KINDS or not whole or not all(0 <= p < b for p, b in zip(places, bounds, strict=True)):
+            raise ValueError(f"{clue} is no clue about {n} houses and {len(attributes)} attributes")
+    if len(payload["clues"]) > most_clues(n, len(attributes)):
+        raise ValueError(
+            f"{len(payload['clues'])} clues are more than the {most_clues(n, len(attributes))} of the canvas"
+        )
+    place = payload.get("asked", [0, 0])
+    if not (len(place) == 2 and all(type(p) is int for p in place) and 0 <= place[0] < len(attributes)
+            and 0 <= place[1] < n):  # fmt: skip
+        raise ValueError(f"asked is {place}, not [attribute, house]")
+    return n, len(attributes)
 
 
 class ZebraGrid(BaseGrid):
@@ -50,6 +87,11 @@ class ZebraGrid(BaseGrid):
     def encode_answer(self, puzzle: Puzzle, answer: Answer) -> NDArray[np.int64]:
         """Return the items of the answer as labels, (L,); -100 for the clues."""
         labels = np.full((self.height, self.width), -100, np.int64)
+        if "asked" in puzzle.payload:
+            a, house = puzzle.payload["asked"]
+            known = list(puzzle.payload["attributes"].values())[a]
+            labels[a, house] = self.item + a * self.n + known.index(answer)
+            return labels.ravel()
         for a, (row, known) in enumerate(zip(answer, puzzle.payload["attributes"].values(), strict=True)):
             labels[a, : self.n] = [self.item + a * self.n + known.index(word) for word in row]
         return labels.ravel()
@@ -61,7 +103,7 @@ class ZebraGrid(BaseGrid):
         for a, known in enumerate(puzzle.payload["attributes"].values()):
             values = (rows[a] - self.item - a * self.n).tolist()
             found.append([known[v] if 0 <= v < self.n else "" for v in values])
-        return found
+        return asked(puzzle.payload, found)
 
     def puzzle_of(self, tokens: NDArray[Any], puzzle: Puzzle) -> Puzzle:
         """Read back the puzzle that input tokens show: the conformance suite judges copies by it."""

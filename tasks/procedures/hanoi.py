@@ -7,12 +7,14 @@ answer to as many moves.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
+from harness import own
 from harness.base import Belongs, Drawn
 from harness.contracts import Answer, GridCodec, Metric, Puzzle
 from tasks.procedures.planning import MOST_MOVES, Move, Planning, State
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
 
 PEGS = (1, 2, 3)
 MOVES = [[a, b] for a in PEGS for b in PEGS if a != b]
-NAMINGS = [str.maketrans("123", "".join(names)) for names in permutations("123")]
 LONGEST = 255  # moves of a plan, or given ones
 Pegs = tuple[int, ...]  # the peg of each disk, the smallest first
 
+MOST_PEGS = 5
 RULES = (
-    "There are three pegs, 1 to 3, and {n} disks, 1 (the smallest) to {n} (the largest). A move takes the "
+    "There are {pegs} and {n} disks, 1 (the smallest) to {n} (the largest). A move takes the "
     "top disk of one peg to the top of another; no disk may lie on a smaller one."
 )
 
@@ -43,27 +45,34 @@ def moved(state: Pegs, source: int, target: int) -> Pegs | None:
     return (*state[:disk], target, *state[disk + 1 :])
 
 
-def neighbours(state: Pegs) -> Iterator[Pegs]:
+@cache
+def moves_of(pegs: int) -> list[Move]:
+    """Return all moves between so many pegs, in lexicographic order."""
+    return [[a, b] for a in range(1, pegs + 1) for b in range(1, pegs + 1) if a != b]
+
+
+def neighbours(state: Pegs, pegs: int) -> Iterator[Pegs]:
     """Yield the states that one move leads to, which are those that lead here."""
-    for source, target in MOVES:
+    for source, target in moves_of(pegs):
         if (after := moved(state, source, target)) is not None:
             yield after
 
 
-def distances(goal: Pegs, most: int, until: Pegs | None = None) -> dict[Pegs, int]:
+def distances(goal: Pegs, most: int, until: Pegs | None = None, pegs: int = 3) -> dict[Pegs, int]:
     """Return the least number of moves to the goal, of all states that need at most so many."""
     found, layer = {goal: 0}, [goal]
     for far in range(1, most + 1):
-        layer = list({after for state in layer for after in neighbours(state) if after not in found})
+        layer = list({after for state in layer for after in neighbours(state, pegs) if after not in found})
         if not layer or until in found:
             break
         found |= dict.fromkeys(layer, far)
     return found
 
 
-def renamed(*states: Pegs) -> str:
-    """Return the states with pegs numbered so that all six namings of a puzzle are one."""
-    return min(str([[names[peg - 1] for peg in state] for state in states]) for names in permutations(PEGS))
+def renamed(*states: Pegs, pegs: int = 3) -> str:
+    """Return the states with pegs numbered so that all namings of a puzzle are one."""
+    namings = permutations(range(1, pegs + 1))
+    return min(str([[names[peg - 1] for peg in state] for state in states]) for names in namings)
 
 
 @cache
@@ -81,6 +90,10 @@ def pairs_at(disks: int) -> list[int]:
 class Hanoi(Planning):
     """The Tower of Hanoi from any state to any, in a plan of at least `steps` moves; any legal one counts.
 
+    The payload is {"start": the peg of each disk, the smallest first, "goal": the same, "pegs": where not 3};
+    a move is [peg, peg] or names its disk first, which must then be the one on top. A file may mix numbers of
+    disks and pegs.
+
     steps: the least number of moves that solves an item of the test split. Number `optimal`: also as short
     as any.
     """
@@ -88,13 +101,22 @@ class Hanoi(Planning):
     steps: int = 8
     train_steps: int = 8
     disks: int = 10  # 2 to 12
+    pegs: int = 3  # 3 to 5
 
     name = "hanoi"
-    line = r"\[?[1-3][ \t]*+(?:->|→|,|to)?+[ \t]*+[1-3]\]?"
     move_words = "a pair of two different pegs"
 
     def __post_init__(self) -> None:
+        if self.file is not None:
+            found = own.measured(self.file, _measures)
+            disks, pegs = (max(one[at] for one in found) for at in (0, 1))
+            steps = min(2**disks - 1, LONGEST)
+            for name, value in (("disks", disks), ("pegs", pegs), ("steps", steps), ("train_steps", steps)):
+                object.__setattr__(self, name, value)
+            object.__setattr__(self, "_mixed", len(set(found)) > 1)
+            return
         self.check_dial("disks", 2, 12)
+        self.check_dial("pegs", 3, MOST_PEGS)
         self.check_steps(
             min(2**self.disks - 1, LONGEST),
             "no two states lie further apart, or the plan is too long",
@@ -102,14 +124,21 @@ class Hanoi(Planning):
 
     @property
     def family(self) -> str:
-        return f"{self.name}-{self.disks}"
+        return f"{self.name}-{self.disks}" + (f"-{self.pegs}-pegs" if self.pegs > 3 else "")
+
+    @property
+    def line(self) -> str:  # type: ignore[override]
+        """A move in a reply: "1 -> 3", "Move disk 2 from peg 1 to peg 3"."""
+        disk = r"(?:(?:(?i:move)[ \t]++)?+(?i:dis[ck])[ \t]*+[0-9]{1,2}+[ \t]*+[:,]?+[ \t]*+)?+"
+        peg = rf"(?i:peg[ \t]*+)?+[1-{self.pegs}]"
+        return rf"\[?{disk}(?i:from[ \t]++)?+{peg}[ \t]*+(?:->|→|,|(?i:to))?+[ \t]*+{peg}\]?"
 
     @property
     def chance(self) -> float:
-        return 6.0**-self.steps
+        return float(self.pegs * (self.pegs - 1)) ** -self.steps
 
     def space(self, split: str) -> int | None:
-        if self.disks > 6:  # millions
+        if self.disks > 6 or self.pegs > 3:  # millions
             return None
         counts = pairs_at(self.disks)
         return counts[self.steps] if split == "test" else sum(counts[1 : self.train_steps + 1])
@@ -118,24 +147,34 @@ class Hanoi(Planning):
     def grid(self) -> GridCodec:
         from tasks.procedures.grid import PlanGrid
 
-        def cells(puzzle: Puzzle) -> list[int]:
-            return [peg - 1 for name in ("start", "goal") for peg in puzzle.payload[name]]
+        mixed = getattr(self, "_mixed", False)  # then one symbol more: no such disk
 
-        return PlanGrid(symbols=3, cells=2 * self.disks, read=cells, moves=MOVES, most_steps=self.most_steps)
+        def cells(puzzle: Puzzle) -> list[int]:
+            states = [puzzle.payload[name] for name in ("start", "goal")]
+            return [
+                peg - 1 for state in states for peg in [*state, *[self.pegs + 1] * (self.disks - len(state))]
+            ]
+
+        return PlanGrid(
+            symbols=self.pegs + mixed, cells=2 * self.disks, read=cells, moves=moves_of(self.pegs),
+            most_steps=self.most_steps,
+        )  # fmt: skip
 
     def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:
         steps = self.steps_of(rng, split)
-        goal = tuple(rng.integers(1, 4, self.disks).tolist())
-        far = distances(goal, steps)
+        goal = tuple(rng.integers(1, self.pegs + 1, self.disks).tolist())
+        far = distances(goal, steps, pegs=self.pegs)
         starts = sorted(state for state, moves in far.items() if moves == steps)
         order = rng.permutation(len(starts))[:32].tolist()
-        start = next((starts[i] for i in order if belongs(renamed(starts[i], goal))), None)
+        start = next((starts[i] for i in order if belongs(renamed(starts[i], goal, pegs=self.pegs))), None)
         if start is None:
             return None
-        payload = {"start": list(start), "goal": list(goal)}
-        plan = self._plan(start, far)
+        payload: dict[str, Any] = {"start": list(start), "goal": list(goal)}
+        if self.pegs != 3:
+            payload["pegs"] = self.pegs
+        plan = self._plan(start, far, self.pegs)
         return Drawn(
-            identity=renamed(start, goal),
+            identity=renamed(start, goal, pegs=self.pegs),
             payload=payload,
             answers=(plan,),
             optimum=float(steps),
@@ -145,14 +184,15 @@ class Hanoi(Planning):
     def search(self, puzzle: Puzzle) -> Answer:
         """Search breadth-first from the goal, then walk down: the lexicographically least shortest plan."""
         start, goal = (tuple(puzzle.payload[name]) for name in ("start", "goal"))
-        return self._plan(start, distances(goal, 2 ** len(goal), until=start))
+        pegs = _pegs(puzzle.payload)
+        return self._plan(start, distances(goal, 2 ** len(goal), until=start, pegs=pegs), pegs)
 
-    def _plan(self, state: Pegs, far: dict[Pegs, int]) -> list[Move]:
+    def _plan(self, state: Pegs, far: dict[Pegs, int], pegs: int) -> list[Move]:
         plan = []
         while far[state]:
-            for move in MOVES:
+            for move in moves_of(pegs):
                 after = moved(state, *move)
-                if after is not None and far.get(after, LONGEST) < far[state]:
+                if after is not None and far.get(after, far[state]) < far[state]:
                     plan.append(list(move))
                     state = after
                     break
@@ -184,28 +224,35 @@ class Hanoi(Planning):
         return None
 
     def well_formed(self, payload: Payload, move: Any) -> bool:
-        return _is_move(move)
+        whole = isinstance(move, list) and len(move) in (2, 3) and all(type(part) is int for part in move)
+        if not whole or (len(move) == 3 and not 1 <= move[0] <= len(payload["start"])):
+            return False
+        return move[-2:] in moves_of(_pegs(payload))
 
     def made(self, payload: Payload, state: Any, move: Move) -> State | None:
-        return moved(state, *move)
+        after = moved(state, *move[-2:])
+        return after if len(move) == 2 or after is None or state[move[0] - 1] != after[move[0] - 1] else None
 
     def why_not(self, payload: Payload, state: Any, move: Move) -> str:
-        source, target = move
+        source, target = move[-2:]
         if source not in state:
             return f"peg {source} has no disk"
+        if len(move) == 3 and (top := state.index(source) + 1) != move[0]:
+            return f"disk {move[0]} is not on top of peg {source}, disk {top} is"
         return f"disk {state.index(source) + 1} may not lie on the smaller disk {state.index(target) + 1}"
 
     def read_line(self, text: str) -> Move:
-        return [int(c) for c in text if c.isdigit()]
+        return [int(number) for number in re.findall(r"[0-9]+" if "dis" in text.lower() else "[0-9]", text)]
 
     def moves(self, payload: Payload) -> list[Move]:
-        return MOVES
+        return moves_of(_pegs(payload))
 
     def prompt(self, puzzle: Puzzle) -> str:
-        start, goal = puzzle.payload["start"], puzzle.payload["goal"]
+        start, goal, count = puzzle.payload["start"], puzzle.payload["goal"], _pegs(puzzle.payload)
         return (
-            f"The Tower of Hanoi. {RULES.format(n=len(start))}\n\nThe start, each peg from bottom to top:"
-            f"\n{pegs(start)}\n\nThe goal:\n{pegs(goal)}\n\nGive moves from start to goal, at most "
+            f"The Tower of Hanoi. {rules(len(start), count)}\n\nThe start, each peg from bottom to top:"
+            f"\n{drawn(start, count)}\n\nThe goal:\n{drawn(goal, count)}\n\n"
+            "Give moves from start to goal, at most "
             f"{MOST_MOVES:,}, one a line, each as the peg a disk is taken from and the peg it goes to, "
             "inside a fenced block marked answer. To take a disk from peg 2 to peg 3 and then one from 1 to "
             "2:\n"
@@ -213,7 +260,8 @@ class Hanoi(Planning):
         )
 
     def drawing(self, payload: Payload) -> str:
-        return f"start\n{pegs(payload['start'])}\ngoal\n{pegs(payload['goal'])}"
+        start, goal = (drawn(payload[name], _pegs(payload)) for name in ("start", "goal"))
+        return f"start\n{start}\ngoal\n{goal}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,8 +344,8 @@ class HanoiState(Computed):
         start, moves = puzzle.payload["start"], puzzle.payload["moves"]
         listed = ", ".join(f"{a} {b}" for a, b in moves)
         return (
-            f"The Tower of Hanoi. {RULES.format(n=len(start))}\n\nThe start, each peg from bottom to top:"
-            f"\n{pegs(start)}\n\nThese moves are made in their order, each written as the peg a disk is "
+            f"The Tower of Hanoi. {rules(len(start))}\n\nThe start, each peg from bottom to top:"
+            f"\n{drawn(start)}\n\nThese moves are made in their order, each written as the peg a disk is "
             f"taken from and the peg it goes to: {listed}.\n\nOn which peg is each disk then? "
             f"Give {len(start)} numbers, the peg of disk 1 first, separated by blanks, on one "
             "line inside a fenced block marked answer. For three disks of which the "
@@ -312,18 +360,35 @@ class HanoiState(Computed):
         from textwrap import fill
 
         moves = fill(" ".join(f"{a}→{b}" for a, b in payload["moves"]), 80)
-        return f"{pegs(payload['start'])}\n{moves}\npegs of disks 1 to {len(payload['start'])}:"
+        return f"{drawn(payload['start'])}\n{moves}\npegs of disks 1 to {len(payload['start'])}:"
 
 
-def pegs(state: list[int]) -> str:
+def drawn(state: list[int], pegs: int = 3) -> str:
     """Write each peg's disks from bottom to top."""
     lines = []
-    for peg in PEGS:
+    for peg in range(1, pegs + 1):
         disks = [str(disk) for disk in range(len(state), 0, -1) if state[disk - 1] == peg]
         lines.append(f"peg {peg}: {' '.join(disks) or 'empty'}")
     return "\n".join(lines)
 
 
-def _is_move(move: Any) -> bool:
-    pair = isinstance(move, list) and len(move) == 2 and all(type(peg) is int for peg in move)
-    return pair and move in MOVES
+def rules(disks: int, pegs: int = 3) -> str:
+    """Say the rules."""
+    return RULES.format(n=disks, pegs=f"{('three', 'four', 'five')[pegs - 3]} pegs, 1 to {pegs},")
+
+
+def _pegs(payload: Payload) -> int:
+    return int(payload.get("pegs", 3))
+
+
+def _measures(payload: Payload) -> tuple[int, int]:
+    """Return disks and pegs of a puzzle. Raises ValueError for what is none."""
+    start, goal, pegs = payload["start"], payload["goal"], payload.get("pegs", 3)
+    if type(pegs) is not int or not 3 <= pegs <= MOST_PEGS:
+        raise ValueError(f"pegs is {str(pegs)[:20]}: 3 to {MOST_PEGS}")
+    for state in (start, goal):
+        if not isinstance(state, list) or not 1 <= len(state) <= 12 or len(state) != len(start):
+            raise ValueError("start and goal are not the pegs of 1 to 12 disks, as many in both")
+        if not all(type(peg) is int and 1 <= peg <= pegs for peg in state):
+            raise ValueError(f"{state} is not a peg from 1 to {pegs} for each disk")
+    return len(start), pegs

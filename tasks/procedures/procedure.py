@@ -112,6 +112,7 @@ class Computed(Procedure):
     """
 
     noun: ClassVar[str] = "value"
+    kinds: ClassVar[tuple[type, ...]] = (int,)  # of number that an answer may hold
 
     @property
     def across(self) -> int:
@@ -155,7 +156,7 @@ class Computed(Procedure):
             return f"{len(answer):,} numbers where {n} are asked for"
         allowed = self.allowed(payload)
         for index, value in enumerate(answer):
-            if type(value) is not int or value not in allowed:
+            if type(value) not in self.kinds or value not in allowed:
                 return f"{self.noun} {index + 1} is {str(value)[:40]}, which is none of {_span(allowed)}"
         return None
 

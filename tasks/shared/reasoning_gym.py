@@ -102,7 +102,7 @@ def _replies(where: str, row: dict[str, Any], payload: dict[str, Any], dataset: 
             puzzle=where,
             attempt=number,
             text=text,
-            read_as=dataset.as_ours(text, payload) if dataset.as_ours and text else None,
+            read_as=dataset.as_ours(text, payload, row["question"]) if dataset.as_ours and text else None,
             failure=None if text.strip() else "the source holds an empty reply and no reason",
             their_score=reply.get("their_score"),
         )

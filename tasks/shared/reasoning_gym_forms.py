@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.contracts import Answer, Unparsed
 from tasks.shared.forms import json_value
+from tasks.shared.reasoning_gym_logic import knights, knights_as_ours, zebra
 from tasks.shared.text_answers import parse_reply
 
 Payload = dict[str, Any]
@@ -27,13 +28,13 @@ class Dataset:
     """How one of the source's data sets maps onto a task of ours.
 
     read: (question, expected answer) -> payload, answers as far as they can be told; raises ValueError or
-    LookupError for a question of another form. as_ours: (reply, payload) -> its answer as our task asks for
-    it, None if it has none in the source's form.
+    LookupError for a question of another form. as_ours: (reply, payload, question) -> its answer as our task
+    asks for it, None if it has none in the source's form.
     """
 
     task: str
     read: Callable[[str, str], Read]
-    as_ours: Callable[[str, Payload], str | None] | None = None
+    as_ours: Callable[[str, Payload, str], str | None] | None = None
 
 
 def _grid(text: str, size: int) -> list[list[int]]:
@@ -79,7 +80,7 @@ def _queens(question: str, expected: str) -> Read:
     return {"rows": board(question)}, (board(expected),)
 
 
-def _queens_as_ours(text: str, payload: Payload) -> str:  # noqa: ARG001
+def _queens_as_ours(text: str, *_: object) -> str:
     return text.replace("_", ".")
 
 
@@ -93,7 +94,7 @@ def _graph(question: str, expected: str) -> Read:  # noqa: ARG001 - the source h
     return {"vertices": len(vertices), "colours": len(colours), "edges": pairs}, ()
 
 
-def _graph_as_ours(text: str, payload: Payload) -> str | None:
+def _graph_as_ours(text: str, payload: Payload, _: str) -> str | None:
     """Write {"0": 1, …} as the colours in the order of the vertices."""
     names = [str(vertex) for vertex in range(payload["vertices"])]
 
@@ -120,6 +121,35 @@ def _life(question: str, expected: str) -> Read:
     return {"rows": rows, "steps": int(steps[1])}, (json.loads(expected),)
 
 
+def _hanoi(question: str, expected: str) -> Read:
+    """Read disks, pegs, from and to; a move of the reference names its disk, ours is a pair of pegs."""
+    found = re.search(
+        r"with (\d+) disks and (\d+) pegs\.\s+Move all disks from Peg (\d+) to Peg (\d+)", question
+    )
+    if found is None:
+        raise ValueError("it names no disks and pegs")
+    disks, pegs, start, goal = map(int, found.groups())
+    payload = {"start": [start] * disks, "goal": [goal] * disks} | ({} if pegs == 3 else {"pegs": pegs})
+    plan = [[int(a), int(b)] for a, b in re.findall(r"from Peg (\d+) to Peg (\d+)", expected)]
+    return payload, (plan,)
+
+
+def _numbers(question: str, expected: str) -> Read:  # noqa: ARG001 - the references of an earlier set are rounded
+    """Read decimals and the direction; 17 and 17.00 are the same number."""
+    found = re.search(r"in (ascending|descending) order: ([-+0-9., ]+)", question)
+    if found is None:
+        raise ValueError("it lists no numbers")
+    numbers: list[float] = [float(n) if "." in n else int(n) for n in re.split(r", *", found[2].strip(" ,"))]
+    down = found[1] == "descending"
+    payload: Payload = {"numbers": numbers} | ({"descending": True} if down else {})
+    return payload, (sorted(numbers, reverse=down),)
+
+
+def _numbers_as_ours(text: str, *_: object) -> str:
+    """Turn the single quotes that the source asks for into those of JSON."""
+    return text.replace("'", '"')
+
+
 def marked(answer: str) -> str:
     """Return an answer as our prompts ask for it."""
     return f"```answer\n{answer}\n```"
@@ -132,5 +162,9 @@ DATASETS: dict[str, Dataset] = {
     "n_queens": Dataset(task="n-queens", read=_queens, as_ours=_queens_as_ours),
     "graph_color": Dataset(task="graph-colouring", read=_graph, as_ours=_graph_as_ours),
     "game_of_life": Dataset(task="game-of-life", read=_life),
+    "tower_of_hanoi": Dataset(task="hanoi", read=_hanoi),
+    "number_sorting": Dataset(task="sorting", read=_numbers, as_ours=_numbers_as_ours),
+    "knights_knaves": Dataset(task="knights-knaves", read=knights, as_ours=knights_as_ours),
+    "zebra_puzzles": Dataset(task="zebra", read=zebra),
 }
 """By the name of the source's file."""
