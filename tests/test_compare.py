@@ -134,6 +134,21 @@ def test_the_number_of_puzzles_said_to_be_needed_finds_the_difference_as_often_a
     assert 0.68 <= found / 300 <= 0.90  # 0.8, less what an exact test keeps back
 
 
+@pytest.mark.parametrize(("alone", "of"), [(49, 50), (9, 10), (30, 40), (1, 50), (1, 5000)])
+def test_the_number_needed_is_statsmodels_where_that_converges_and_never_fails(alone: int, of: int) -> None:
+    gaps = np.array([1.0] * alone + [0.0] * (of - alone))
+    needed = comparing._needed([str(i) for i in range(of)], gaps)
+    effect = gaps.mean() / gaps.std()
+    exact = ((1.959963984540054 + 0.8416212335729143) / effect) ** 2  # without the other tail
+    assert needed == pytest.approx(max(2.0, exact), abs=1.5)
+
+
+def test_a_difference_of_rounding_errors_is_none() -> None:
+    gaps = np.array([1 / 3, 1 / 3, -2 / 3, 0.1, 0.2, -0.3])
+    assert gaps.mean() != 0
+    assert comparing._needed([str(i) for i in range(6)], gaps) is None
+
+
 def test_the_command_prints_one_row_a_pair(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = [f.path.name for f in folders(tmp_path, Lottery(), RepeatLast(), limit=12)]
     assert dispatch(["compare", *names, "--results-dir", str(tmp_path)]) == 0

@@ -259,6 +259,7 @@ def _needed(groups: Sequence[str], gaps: NDArray[np.float64]) -> int | None:
     Puzzles of one group are taken as so many more puzzles, by the spread of the groups' means.
     """
     import numpy as np
+    from scipy.optimize import brentq
     from statsmodels.stats.power import NormalIndPower
 
     mean = float(gaps.mean())
@@ -266,9 +267,16 @@ def _needed(groups: Sequence[str], gaps: NDArray[np.float64]) -> int | None:
     index = np.array([place[group] for group in groups])
     sums = np.bincount(index, weights=gaps - mean)
     spread = math.sqrt(float((sums**2).sum()) / len(gaps))
-    if mean == 0 or spread == 0:
+    if spread == 0 or abs(mean) < 1e-9 * spread:  # thirds do not sum to 0 exactly
         return None
-    found = NormalIndPower().solve_power(
-        effect_size=abs(mean) / spread, alpha=1 - LEVEL, power=POWER, ratio=0, alternative="two-sided"
-    )
-    return math.ceil(float(np.ravel(found)[0]))
+    test, effect = NormalIndPower(), abs(mean) / spread
+
+    def short_of(n: float) -> float:
+        return float(test.power(effect, n, 1 - LEVEL, ratio=0)) - POWER
+
+    if short_of(2) >= 0:  # so large a difference that any two puzzles show it
+        return 2
+    most = 4.0
+    while short_of(most) < 0:
+        most *= 2
+    return math.ceil(brentq(short_of, 2, most))
