@@ -29,7 +29,7 @@ def compare(
     from harness.scores import compare as comparing
 
     pairs = comparing.compare([find_run(name, results_dir) for name in runs])
-    tables.write(COLUMNS, [_cells(pair) for pair in pairs], [asdict(pair) for pair in pairs], format)
+    tables.write(COLUMNS, [cells(pair) for pair in pairs], [asdict(pair) for pair in pairs], format)
     if format is Format.TABLE:
         tables.note(
             f"{pairs[0].metric}; difference: first minus second, in points, with a paired bootstrap over "
@@ -40,7 +40,8 @@ def compare(
         )
 
 
-def _cells(pair: Pair) -> list[str]:
+def cells(pair: Pair) -> list[str]:
+    """Return a pair as text, a value for each of `COLUMNS`."""
     scale = 100
     alone = "–" if pair.p is None else f"{pair.first_alone} : {pair.second_alone}"
     return [
@@ -53,13 +54,14 @@ def _cells(pair: Pair) -> list[str]:
         f"{scale * pair.difference:+.1f}",
         f"{scale * pair.low:+.1f} to {scale * pair.high:+.1f}",
         alone,
-        _probability(pair.p),
-        _probability(pair.holm),
-        _verdict(pair),
+        probability(pair.p),
+        probability(pair.holm),
+        verdict(pair),
     ]
 
 
-def _verdict(pair: Pair) -> str:
+def verdict(pair: Pair) -> str:
+    """Say what the test of a pair says."""
     if pair.separated:
         return "they differ"
     if pair.needed is None:
@@ -69,7 +71,8 @@ def _verdict(pair: Pair) -> str:
     return f"too few puzzles: about {pair.needed:,} would be needed"
 
 
-def _probability(p: float | None) -> str:
+def probability(p: float | None) -> str:
+    """Write a probability; – where there is none."""
     return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 

@@ -64,8 +64,8 @@ def write(rows: Sequence[Row], form: Format, layout: Layout | None = None) -> No
 def cells(row: Row) -> list[str]:
     """Return the row as text; unknown is –, a lower bound is ≥."""
     return [
-        _task(row),
-        _who(row),
+        puzzles_of(row),
+        solver_of(row),
         row.kind,
         row.metric,
         *_score_of(row),
@@ -82,7 +82,8 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def _task(row: Row) -> str:
+def puzzles_of(row: Row) -> str:
+    """Return the task with what is not at its default."""
     return (
         _with_options(row.task, row.task_options)
         + ("" if row.split == row.default_split else f" {row.split}")
@@ -103,7 +104,7 @@ def _cost(row: Row, name: str, written: Any) -> str:
     return str(written(known) if known is not None or least is None else "≥" + written(least))
 
 
-def _who(row: Row) -> str:
+def solver_of(row: Row) -> str:
     """Return the solver with its options; of recorded replies whose they are, not which file holds them."""
     if row.solver == "imported" and row.model:
         return f"imported {row.model}"
@@ -164,11 +165,11 @@ def write_joined(rows: Sequence[Row], task: str | None, form: Format, layout: La
 
 def _ranked(rows: Sequence[Row]) -> Iterator[list[str]]:
     """Yield runs with their rank among those of the same puzzles."""
-    for _, same in groupby(rows, key=_task):
+    for _, same in groupby(rows, key=puzzles_of):
         for place, row in enumerate(same, start=1):
-            who = _who(row)
+            who = solver_of(row)
             core, source = units.quantity(row.core_parameters), f"run {row.run.rpartition('_')[2]}"
-            yield [_task(row), who, str(place), *_score_of(row), row.metric, "–", "–", source, core]
+            yield [puzzles_of(row), who, str(place), *_score_of(row), row.metric, "–", "–", source, core]
 
 
 def _claim(row: Mapping[str, str]) -> list[str]:

@@ -261,7 +261,7 @@ def _document(names: Sequence[str], rows: Sequence[Sequence[str]], form: Format)
         return
     print(rf"\begin{{tabular}}{{{'l' * len(names)}}}", r"\toprule", sep="\n")
     for i, line in enumerate((names, *rows)):
-        print(" & ".join(map(_tex, line)) + r" \\")
+        print(" & ".join(map(tex, line)) + r" \\")
         if i == 0:
             print(r"\midrule")
     print(r"\bottomrule", r"\end{tabular}", sep="\n")
@@ -298,5 +298,6 @@ TEX = {"\\": r"\textbackslash{}", "–": "--", "≥": r"$\geq$", "≤": r"$\leq$
 }  # fmt: skip
 
 
-def _tex(text: str) -> str:
+def tex(text: str) -> str:
+    """Return text as LaTeX sets it."""
     return "".join(TEX.get(c, c) for c in text)

@@ -1,0 +1,255 @@
+"""A report as one HTML file that needs no network: the text, its pictures and its numbers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.cli import compare as comparing
+from harness.cli import results
+from harness.cli.tables import Column, any_known, visible
+from harness.report import pictures, words
+from harness.report.commands import command
+from harness.report.content import Block, Content, Entry, Section
+from harness.report.drawn import figures_of
+from harness.report.plots import Figure
+from harness.report.svg import picture
+from harness.scores.compare import Pair
+
+HERE = Path(__file__).parent
+BUDGET = 4_000_000  # bytes of figures and drawings; the file stays below 5 MB
+RAW = {  # column of the leaderboard: field of its row
+    "score": "score", "95 %": "low", "planned": "planned", "core": "core_parameters",
+    "stored": "stored_parameters", "FLOPs/puzzle": "flops_per_puzzle", "time/puzzle": "seconds_per_puzzle",
+    "tokens/puzzle": "tokens_per_puzzle", "$/puzzle": "usd_per_puzzle",
+}  # fmt: skip
+RAW_PAIR = {"shared": "shared", "difference": "difference", "95 %": "low", "p": "p", "Holm": "holm"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """A row of a table: (value, text) for each column; run: the folder it is of."""
+
+    cells: Sequence[tuple[Any, str]]
+    run: str = ""
+
+
+@dataclass
+class _Page:
+    """What is used up while a page is made."""
+
+    draw: Callable[..., tuple[list[pictures.Example], str]]
+    palette: pictures.Palette = field(default_factory=pictures.Palette)
+    left: int = BUDGET
+    figures: int = 0
+
+
+def html(content: Content, *, examples: int, data_dir: str | Path | None, trusted: bool = False) -> str:
+    """Return the whole file. examples: unsolved puzzles drawn of the best run of each kind, in each block;
+    trusted: also of tasks from files, whose code that runs.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    draw = partial(pictures.examples, each=examples, data_dir=data_dir, trusted=trusted)
+    page = _Page(draw=draw)
+    alone = len(content.sections) == 1 and len(content.sections[0].blocks) == 1
+    sections = [_section(page, n, s) for n, s in enumerate(content.sections, start=1)]
+    style = (HERE / "page.css").read_text(encoding="utf-8") + page.palette.css()
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+    )
+    return environment.get_template("page.html.j2").render(
+        title=_title(content),
+        version=__version__,
+        sentences=words.of_report(content),
+        problems=content.problems,
+        sections=sections,
+        alone=alone,
+        cards=list(_cards(content.entries)),
+        commands=list(_commands(content)),
+        made_with=_made_with(content.entries),
+        data=Markup(_data(content)),
+        style=Markup(style),
+        style_hash=_hash(style),
+        script=Markup(script),
+        script_hash=_hash(script),
+    )
+
+
+def _title(content: Content) -> str:
+    tasks = [section.task for section in content.sections]
+    runs = len(content.entries)
+    named = ", ".join(tasks) if len(tasks) <= 4 else f"{len(tasks)} tasks"
+    return f"{named}: {runs} run{'' if runs == 1 else 's'}"
+
+
+def _section(page: _Page, place: int, section: Section) -> dict[str, Any]:
+    own = _drawn(page, figures_of(section, None))[0]
+    blocks = [
+        _block(page, f"s{place}b{n}", section, block) for n, block in enumerate(section.blocks, start=1)
+    ]
+    return {"id": f"s{place}", "title": section.task, "figures": own, "blocks": blocks}
+
+
+def _block(page: _Page, name: str, section: Section, block: Block) -> dict[str, Any]:
+    columns, rows = _runs(block)
+    drawn, left = _drawn(page, figures_of(section, block))
+    shown, why = page.draw(block, palette=page.palette) if page.left > 0 else ([], "")
+    page.left -= sum(
+        len(piece.text) + 40 for e in shown for line in (e.drawn or []) + (e.answered or []) for piece in line
+    )
+    note = f"{left} plots are left out to keep this file small; --task draws them." if left else ""
+    return {
+        "id": name, "title": block.puzzles, "sentences": words.of_block(block), "columns": columns,
+        "rows": rows, "left": note, "figures": drawn, "pairs": [_pair(block, pair) for pair in block.pairs],
+        "pair_columns": [Column(name, right=name in RAW_PAIR) for name in comparing.COLUMNS],
+        "pairs_say": _pairs_say(block), "examples": shown, "no_examples": why,
+    }  # fmt: skip
+
+
+def _runs(block: Block) -> tuple[list[Column], list[Cells]]:
+    """Return the leaderboard's own columns and cells, but the task's, which heads the block."""
+    texts = [results.cells(entry.row) for entry in block.entries]
+    kept = [i for i, c in enumerate(results.COLUMNS) if c.name != "task" and any_known(texts, i)]
+    rows = []
+    for entry, text in zip(block.entries, texts, strict=True):
+        found = []
+        for i in kept:
+            column = results.COLUMNS[i].name
+            value = getattr(entry.row, RAW[column]) if column in RAW else visible(text[i])
+            found.append((value, entry.name if column == "solver" else visible(text[i])))
+        rows.append(Cells(cells=found, run=entry.folder.name))
+    return [results.COLUMNS[i] for i in kept], rows
+
+
+def _pair(block: Block, pair: Pair) -> Cells:
+    """Return the cells of `bench compare`, under the names that runs have here."""
+    names = {entry.folder.name: entry.name for entry in block.entries}
+    texts = [names[pair.first], names[pair.second], *comparing.cells(pair)[2:]]
+    return Cells(
+        cells=[
+            (getattr(pair, RAW_PAIR[name]) if name in RAW_PAIR else text, text)
+            for name, text in zip(comparing.COLUMNS, texts, strict=True)
+        ]
+    )
+
+
+def _pairs_say(block: Block) -> str:
+    metric = block.pairs[0].metric if block.pairs else ""
+    return (
+        f"{metric}: first minus second, in points, with a paired bootstrap over groups; alone: puzzles only "
+        "the first, only the second solved; p: McNemar's exact test; Holm: p adjusted for all pairs here"
+    )
+
+
+def _drawn(page: _Page, figures: Iterable[Figure]) -> tuple[list[dict[str, Any]], int]:
+    """Return the figures as the template takes them while there is room, and how many are left out."""
+    from markupsafe import Markup
+
+    drawn, left = [], 0
+    for figure in figures:
+        if page.left <= 0:
+            left += 1
+            continue
+        page.figures += 1
+        name = f"f{page.figures}"
+        svg = picture(figure, name)
+        page.left -= len(svg) + 60 * sum(map(len, figure.rows))
+        columns = [Column(c, right=i > 0) for i, c in enumerate(figure.columns)]
+        rows = [Cells(cells=[(value, _written(value)) for value in row]) for row in figure.rows]
+        drawn.append({"id": name, "title": figure.title, "says": figure.says, "notes": figure.notes,
+                      "svg": Markup(svg), "columns": columns, "rows": rows})  # fmt: skip
+    return drawn, left
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "–"
+    return (
+        f"{value:.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    )
+
+
+def _cards(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
+    """Yield each solver's card once, with the runs that are its."""
+    cards: dict[str, list[Entry]] = {}
+    for entry in entries:
+        card = asdict(entry.record.card)
+        cards.setdefault(json.dumps([card, entry.name], default=str, sort_keys=True), []).append(entry)
+    for of in cards.values():
+        runs = ", ".join(visible(entry.folder.name) for entry in of)
+        yield {"name": of[0].name, "facts": list(_facts(asdict(of[0].record.card))), "runs": runs}
+
+
+def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in card.items():
+        if isinstance(value, Mapping):
+            if not value:
+                yield name, "unknown"
+            for inner, of in value.items():
+                yield visible(f"{name}: {inner.replace('_', ' ')}"), _fact(of)
+        else:
+            yield name.replace("_", " "), _fact(value)
+
+
+def _fact(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return visible(value if isinstance(value, str) else json.dumps(value, default=str))
+
+
+def _commands(content: Content) -> Iterator[dict[str, Any]]:
+    for section in content.sections:
+        lines = list(dict.fromkeys(visible(command(entry.record)) for entry in section.entries))
+        yield {"label": f"Commands of {section.task}", "lines": lines}
+    after = [
+        "bench compare " + " ".join(entry.folder.name.rpartition("_")[2] for entry in block.compared)
+        for section in content.sections
+        for block in section.blocks
+        if block.pairs
+    ]
+    names = " ".join(entry.folder.name.rpartition("_")[2] for entry in content.entries)
+    yield {
+        "label": "Comparing and reporting",
+        "lines": [*map(visible, after), visible(f"bench report {names}")],
+    }
+
+
+def _made_with(entries: Sequence[Entry]) -> str:
+    commits = sorted({e.record.environment.git_commit or "unknown" for e in entries})
+    days = sorted(e.record.created[:10] for e in entries)
+    prices = sorted({e.record.environment.price_table or "none" for e in entries})
+    return visible(
+        f"Runs of {days[0]}{'' if days[0] == days[-1] else f' to {days[-1]}'}; commit {', '.join(commits)}; "
+        f"prices of {', '.join(prices)}; report by depthbench {__version__}. The same runs give the same "
+        "file."
+    )
+
+
+def _data(content: Content) -> str:
+    """Return all rows and pairs as JSON that no HTML parser takes for an end tag."""
+    found = {
+        "leaderboard": [asdict(entry.row) for entry in content.entries],
+        "compare": [asdict(pair) for s in content.sections for b in s.blocks for pair in b.pairs],
+    }
+    text = json.dumps(found, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
