@@ -22,7 +22,7 @@ def outcomes(block: Block) -> Figure:
     import altair as alt
 
     shown = block.entries[:BARS]
-    values = [
+    values: list[dict[str, Any]] = [
         {"run": e.short, "outcome": kind, "n": n, "at": place,
          "told": f"{e.name}: {n:,} of {e.row.planned:,} {kind}"}
         for e in shown
@@ -63,7 +63,7 @@ def pairs(block: Block) -> Figure | None:
     name = {run: entry.name for run, entry in entries.items()}
     number = {entry.folder.name: str(place) for place, entry in enumerate(block.compared, start=1)}
     label = {run: f"{number[run]} {entry.short}" for run, entry in entries.items()}
-    values = []
+    values: list[dict[str, Any]] = []
     for pair in block.pairs:
         told = (
             f"{name[pair.first]} minus {name[pair.second]}: {100 * pair.difference:+.1f} points "
@@ -107,7 +107,7 @@ def grid(dial: Dial) -> Figure:
     """Draw the score over a task's option and supervision steps."""
     import altair as alt
 
-    values = [
+    values: list[dict[str, Any]] = [
         {"row": f"{at:g}", "column": str(d), "value": s.score, "low": s.low, "high": s.high, "n": s.n,
          "cell": f"{100 * (s.score or 0):.0f}", "told": f"{dial.option} {at:g}, depth {d}: {plots.told(s)}"}
         for at, entry in dial.points

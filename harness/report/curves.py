@@ -90,7 +90,7 @@ def against_depth(block: Block) -> Figure | None:
     watched = [e for e in block.entries if e.scored and depths(e)]
     if not watched:
         return None
-    values = [
+    values: list[dict[str, Any]] = [
         {"run": e.name, "short": e.short, "x": d, "score": s.score, "low": s.low, "high": s.high,
          "n": s.n, "told": f"{e.name}, depth {d}: {plots.told(s)}"}
         for e in watched[:LINES]
@@ -132,7 +132,7 @@ def _curves(
         else alt.Scale(zero=False, nice=False, padding=8)
     )
     places = sorted({value["x"] for value in values})
-    at = {"values": places} if len(places) < 12 else {}
+    at: dict[str, Any] = {"values": places} if len(places) < 12 else {}
     x = alt.X("x:Q", title=title, scale=scale, axis=alt.Axis(format="~g", grid=False, **at))
     colour = alt.Color("short:N", title=None, sort=names,
                        scale=alt.Scale(domain=names, range=list(plots.CURVES[: len(names)])))  # fmt: skip

@@ -75,7 +75,8 @@ def _behind(block: Block, level: Sequence[Entry]) -> str:
     if not block.pairs:
         return f"no paired test was made: {block.unpaired.rstrip('.')}"
     best = level[0].folder.name
-    separated, open_ = [], []
+    separated: list[Entry] = []
+    open_: list[Entry] = []
     names = {entry.folder.name: entry for entry in block.compared}
     for pair in block.pairs:
         if best in (pair.first, pair.second):
