@@ -279,4 +279,4 @@ def _needed(groups: Sequence[str], gaps: NDArray[np.float64]) -> int | None:
     most = 4.0
     while short_of(most) < 0:
         most *= 2
-    return math.ceil(brentq(short_of, 2, most))
+    return math.ceil(float(brentq(short_of, 2, most)))
