@@ -91,6 +91,25 @@ class AugmentedCodec(GridCodec, Protocol):
 
 
 @runtime_checkable
+class ResizableCodec(GridCodec, Protocol):
+    """A codec that can do with a smaller square canvas, for a net that cannot pay for the full one. What does
+    not fit there is not attempted.
+    """
+
+    def on_canvas(self, side: int) -> ResizableCodec:
+        """Return the codec of a canvas of side × side cells."""
+        ...
+
+    def fits(self, puzzle: Puzzle) -> bool:
+        """Say whether all of a puzzle that is shown fits on the canvas."""
+        ...
+
+    def fits_pairs(self, pairs: Sequence[Pair]) -> bool:
+        """Say whether inputs and outputs of training pairs fit on the canvas."""
+        ...
+
+
+@runtime_checkable
 class DecidedByTask(Protocol):
     """A solver that is decided by the task, such as one whose weights are chosen by the task's family."""
 

@@ -36,8 +36,8 @@ def pair(rule: str, number: int) -> tuple[list[list[int]], list[list[int]]]:
 class SmallGrid(ArcGrid):
     """The codec of ARC on a canvas of 8×8, for a net that trains in seconds."""
 
-    height = width = 8
-    length = 64
+    def __init__(self) -> None:
+        super().__init__(8)
 
 
 @dataclass(frozen=True, kw_only=True)

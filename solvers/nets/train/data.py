@@ -19,7 +19,7 @@ from torch import Tensor
 from harness.contracts import GridCodec, Item
 from harness.randomness import generator, seed_of
 from solvers.nets.model.config import NetConfig
-from solvers.nets.recipes import Recipe
+from solvers.nets.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

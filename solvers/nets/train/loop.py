@@ -30,7 +30,7 @@ from solvers.nets.fast import switch as fast
 from solvers.nets.flops import measured_peak, training_flops
 from solvers.nets.model.layers import PuzzleTable
 from solvers.nets.model.recursive import RecursiveNet
-from solvers.nets.recipes import Recipe
+from solvers.nets.recipe import Recipe
 from solvers.nets.train.checkpoint import Checkpoint, TrainingState
 from solvers.nets.train.cuda_graph import Graphed, Step, obstacle
 from solvers.nets.train.data import Batches, TrainingSet

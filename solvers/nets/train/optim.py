@@ -16,7 +16,7 @@ from harness.errors import UserError
 from solvers.nets.model.layers import PuzzleTable
 
 if TYPE_CHECKING:
-    from solvers.nets.recipes import Recipe
+    from solvers.nets.recipe import Recipe
 
 
 def optimisers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:

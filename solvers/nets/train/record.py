@@ -10,7 +10,7 @@ from torch import Tensor
 
 from solvers.nets.infer import engine
 from solvers.nets.model.config import NetConfig
-from solvers.nets.recipes import Recipe
+from solvers.nets.recipe import Recipe
 from solvers.nets.train.checkpoint import TrainingState
 from solvers.nets.train.data import TrainingSet
 

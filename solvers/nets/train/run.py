@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 
-from harness.capabilities import AugmentedCodec, GroupedTask
+from harness.capabilities import AugmentedCodec, GroupedTask, ResizableCodec
 from harness.contracts import GridCodec, Task
 from harness.errors import UserError, did_you_mean
 from harness.options import read
-from solvers.nets.recipes import Recipe, made_for, recipe
+from solvers.nets.recipe import Recipe
+from solvers.nets.recipes import made_for, recipe
 from solvers.nets.train.data import TrainingSet
 from solvers.nets.train.folder import begin_anew, one_writer
 from solvers.nets.train.groups import GroupedSet
@@ -66,12 +67,13 @@ def train_by_recipe(
         )
     if threads is not None:
         torch.set_num_threads(threads)
+    codec = _canvas(task.grid, chosen)
     data: TrainingSet
     if isinstance(task, GroupedTask):
-        data, facts = _grouped(task, task.grid, chosen, data_seed, data_dir)
+        data, facts = _grouped(task, codec, chosen, data_seed, data_dir)
         validation = None
     else:
-        data, validation, facts = _plain(task, task.grid, chosen, data_seed, data_dir)
+        data, validation, facts = _plain(task, codec, chosen, data_seed, data_dir)
     about: dict[str, Any] = {
         "task": task.name,
         "task_version": task.version,
@@ -104,6 +106,23 @@ def train_by_recipe(
             say=say,
         )
     return ended.weights if ended.finished else None
+
+
+def _canvas(codec: GridCodec, chosen: Recipe) -> GridCodec:
+    """Return the codec of the canvas that the recipe asks for."""
+    if not chosen.canvas:
+        return codec
+    if not isinstance(codec, ResizableCodec):
+        raise UserError(
+            f"canvas is {chosen.canvas} in recipe {chosen.name!r}.",
+            rule="The puzzles of this task fill their canvas: it has no other.",
+            next_step="Give -R canvas=0, or the puzzles' size by -T.",
+        )
+    if not 1 <= chosen.canvas <= codec.height:
+        raise UserError(
+            f"canvas is {chosen.canvas}.", rule=f"The task's own has a side of {codec.height}, at most."
+        )
+    return codec.on_canvas(chosen.canvas)
 
 
 def _plain(
@@ -168,7 +187,14 @@ def _grouped(
                 rule="This task is trained on the demonstrations of all its puzzles, and none are held back.",
                 next_step="Choose a recipe made for it, trm-arc-tiny for example.",
             )
-    groups = task.training_groups(data_dir=data_dir)
+    groups = known = task.training_groups(data_dir=data_dir)
+    if isinstance(codec, ResizableCodec):
+        groups = [group for group in known if codec.fits_pairs((*group.demonstrations, *group.further))]
+    if not groups:
+        raise UserError(
+            f"None of {len(known)} groups fits on a canvas of {codec.height}×{codec.width}.",
+            next_step="Give a larger -R canvas=…",
+        )
     data = GroupedSet.of(
         groups, codec, augmentations=chosen.augmentations, seed=data_seed, shifted=chosen.augment
     )
@@ -176,6 +202,8 @@ def _grouped(
         f"{len(data.tokens):,} pairs of {len(groups):,} groups, {data.table.size - 1:,} copies with an id "
         "each" + (", shifted on the canvas" if chosen.augment else "")
     )
+    if chosen.canvas:
+        regime += f", those of {len(known):,} groups that fit on a canvas of {codec.height}×{codec.width}"
     if note := getattr(task, "training_note", ""):
         regime += f", {note}"
     return data, {
