@@ -6,13 +6,13 @@ A capability is a protocol, so a plug-in has it by having its members: nothing i
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from harness.contracts import Answer, Budget, GridCodec, Puzzle, Solver, Task, TaskView
+from harness.contracts import Answer, Attempt, Budget, GridCodec, Puzzle, Solver, Task, TaskView
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,6 +115,27 @@ class DecidedByTask(Protocol):
 
     def for_task(self, task: TaskView) -> Solver:
         """Return the solver that will really run, whose card says so."""
+        ...
+
+
+@runtime_checkable
+class Refines(Protocol):
+    """A solver that can start from somebody else's answers."""
+
+    def check_refines(self) -> None:
+        """Raise UserError if it cannot, its weights not having been trained to, say."""
+        ...
+
+    def refine(
+        self,
+        task: TaskView,
+        puzzles: Sequence[Puzzle],
+        budget: Budget,
+        proposals: Mapping[tuple[str, int], Answer],
+    ) -> Iterator[Attempt]:
+        """Solve, each (puzzle, attempt) from its proposal; one without, or with one that is no answer, from
+        scratch.
+        """
         ...
 
 

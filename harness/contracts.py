@@ -184,7 +184,7 @@ class Parameters:
     source: str | None = None  # where the numbers come from, if not from weights we hold
 
 
-SolverKind = Literal["net", "llm", "exact", "baseline"]
+SolverKind = Literal["net", "llm", "exact", "baseline", "hybrid"]
 
 
 @dataclass(frozen=True, kw_only=True)

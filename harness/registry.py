@@ -124,6 +124,10 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
         ),
         "greedy": ("solvers.baselines:Greedy", "Baseline: the task's own greedy rule"),
         "method": ("solvers.baselines:ByMethod", "Any method a task offers, by -S name=…"),
+        "hybrid": (
+            "solvers.hybrid:Hybrid",
+            "Two solvers in a row: a cascade, or a net that refines proposals",
+        ),
         "imported": (
             "solvers.imported:Imported",
             "Replies recorded elsewhere, as `bench import` writes them",

@@ -7,6 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes says what else runs
+settings.load_profile("untimed")
 
 if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN

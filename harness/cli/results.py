@@ -108,7 +108,8 @@ def solver_of(row: Row) -> str:
     """Return the solver with its options; of recorded replies whose they are, not which file holds them."""
     if row.solver == "imported" and row.model:
         return f"imported {row.model}"
-    return _with_options(row.solver, row.solver_options)
+    asked = ", ".join(f"{name} asked {n:,}×" for name, n in (row.asked or {}).items())
+    return _with_options(row.solver, row.solver_options) + (f" ({asked})" if asked else "")
 
 
 def _with_options(name: str, options: Mapping[str, Any]) -> str:
@@ -119,6 +120,9 @@ def _value(value: Any) -> str:
     """Write an option's value; of a file its name, which tells runs apart as its folders seldom do."""
     if isinstance(value, list):
         return ",".join(map(str, value))
+    if isinstance(value, Mapping):  # a solver within a solver: its name, then its options
+        inner = {key: of for key, of in value.items() if key != "name"}
+        return f"({_with_options(str(value.get('name')), inner)})" if inner else str(value.get("name"))
     return value.rpartition("/")[2] if isinstance(value, str) and value.endswith(FILES) else str(value)
 
 

@@ -62,7 +62,8 @@ def check_schema(found: Line) -> int:
 
 
 def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
-    """Return a line of `attempts.jsonl`. light: without answer, reply and detail, which scores do not need.
+    """Return a line of `attempts.jsonl`. light: without answer, reply and detail (but who was asked), which
+    scores do not need.
 
     Written out by hand, because a summary of 100,000 lines waits for it.
     """
@@ -84,9 +85,11 @@ def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
         check_numbers(numbers)
     elif kind is Outcome.CORRECT or kind is Outcome.WRONG:
         raise DamagedError(f"it is {outcome} without a verdict's numbers")
-    answer = detail = None
-    if not light:
-        answer, detail = get("answer"), get("detail")
+    answer, detail = None, get("detail")
+    if light:
+        detail = {"asked": detail["asked"]} if type(detail) is dict and "asked" in detail else None
+    else:
+        answer = get("answer")
         if answer is None and (kind is Outcome.CORRECT or kind is Outcome.WRONG):
             answer = []  # schema 1 left an empty answer out
         if detail is not None and type(detail) is not dict:

@@ -22,7 +22,7 @@ from harness.contracts import Answer, Metric, Outcome, Solver, SolverCard, Task,
 from harness.records.normal import same
 
 SCHEMA = 2
-SUMMARY_SCHEMA = 4
+SUMMARY_SCHEMA = 5
 Line = dict[str, Any]
 OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.ANSWERED)
 """What an attempt can have come to, in the order in which they are shown; they sum to the number planned."""
@@ -291,6 +291,7 @@ class Summary:
     depth_scores: Mapping[str, DepthScore] | None
     mean_depth: float | None
     costs: Mapping[str, Cost]  # by quantity
+    asked: Mapping[str, int] | None = None  # attempts for which each member of a hybrid was asked
 
     @property
     def headline(self) -> MetricScore:

@@ -45,6 +45,7 @@ class Row:
     depth_curve: Mapping[str, float | None] | None
     depth_scores: Mapping[str, DepthScore] | None
     mean_depth: float | None
+    asked: Mapping[str, int] | None  # attempts for which each member of a hybrid was asked
     core_parameters: int | None
     stored_parameters: int | None
     flops_per_puzzle: float | None
@@ -127,6 +128,7 @@ def row_of(folder: RunFolder, record: RunRecord, summary: Summary) -> Row:
         depth_curve=summary.depth_curve,
         depth_scores=summary.depth_scores,
         mean_depth=summary.mean_depth,
+        asked=summary.asked,
         core_parameters=card.parameters.core,
         stored_parameters=card.parameters.stored,
         **costs,

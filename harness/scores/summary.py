@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.books.ledger import costs
@@ -96,7 +96,15 @@ def summarise(record: RunRecord, attempts: Sequence[AttemptRecord], *, where: st
         depth_scores=depths,
         mean_depth=_mean([a.depth for a in counted.values() if a.depth is not None]),
         costs=costs([attempt.usage for attempt in attempts], len(by_puzzle)),
+        asked=_asked(counted.values()),
     )
+
+
+def _asked(attempts: Iterable[AttemptRecord]) -> dict[str, int] | None:
+    """Return for how many attempts each member of a hybrid was asked; None for any other solver."""
+    told = [attempt.detail["asked"] for attempt in attempts if "asked" in attempt.detail]
+    members = [str(name) for asked in told if isinstance(asked, list) for name in asked]
+    return dict(sorted(Counter(members).items())) or None
 
 
 def nothing_came(attempts: Sequence[AttemptRecord]) -> bool:

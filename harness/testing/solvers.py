@@ -12,7 +12,7 @@ from harness.contracts import Attempt, Budget, Item, Outcome, Solver, SolverCard
 from harness.running.view import View
 from harness.testing.report import Report, copied, is_json
 
-KINDS = ("net", "llm", "exact", "baseline")
+KINDS = ("net", "llm", "exact", "baseline", "hybrid")
 KEYS = "a solver does not look at keys"
 COUNTS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "retries")
 Done = frozenset[tuple[str, int]]
