@@ -83,10 +83,7 @@ class Hybrid:
         """Return the hybrid whose members are decided for the task, and its threshold chosen."""
         ready = replace(self)
         members = tuple(
-            _about(
-                role,
-                lambda member=member: member.for_task(task) if isinstance(member, DecidedByTask) else member,
-            )
+            _about(role, member.for_task, task) if isinstance(member, DecidedByTask) else member
             for role, member in zip(("first", "then"), self._members, strict=True)
         )
         if self.mode == "refine":
@@ -327,7 +324,7 @@ def _joined(first: Attempt, then: Attempt, why: str) -> Attempt:
 
 def _sum_of(one: Parameters, two: Parameters) -> Parameters:
     """Return both ledgers in one; a number that one of them does not know is unknown."""
-    sums = {}
+    sums: dict[str, Any] = {}
     for f in fields(Parameters):
         a, b = getattr(one, f.name), getattr(two, f.name)
         if f.name == "source":
@@ -345,14 +342,14 @@ def _member(role: str, options: Mapping[str, str]) -> Solver:
         raise UserError(f"{role} names no solver.", next_step=f"Give -S {role}=NAME: `bench list solvers`.")
     if name == "hybrid":
         raise UserError(f"{role} is a hybrid.", rule="A hybrid is of two solvers that are none.")
-    made: Solver = _about(role, lambda: registry.create("solver", name, rest))
+    made: Solver = _about(role, registry.create, "solver", name, rest)
     return made
 
 
-def _about(role: str, make: Callable[[], Any]) -> Any:
+def _about(role: str, call: Callable[..., Any], *arguments: Any) -> Any:
     """Call; say of which member the user's mistake is."""
     try:
-        return make()
+        return call(*arguments)
     except UserError as error:
         raise _of_member(role, error) from error
 
