@@ -160,7 +160,7 @@ def test_the_second_is_told_what_the_first_has_spent() -> None:
 
     dear = Usage(usd=0.5, charged_usd=0.25)
     answers(of(Says(kind="llm", usage=dear), Listens()), spent_usd=1.0, max_cost_usd=9.0)
-    assert (told[0].spent_usd, told[0].max_cost_usd) == (1.0 + 6 * 0.25, 9.0)
+    assert (told[-1].spent_usd, told[-1].max_cost_usd) == (1.0 + 6 * 0.25, 9.0)
 
 
 @pytest.mark.parametrize("first", ["random", "search", LOTTERY])
