@@ -67,7 +67,7 @@ class TwoSizes(EasyArc):
 
 def train(folder: Path, task: Any, **options: str) -> Path:
     options = {"optimiser_steps": "2", "batch_size": "4", "augmentations": "2"} | options
-    path = run_training.run(
+    path = run_training.train_by_recipe(
         "trm", task, recipe_name="trm-arc-tiny", recipe_options=options, out=folder, seed=0, data_seed=0,
         device="cpu", threads=1, max_minutes=None, report_every=100, keep_every=0, fresh=False, data_dir=None,
         say=lambda _: None,
