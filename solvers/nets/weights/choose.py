@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
 from harness.capabilities import AugmentedCodec, ResizableCodec
 from harness.contracts import GridCodec, TaskView
 from harness.errors import UserError
 from solvers.nets.recipes import made_for
 from solvers.nets.weights import files, pull
-
-if TYPE_CHECKING:
-    from solvers.nets.solver import NetSolver
+from solvers.nets.weights.member import Member
 
 SMALL = 1_000_000
 """Parameters of the core under which shipped weights stand in for published ones, and say so."""
 
 
-def weights_for(task: TaskView, kind: type[NetSolver], given: Path | None) -> files.Loaded:
+def weights_for(task: TaskView, kind: type[Member], given: Path | None) -> files.Loaded:
     """Return the weights of a net for a task: a file, a published checkpoint's name, or (None) ours. Raises
     UserError where there are none, or where they are of another net or for another vocabulary or length.
     """
@@ -61,7 +57,7 @@ def codec_for(task: TaskView, loaded: files.Loaded | None) -> GridCodec:
     return task.grid.on_canvas(side) if side and isinstance(task.grid, ResizableCodec) else task.grid
 
 
-def _shipped(task: TaskView, kind: type[NetSolver]) -> Path:
+def _shipped(task: TaskView, kind: type[Member]) -> Path:
     path = files.SHIPPED / f"{kind.net}-{task.family}.safetensors"
     if path.is_file():
         return path
@@ -74,10 +70,10 @@ def _shipped(task: TaskView, kind: type[NetSolver]) -> Path:
     )
 
 
-def _training_hint(task: TaskView, kind: type[NetSolver]) -> str:
+def _training_hint(task: TaskView, kind: type[Member]) -> str:
     """Return how to make weights for a task, in the user's own words."""
     grouped = isinstance(task.grid, AugmentedCodec)
-    fitting = made_for(task.family, kind.net, kind.own_recipes, grouped=grouped)
+    fitting = made_for(task.family, kind.net, getattr(kind, "own_recipes", None), grouped=grouped)
     asked = getattr(task, "spelling", f"--task {task.name}")
     if not fitting:
         return f"No recipe of {kind.net} was made for it: `bench list recipes` shows all."
