@@ -16,10 +16,11 @@ from harness.contracts import Budget, GridCodec, Item, Key, Outcome, Puzzle
 from harness.errors import UserError
 from harness.running.view import View
 from harness.testing import check_solver
+from solvers.nets import choose
 from solvers.nets.members.trm import TrmSolver
 from solvers.nets.train import run as run_training
-from solvers.nets.weights import choose, pull
 from solvers.nets.weights import files as weights
+from solvers.nets.weights import pull
 from tasks.arc.grid import ArcGrid
 from tests.arc_task import EasyArc, pair, solve
 

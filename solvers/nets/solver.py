@@ -134,7 +134,7 @@ class NetSolver:
         """Return this solver with the weights for a task loaded and checked against its vocabulary and
         length.
         """
-        from solvers.nets.weights.choose import weights_for
+        from solvers.nets.choose import weights_for
 
         ready = dataclasses.replace(self)
         object.__setattr__(ready, "_loaded", weights_for(task, type(self), self.weights))
@@ -163,10 +163,10 @@ class NetSolver:
             return
         import torch
 
+        from solvers.nets.choose import codec_for
         from solvers.nets.flops import inference_flops
         from solvers.nets.infer import engine
         from solvers.nets.infer.rollouts import NoiseSeeds, Rollouts, rank
-        from solvers.nets.weights.choose import codec_for
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)

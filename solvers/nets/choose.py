@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+
 from harness.capabilities import AugmentedCodec, ResizableCodec
 from harness.contracts import GridCodec, TaskView
 from harness.errors import UserError
