@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix test-slow test-wheel test-newest test-llm test-kernels clean
+.PHONY: help demo test check fix docs test-slow test-wheel test-newest test-llm test-kernels clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,5 +63,8 @@ test-kernels: .venv/.installed  ## install Triton, run the GPU kernels' tests in
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt triton
 	TRITON_INTERPRET=1 $(BIN)/pytest -m kernels
 
+docs: .venv/.installed  ## build the pages of docs/ into site/, warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:  ## remove the environment and the caches, keep results
-	rm -rf .venv .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site

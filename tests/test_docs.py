@@ -115,7 +115,7 @@ def test_the_command_page_has_every_command_and_option() -> None:
 
 
 def test_the_site_builds_without_a_warning_and_asks_no_other_server(tmp_path: Path) -> None:
-    pytest.importorskip("mkdocs", reason="needs mkdocs-material: pip install --group docs")
+    pytest.importorskip("mkdocs", reason="needs mkdocs-material: pip install --group dev")
     pytest.importorskip("mkdocstrings")
     words = [
         sys.executable,
