@@ -156,6 +156,14 @@ class TracePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One of the K answers that an attempt was chosen from, in the order in which they were drawn."""
+
+    answer: Answer | None = None  # None: it held no well-formed answer
+    score: float | None = None  # the solver's own, the greater the surer: a halting logit, say
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One try at one puzzle. `answer` is None unless `outcome` is ANSWERED."""
 
@@ -166,6 +174,7 @@ class Attempt:
     usage: Usage = field(default_factory=Usage)
     depth: int | None = None  # supervision steps (or iterations) spent
     samples: int | None = None  # candidates voted over
+    candidates: tuple[Sample, ...] = ()  # those themselves; where attempts share them, of the first alone
     trace: tuple[TracePoint, ...] = ()
     reply: str | None = None  # the visible text of a language model
     # JSON values: halting score, votes, error message, …
@@ -201,6 +210,7 @@ class SolverCard:
     exposure: Mapping[str, Any] = field(default_factory=dict)  # what of the evaluation data it has seen
     device: str | None = None
     deterministic: bool = True
+    prompt: str | None = None  # how a model is asked: the prompt's name and version, and the style
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,6 +65,7 @@ class Imported:
             name="imported",
             kind="llm",
             model=head["model"],
+            prompt=head["prompt"] if isinstance(head.get("prompt"), str) else None,
             weights_sha256=digest,  # of the replies: they are all there is of this solver
             exposure={"provider": "imported", **{name: head[name] for name in told if name in head}},
         )

@@ -17,6 +17,7 @@ from harness.contracts import Metric
 from harness.errors import UserError
 from harness.scores import compare as comparing
 from harness.scores.compare import compare
+from harness.scores.paired import difference
 from tests.fakes import Counting, Lottery, RepeatLast, TwoTries
 
 
@@ -101,8 +102,8 @@ def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
         second = np.where(rng.random(120) < 0.7, first, (rng.random(120) < 0.4).astype(float))
         truth = 0.6 - (0.7 * 0.6 + 0.3 * 0.4)
         groups = [str(i) for i in range(120)]
-        _, _, low, high = comparing._difference(groups, first, second, metric)
-        hits += low <= truth <= high
+        _, found = difference(groups, first, second, metric.over)
+        hits += found.low <= truth <= found.high
     assert 0.90 <= hits / trials <= 0.99  # 95 % and four standard errors of 200 trials
 
 
@@ -111,9 +112,9 @@ def test_groups_widen_the_interval_where_their_members_go_together() -> None:
     per_group = (rng.random(40) < 0.5).astype(float)
     first, second = np.repeat(per_group, 5), np.zeros(200)
     groups = [str(i // 5) for i in range(200)]
-    alone = comparing._difference([str(i) for i in range(200)], first, second, Metric(name="m"))
-    together = comparing._difference(groups, first, second, Metric(name="m"))
-    assert together[3] - together[2] > 1.8 * (alone[3] - alone[2])
+    alone = difference([str(i) for i in range(200)], first, second, "puzzle")
+    together = difference(groups, first, second, "puzzle")
+    assert together[1].high - together[1].low > 1.8 * (alone[1].high - alone[1].low)
 
 
 def test_the_number_of_puzzles_said_to_be_needed_finds_the_difference_as_often_as_said() -> None:

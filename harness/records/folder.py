@@ -41,10 +41,12 @@ from harness.records.schema import (
     AttemptRecord,
     Line,
     RunRecord,
+    SampleRecord,
     SessionRecord,
     Summary,
     VerdictRecord,
     as_json,
+    sample_line,
 )
 
 BLOCK = 1 << 16
@@ -147,7 +149,14 @@ class RunFolder:
             replace(point, numbers=numbers)
             for point, numbers in zip(record.trace, verdict.trace, strict=True)
         )
-        return replace(record, outcome=verdict.outcome, numbers=verdict.numbers, trace=trace)
+        return replace(
+            record,
+            outcome=verdict.outcome,
+            numbers=verdict.numbers,
+            trace=trace,
+            candidates=_judged_samples(record.candidates, verdict.candidates),
+            broken=record.broken if verdict.broken is None else verdict.broken,
+        )
 
     def recorder(self) -> Appender:
         """Return the appender of `attempts.jsonl`; it takes `AttemptRecord.line`."""
@@ -167,6 +176,8 @@ class RunFolder:
                     "outcome": str(verdict.outcome),
                     "numbers": verdict.numbers,
                     "trace": list(verdict.trace) or None,
+                    "candidates": [sample_line(k, c) for k, c in enumerate(verdict.candidates)] or None,
+                    "broken": verdict.broken,
                 }
                 file.append({name: value for name, value in line.items() if value is not None})
         scratch.replace(self.verdicts_path)
@@ -229,6 +240,18 @@ class RunFolder:
             until = float("inf") if following is None else following
             total += (end or max([t for t in times if start <= t < until], default=start)) - start
         return total
+
+
+def _judged_samples(
+    recorded: tuple[SampleRecord, ...], judged: tuple[SampleRecord, ...]
+) -> tuple[SampleRecord, ...]:
+    """Lay the verdicts of `bench score` over the candidates; of an older version there are none."""
+    if len(recorded) != len(judged):
+        return recorded
+    return tuple(
+        replace(sample, numbers=verdict.numbers, broken=verdict.broken)
+        for sample, verdict in zip(recorded, judged, strict=True)
+    )
 
 
 def fingerprint(path: Path) -> Line | None:

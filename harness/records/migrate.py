@@ -2,6 +2,8 @@
 
 Schema 1 (November 2026) differs from schema 2, today's: its hash counted options at their default; an
 answered line without `answer` answered `[]`; a verdict did not name its attempt but had its line's number.
+`candidates` and `broken` came to schema 2 later: a line without them is of a solver, or a version, that did
+not tell them, and an older version passes over them.
 
 A folder whose schema is newer than this version is refused, with a sentence; nothing else is.
 """
@@ -21,6 +23,7 @@ from harness.records.schema import (
     Environment,
     Line,
     RunRecord,
+    SampleRecord,
     SessionRecord,
     Summary,
     TraceRecord,
@@ -94,7 +97,7 @@ def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
             answer = []  # schema 1 left an empty answer out
         if detail is not None and type(detail) is not dict:
             raise DamagedError(f"its detail is {shown(detail)}")
-    trace = get("trace")
+    trace, candidates = get("trace"), get("candidates")
     return _made(
         AttemptRecord,
         {
@@ -107,6 +110,8 @@ def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
             "samples": samples,
             "at": at,
             "trace": () if trace is None else _trace(trace),
+            "candidates": () if candidates is None else _samples(candidates, light=light),
+            "broken": get("broken") if type(get("broken")) is int else None,
             "answer": answer,
             "reply": None if light else reply,
             "detail": detail or {},
@@ -123,8 +128,10 @@ def verdict_record(line: Line) -> VerdictRecord:
     for each in ([] if numbers is None else [numbers]) + trace:
         check_numbers(each)
     return VerdictRecord(
-        puzzle=puzzle, attempt=attempt, outcome=_OUTCOMES[outcome], numbers=numbers, trace=tuple(trace)
-    )
+        puzzle=puzzle, attempt=attempt, outcome=_OUTCOMES[outcome], numbers=numbers, trace=tuple(trace),
+        candidates=_samples(line.get("candidates", []), light=True),
+        broken=line.get("broken") if type(line.get("broken")) is int else None,
+    )  # fmt: skip
 
 
 def session_record(line: Line) -> SessionRecord:
@@ -189,3 +196,39 @@ def _trace(found: Any) -> tuple[TraceRecord, ...]:
             raise DamagedError(f"its trace has the halting score {shown(score)}")
         points.append(TraceRecord(depth=point["depth"], answer=answer, numbers=numbers, halt_score=score))
     return tuple(points)
+
+
+def _samples(found: Any, *, light: bool) -> tuple[SampleRecord, ...]:
+    """Return the candidates of an attempt; one that says `as` has the verdict of that one."""
+    if type(found) is not list:
+        raise DamagedError(f"its candidates are {shown(found)}")
+    samples: list[SampleRecord] = []
+    for number, line in enumerate(found):
+        if type(line) is not dict:
+            raise DamagedError(f"its candidates hold {shown(line)}")
+        ballot, score = line.get("as"), line.get("score")
+        if score is not None and not _are_measured((score,)):
+            raise DamagedError(f"its candidate {number} has the score {shown(score)}")
+        if ballot is not None:
+            if type(ballot) is not int or not 0 <= ballot < number or samples[ballot].ballot != ballot:
+                raise DamagedError(f"its candidate {number} is as {shown(ballot)}")
+            first = samples[ballot]
+            samples.append(
+                SampleRecord(ballot=ballot, score=score, numbers=first.numbers, broken=first.broken)
+            )
+            continue
+        numbers, broken = line.get("numbers"), line.get("broken")
+        if numbers is not None:
+            check_numbers(numbers)
+        if broken is not None and (type(broken) is not int or broken < 0):
+            raise DamagedError(f"its candidate {number} breaks {shown(broken)} rules")
+        samples.append(
+            SampleRecord(
+                ballot=None if numbers is None else number,
+                score=score,
+                numbers=numbers,
+                broken=broken,
+                answer=None if light else line.get("answer"),
+            )
+        )
+    return tuple(samples)

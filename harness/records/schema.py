@@ -22,7 +22,8 @@ from harness.contracts import Answer, Metric, Outcome, Solver, SolverCard, Task,
 from harness.records.normal import same
 
 SCHEMA = 2
-SUMMARY_SCHEMA = 5
+SUMMARY_SCHEMA = 6
+MOST_ANSWERS = 64  # different ones among an attempt's candidates that are kept; all are judged
 Line = dict[str, Any]
 OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.ANSWERED)
 """What an attempt can have come to, in the order in which they are shown; they sum to the number planned."""
@@ -153,6 +154,22 @@ class TraceRecord:
     halt_score: float | None = None  # lines of before 2026-11-30 have none
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleRecord:
+    """One of the K answers that an attempt was chosen from.
+
+    ballot: the number of the first of them with the same answer; None: it held none. numbers: of its verdict.
+    broken: rules of the puzzle that it breaks, told without the key; None where rules cannot tell. answer: of
+    the first with it, None for the others and beyond `MOST_ANSWERS` different ones.
+    """
+
+    ballot: int | None = None
+    score: float | None = None  # the solver's own, the greater the surer
+    numbers: Mapping[str, float] | None = None
+    broken: int | None = None
+    answer: Answer | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class AttemptRecord:
     """One recorded attempt, judged."""
@@ -166,6 +183,8 @@ class AttemptRecord:
     samples: int | None = None
     at: float = 0.0  # seconds since 1970
     trace: tuple[TraceRecord, ...] = ()
+    candidates: tuple[SampleRecord, ...] = ()
+    broken: int | None = None  # rules of the puzzle that the answer breaks, where attempts are many
     answer: Answer | None = None
     reply: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
@@ -190,6 +209,8 @@ class AttemptRecord:
             "samples": self.samples,
             "at": self.at,
             "trace": list(_trace_lines(self.trace)) or None,
+            "candidates": [sample_line(n, c) for n, c in enumerate(self.candidates)] or None,
+            "broken": self.broken,
             "answer": self.answer,
             "reply": self.reply,
             "detail": dict(self.detail) or None,
@@ -216,6 +237,16 @@ def _trace_lines(trace: Sequence[TraceRecord]) -> Iterator[Line]:
         before = point
 
 
+def sample_line(number: int, sample: SampleRecord) -> Line:
+    """Return one candidate; of an answer that came before only which one it is."""
+    found: Line = {"score": sample.score}
+    if sample.ballot is not None and sample.ballot != number:
+        found["as"] = sample.ballot
+    elif sample.ballot is not None:
+        found |= {"numbers": sample.numbers, "broken": sample.broken, "answer": sample.answer}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerdictRecord:
     """The judgement of one recorded attempt by a later `bench score`."""
@@ -225,6 +256,8 @@ class VerdictRecord:
     outcome: Outcome
     numbers: Mapping[str, float] | None = None
     trace: tuple[Mapping[str, float], ...] = ()
+    candidates: tuple[SampleRecord, ...] = ()  # without answers; () where none was judged again
+    broken: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

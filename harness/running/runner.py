@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 from harness.books import prices
 from harness.books.ledger import device_usd, spent
-from harness.contracts import CORRECT, Attempt, Budget, Key, Metric, Outcome, Puzzle, Task, TracePoint, Usage
+from harness.contracts import Attempt, Budget, Outcome, Task, TracePoint, Usage
 from harness.errors import RunError, UserError
 from harness.records import migrate
 from harness.records.decode import DamagedError
@@ -34,10 +34,10 @@ from harness.records.schema import (
     RunSpec,
     Summary,
     TraceRecord,
-    VerdictRecord,
 )
 from harness.running.executor import Executor, opened
 from harness.running.executor import check as check_executor
+from harness.running.judging import judged_again, judged_samples, rules_broken, verdict
 from harness.running.plan import Plan, items_of, plan_run, recreate_task
 from harness.running.shards import ending
 from harness.scores import summary as summaries
@@ -228,7 +228,7 @@ def score(
     with folder.lock():
         attempts = folder.attempts()
         summaries.last_attempts(record, attempts, where=str(folder.attempts_path))  # only what was planned
-        verdicts = [_judged_again(task, *items[a.puzzle], a, record.metrics) for a in attempts]
+        verdicts = [judged_again(task, *items[a.puzzle], a, record.metrics) for a in attempts]
         folder.write_verdicts(task.version, verdicts)
         summaries.rebuild(folder, record)
     return RunResult(folder)
@@ -321,7 +321,7 @@ def _judged(
         if trace and same(answer, trace[-1].answer):  # an unchanged answer is not judged again
             numbers = trace[-1].numbers
         else:
-            _, numbers = _verdict(plan.task, puzzle, key, answer, metrics)
+            _, numbers = verdict(plan.task, puzzle, key, answer, metrics)
         score = plain(point.halt_score)
         trace.append(TraceRecord(depth=plain(point.depth), answer=answer, numbers=numbers, halt_score=score))
     record = AttemptRecord(
@@ -333,57 +333,23 @@ def _judged(
         samples=plain(attempt.samples),
         at=round(time.time(), 3),
         trace=tuple(trace),
+        candidates=judged_samples(
+            plan.task, puzzle, key, [(s.score, plain(s.answer, normal)) for s in attempt.candidates], metrics
+        ),
         reply=plain(attempt.reply),
         detail=plain(attempt.detail or {}),
     )
     if attempt.outcome == Outcome.ANSWERED:
         answer = plain(attempt.answer, normal)
-        outcome, numbers = _verdict(plan.task, puzzle, key, answer, metrics)
-        record = replace(record, outcome=outcome, answer=answer, numbers=numbers)
+        outcome, numbers = verdict(plan.task, puzzle, key, answer, metrics)
+        broken = rules_broken(plan.task, puzzle, answer) if most > 1 else None
+        record = replace(record, outcome=outcome, answer=answer, numbers=numbers, broken=broken)
     line = record.line()
     try:
         migrate.attempt_record(line)
     except DamagedError as error:
         raise _fault(plan, f"yielded {pair} in a form that cannot be read again: {error}") from None
     return record, line
-
-
-def _verdict(
-    task: Task, puzzle: Puzzle, key: Key, answer: Any, metrics: Sequence[Metric]
-) -> tuple[Outcome, dict[str, float]]:
-    """Judge an answer: whether it is correct, and the verdict's numbers, `correct` first, with every one that
-    the metrics of the run are made of.
-    """
-    verdict = task.judge(puzzle, key, answer)
-    for metric in metrics:
-        for number in (metric.number, metric.among):
-            if number not in (None, CORRECT) and number not in verdict.numbers:
-                raise RunError(
-                    f"The task {task.name!r} judged {puzzle.id!r} without the number {number!r}.",
-                    rule=f"That is a fault of the task: its metric {metric.name!r} is made of that number.",
-                )
-    outcome = Outcome.CORRECT if verdict.correct else Outcome.WRONG
-    try:
-        numbers = {CORRECT: float(verdict.correct), **json_value(verdict.numbers)}
-        migrate.check_numbers(numbers)
-    except ValueError as error:
-        raise RunError(
-            f"The task {task.name!r} judged {puzzle.id!r} by numbers that are none: {error}.",
-            rule="That is a fault of the task: the numbers of a verdict are finite.",
-        ) from None
-    return outcome, numbers
-
-
-def _judged_again(
-    task: Task, puzzle: Puzzle, key: Key, attempt: AttemptRecord, metrics: Sequence[Metric]
-) -> VerdictRecord:
-    outcome, numbers = attempt.outcome, None
-    if attempt.answered:
-        outcome, numbers = _verdict(task, puzzle, key, normal(attempt.answer), metrics)
-    trace = tuple(_verdict(task, puzzle, key, normal(p.answer), metrics)[1] for p in attempt.trace)
-    return VerdictRecord(
-        puzzle=attempt.puzzle, attempt=attempt.attempt, outcome=outcome, numbers=numbers, trace=trace
-    )
 
 
 def _fault(plan: Plan, what: str) -> RunError:

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.contracts import Metric
 from harness.errors import DepthbenchError, UserError
 from harness.records.folder import RunFolder
-from harness.records.schema import RunRecord
-from harness.scores.summary import last_attempts, value_of
+from harness.scores.paired import LEVEL, difference, worst_of_groups
+from harness.scores.values import RunValues, load
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LEVEL = 0.95  # of intervals; tests are at 1 - LEVEL
 POWER = 0.8  # at which the number of puzzles that would separate two runs is given
-RESAMPLES = 9_999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,67 +62,38 @@ class Pair:
         return not self.low <= 0 <= self.high
 
 
-@dataclass(frozen=True)
-class _Run:
-    folder: RunFolder
-    record: RunRecord
-    values: Mapping[str, float]  # the headline's, by puzzle
-    groups: Mapping[str, str]
-
-
 def compare(folders: Sequence[RunFolder]) -> list[Pair]:
     """Return every pair of the runs. Raises UserError for runs that cannot be compared."""
     if len(folders) < 2:
         raise UserError("One run was named.", rule="A comparison is of two or more.")
-    runs = [_load(folder) for folder in folders]
+    runs = [load(folder) for folder in folders]
     if twice := next(
-        (a.folder.name for a, b in itertools.combinations(runs, 2) if a.folder.path == b.folder.path), ""
+        (a.name for a, b in itertools.combinations(folders, 2) if a.path.resolve() == b.path.resolve()), ""
     ):
         raise UserError(f"{twice} was named twice.", rule="A run does not differ from itself.")
     return _adjusted([_pair(one, other) for one, other in itertools.combinations(runs, 2)])
 
 
-def _load(folder: RunFolder) -> _Run:
-    record = folder.record()
-    metric = record.metrics[0]
-    if metric.among is not None:
-        raise UserError(
-            f"The headline of {folder.name} is {metric.name!r}, over part of the puzzles.",
-            rule="Runs are compared by a score over all that was planned.",
-        )
-    numbers: dict[str, list[Mapping[str, float]]] = {}
-    for attempt in last_attempts(record, folder.attempts(light=True), where=folder.name).values():
-        if attempt.numbers is not None and not (metric.of == "first" and attempt.attempt):
-            numbers.setdefault(attempt.puzzle, []).append(attempt.numbers)
-    values = {}
-    for name in record.puzzles.ids:
-        value = value_of(metric, numbers.get(name, ()), record.attempts_per_puzzle)
-        values[name] = metric.missing if value is None else value
-    groups = dict(zip(record.puzzles.ids, record.puzzles.group_names(), strict=True))
-    return _Run(folder, record, values, groups)
-
-
-def _pair(one: _Run, other: _Run) -> Pair:
+def _pair(one: RunValues, other: RunValues) -> Pair:
     import numpy as np
 
     shared = _shared(one, other)
     metric = _common_metric(one, other)
     first, second = (np.array([run.values[name] for name in shared]) for run in (one, other))
+    groups = [one.groups[name] for name in shared]
+    scores, found_difference = difference(groups, first, second, metric.over)
     if metric.over == "strict":
-        groups, first, second = _strict([one.groups[name] for name in shared], first, second)
-    else:
-        groups = [one.groups[name] for name in shared]
-    scores, difference, low, high = _difference(groups, first, second, metric)
+        groups, first, second = worst_of_groups(groups, first, second)
     found = Pair(
-        first=one.folder.name,
-        second=other.folder.name,
+        first=one.name,
+        second=other.name,
         metric=metric.name,
         planned=(len(one.values), len(other.values)),
         shared=len(shared),
         scores=scores,
-        difference=difference,
-        low=low,
-        high=high,
+        difference=found_difference.value,
+        low=found_difference.low,
+        high=found_difference.high,
         needed=_needed(groups, first - second),
     )
     if not np.isin(np.concatenate([first, second]), (0.0, 1.0)).all():
@@ -141,14 +110,14 @@ def _pair(one: _Run, other: _Run) -> Pair:
     )
 
 
-def _shared(one: _Run, other: _Run) -> list[str]:
+def _shared(one: RunValues, other: RunValues) -> list[str]:
     """Return the puzzles that both planned, each seen to be the same where the sets are not."""
     mine, theirs = one.record.task, other.record.task
     for what in ("name", "version"):
         if getattr(mine, what) != getattr(theirs, what):
             raise UserError(
-                f"{one.folder.name} is of {mine.name} version {mine.version}, "
-                f"{other.folder.name} of {theirs.name} version {theirs.version}.",
+                f"{one.name} is of {mine.name} version {mine.version}, "
+                f"{other.name} of {theirs.name} version {theirs.version}.",
                 rule="Only runs of one task in one version answer the same question.",
             )
     shared = [name for name in one.values if name in other.values]
@@ -157,14 +126,14 @@ def _shared(one: _Run, other: _Run) -> list[str]:
         shared = [name for name in shared if contents[0][name] == contents[1][name]]
     if not shared:
         raise UserError(
-            f"{one.folder.name} and {other.folder.name} share no puzzle.",
+            f"{one.name} and {other.name} share no puzzle.",
             rule="A paired comparison needs puzzles that both were given.",
             next_step="Run both on the same split, seed and options.",
         )
     return shared
 
 
-def _contents(run: _Run) -> dict[str, str]:
+def _contents(run: RunValues) -> dict[str, str]:
     """Return what each puzzle of a run holds, as text. Raises UserError where they cannot be made again."""
     import json
 
@@ -174,67 +143,21 @@ def _contents(run: _Run) -> dict[str, str]:
         items = items_of(recreate_task(run.record), run.record, None)
     except DepthbenchError as error:
         raise UserError(
-            f"The puzzles of {run.folder.name} cannot be made again: {error}",
+            f"The puzzles of {run.name} cannot be made again: {error}",
             rule="Two sets that differ are compared puzzle by puzzle.",
         ) from error
     return {puzzle.id: json.dumps(dict(puzzle.payload), sort_keys=True) for puzzle, _ in items}
 
 
-def _common_metric(one: _Run, other: _Run) -> Metric:
+def _common_metric(one: RunValues, other: RunValues) -> Metric:
     mine, theirs = one.record.metrics[0], other.record.metrics[0]
     if (mine.number, mine.better, mine.over) != (theirs.number, theirs.better, theirs.over):
         raise UserError(
-            f"{one.folder.name} is scored by {mine.name!r}, {other.folder.name} by {theirs.name!r}.",
+            f"{one.name} is scored by {mine.name!r}, {other.name} by {theirs.name!r}.",
             rule="Both must have the same headline.",
             next_step="`bench score` judges an older run by the task as it is now.",
         )
     return mine if mine.name == theirs.name else replace(mine, name=f"{mine.name} against {theirs.name}")
-
-
-def _strict(
-    groups: Sequence[str], first: NDArray[np.float64], second: NDArray[np.float64]
-) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
-    """Return one value a group: 1 where every puzzle of it is solved."""
-    import numpy as np
-
-    names = list(dict.fromkeys(groups))
-    least = []
-    for values in (first, second):
-        worst = dict.fromkeys(names, 1.0)
-        for group, value in zip(groups, values.tolist(), strict=True):
-            worst[group] = min(worst[group], float(value >= 1))
-        least.append(np.array([worst[name] for name in names]))
-    return names, least[0], least[1]
-
-
-def _difference(
-    groups: Sequence[str], first: NDArray[np.float64], second: NDArray[np.float64], metric: Metric
-) -> tuple[tuple[float, float], float, float, float]:
-    """Return both scores, their difference and its interval by a paired bootstrap over groups."""
-    import numpy as np
-    from scipy.stats import bootstrap
-
-    place = {name: i for i, name in enumerate(dict.fromkeys(groups))}
-    index = np.array([place[group] for group in groups])
-    sizes = np.bincount(index).astype(float)
-    sums = [np.bincount(index, weights=values) for values in (first, second)]
-    if metric.over == "group":  # every group weighs the same
-        sums, sizes = [total / sizes for total in sums], np.ones_like(sizes)
-    scores = tuple(float(total.sum() / sizes.sum()) for total in sums)
-    gaps = sums[0] - sums[1]
-    difference = float(gaps.sum() / sizes.sum())
-    if len(place) < 2 or np.ptp(gaps / sizes) == 0:
-        return (scores[0], scores[1]), difference, difference, difference
-
-    def mean(drawn: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = gaps[drawn].sum(axis=axis) / sizes[drawn].sum(axis=axis)
-        return found
-
-    interval = bootstrap(
-        (np.arange(len(place)),), mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="percentile",
-        vectorized=True, batch=256, rng=np.random.default_rng(0),
-    ).confidence_interval  # fmt: skip
-    return (scores[0], scores[1]), difference, float(interval.low), float(interval.high)
 
 
 def _mcnemar(counts: Sequence[int]) -> float:

@@ -27,8 +27,9 @@ def estimate(values: Sequence[float], clusters: Sequence[str] | None = None) -> 
 
     Independent values of 0 and 1: the Wilson score interval. Other values in [0, 1], and values that come in
     clusters (the inputs of one ARC task): Wilson at the effective sample size p(1-p)/se², with the
-    cluster-robust standard error (Dean & Pagano 2015, J. Survey Statistics and Methodology 3:484). Values
-    outside [0, 1]: normal approximation.
+    cluster-robust standard error (Dean & Pagano 2015, J. Survey Statistics and Methodology 3:484). Where all
+    units have the same value between 0 and 1 there is no spread to go by: see `alike`. Values outside [0, 1]:
+    normal approximation.
     """
     n = len(values)
     if n == 0:
@@ -47,7 +48,10 @@ def estimate(values: Sequence[float], clusters: Sequence[str] | None = None) -> 
     else:
         variance *= groups / max(1, groups - 1)
         spread = mean * (1 - mean)
-        size = spread / variance if variance > 1e-12 and spread > 0 else float(groups)
+        if variance <= 1e-12 and spread > 1e-12:
+            low, high = alike(mean, groups)
+            return Score(score=mean, low=low, high=high, n=n)
+        size = spread / variance if spread > 1e-12 else float(groups)
     low, high = wilson(mean, size)
     return Score(score=mean, low=low, high=high, n=n)
 
@@ -59,3 +63,13 @@ def wilson(share: float, size: float) -> tuple[float, float]:
     centre = (share + Z**2 / (2 * size)) / (1 + Z**2 / size)
     half = Z / (1 + Z**2 / size) * math.sqrt(share * (1 - share) / size + Z**2 / (4 * size**2))
     return (0.0 if share == 0 else max(0.0, centre - half)), (1.0 if share == 1 else min(1.0, centre + half))
+
+
+def alike(value: float, units: int) -> tuple[float, float]:
+    """Return the 95 % interval of a mean in [0, 1] of which `units` were seen, all of this value.
+
+    If a share q of all were others, none would be among those seen with probability (1 - q) ** units; q is
+    the largest for which that is 2.5 %, and the others may be 0 or 1.
+    """
+    same: float = 0.025 ** (1 / units)
+    return value * same, 1 - (1 - value) * same

@@ -200,12 +200,10 @@ def _depth_scores(
     a depth at which some puzzles halted, and others went on unseen, is left out. An attempt without a trace
     has no answer before it ended.
     """
-    attempts = [attempt for of in by_puzzle.values() for attempt in of]
-    traces = {tuple(point.depth for point in attempt.trace) for attempt in attempts if attempt.trace}
-    if not traces:
+    depths = known_depths([attempt for of in by_puzzle.values() for attempt in of])
+    if depths is None:
         return None
-    depths = [d for d in sorted(set().union(*traces)) if all(d in trace or d > trace[-1] for trace in traces)]
-    curves = {puzzle: [_carried(attempt, depths) for attempt in of] for puzzle, of in by_puzzle.items()}
+    curves = {puzzle: [carried(attempt, depths) for attempt in of] for puzzle, of in by_puzzle.items()}
     scores = {}
     for d, depth in enumerate(depths):
         held = {puzzle: [n for n in (c[d] for c in curve) if n] for puzzle, curve in curves.items()}
@@ -214,7 +212,15 @@ def _depth_scores(
     return scores
 
 
-def _carried(attempt: AttemptRecord, depths: Sequence[int]) -> list[Numbers | None]:
+def known_depths(attempts: Sequence[AttemptRecord]) -> list[int] | None:
+    """Return the depths at which every answer along the traces is known; None where there is no trace."""
+    traces = {tuple(point.depth for point in attempt.trace) for attempt in attempts if attempt.trace}
+    if not traces:
+        return None
+    return [d for d in sorted(set().union(*traces)) if all(d in trace or d > trace[-1] for trace in traces)]
+
+
+def carried(attempt: AttemptRecord, depths: Sequence[int]) -> list[Numbers | None]:
     """Return the numbers of the answer held at each depth; None before the first."""
     points = [(point.depth, point.numbers) for point in attempt.trace]
     if not points and attempt.depth is not None and attempt.numbers is not None:

@@ -7,6 +7,7 @@ reads the reply -> the sampling picks a candidate -> the attempt is yielded with
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from solvers.llm.books.purse import Purse
 from solvers.llm.models.names import service_of
 from solvers.llm.options import LlmOptions
 from solvers.llm.prompts import DEFAULT, catalogue
+from solvers.llm.prompts import find as find_prompt
 from solvers.llm.protocol import count
 from solvers.llm.providers import PROVIDERS
 from solvers.llm.run import DEFAULT_CONNECTIONS, Run, question
@@ -54,8 +56,9 @@ class LlmSolver(LlmOptions):
     def card(self) -> SolverCard:
         known = models.find(self.service.model)
         card = SolverCard(
-            name="llm", kind="llm", model=self.model, deterministic=False, parameters=known.ledger
-        )
+            name="llm", kind="llm", model=self.model, deterministic=False, parameters=known.ledger,
+            prompt=self._how_asked,
+        )  # fmt: skip
         if self.provider_name != "local":
             return card
         from solvers.llm import gguf
@@ -67,6 +70,16 @@ class LlmSolver(LlmOptions):
             weights_sha256=gguf.weights_sha256(weights),
             device="cpu",
         )
+
+    @property
+    def _how_asked(self) -> str:
+        """The prompt with its version, the style, and what else of the words is the user's own."""
+        parts = [find_prompt(self.prompt).label, strategies.split(self.strategy)[0]]
+        if self.examples:
+            parts.append(f"examples of {self.examples.name}")
+        if self.system:
+            parts.append(f"system prompt {hashlib.sha256(self.system.encode()).hexdigest()[:8]}")
+        return ", ".join(parts)
 
     @property
     def price(self) -> Price | None:

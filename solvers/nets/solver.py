@@ -304,6 +304,8 @@ class NetSolver:
         budget: Budget,
         flops_per_step: int,
     ) -> Iterator[Attempt]:
+        from solvers.nets.infer.rollouts import candidates
+
         steps = sum(job.depth for job in done)
         cost = Usage(
             wall_seconds=max(job.entered + job.seconds for job in done) - min(job.entered for job in done),
@@ -322,6 +324,7 @@ class NetSolver:
                 usage=cost if attempt == 0 else NOTHING,
                 depth=max(job.depth for job in done),
                 samples=len(done),
+                candidates=candidates(done, jobs) if attempt == 0 and len(done) > 1 else (),
                 trace=tuple(
                     TracePoint(
                         depth=depth,

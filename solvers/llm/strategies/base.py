@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from harness.contracts import Answer, Outcome, Puzzle, TaskView, Unparsed
+from harness.contracts import Answer, Outcome, Puzzle, Sample, TaskView, Unparsed
 from harness.replies import refuses
 from solvers.llm.books.booking import outcome_of
 from solvers.llm.protocol import CallError, Message, Reply
@@ -30,9 +30,16 @@ class Candidate:
     samples: int | None = None  # replies this answer was chosen from
     depth: int | None = None  # replies that led up to it
     detail: Mapping[str, Any] = field(default_factory=dict)
+    among: tuple[Sample, ...] = ()  # the replies it was chosen from, in the order in which they were asked
 
-    def chosen_from(self, samples: int, detail: Mapping[str, Any]) -> Candidate:
-        return replace(self, samples=samples, detail={**self.detail, **detail})
+    def chosen_from(self, candidates: Sequence[Candidate], detail: Mapping[str, Any]) -> Candidate:
+        among = tuple(Sample(answer=None if c.failed else c.answer) for c in candidates)
+        return replace(self, samples=len(among), among=among, detail={**self.detail, **detail})
+
+    @property
+    def failed(self) -> bool:
+        """Whether it holds no answer that may be judged."""
+        return isinstance(self.answer, Unparsed) or self.outcome is not Outcome.ANSWERED
 
     def after(self, depth: int, detail: Mapping[str, Any]) -> Candidate:
         return replace(self, depth=depth, detail={**self.detail, **detail})
@@ -101,4 +108,4 @@ async def gather(
 def worst(candidates: Sequence[Candidate]) -> Candidate:
     """Of candidates that all failed, return one of the most frequent kind of failure, the first of a tie."""
     outcome, _ = Counter(c.outcome for c in candidates).most_common(1)[0]
-    return next(c for c in candidates if c.outcome is outcome).chosen_from(len(candidates), {})
+    return next(c for c in candidates if c.outcome is outcome).chosen_from(candidates, {})

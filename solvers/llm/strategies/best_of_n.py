@@ -33,7 +33,7 @@ class BestOfN:
             return worst(candidates)
         broken_rules, sample = min(ranked)
         return candidates[sample].chosen_from(
-            len(candidates), {"violations": broken_rules, "valid_samples": len(ranked)}
+            candidates, {"violations": broken_rules, "valid_samples": len(ranked)}
         )
 
 

@@ -42,6 +42,6 @@ def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
         return [worst(candidates)]
     shared = {"valid_samples": votes.total(), "different_answers": len(votes)}
     return [
-        first[ballot].chosen_from(len(candidates), {"votes": count, **shared})
+        first[ballot].chosen_from(candidates, {"votes": count, **shared})
         for ballot, count in votes.most_common()
     ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.capabilities import AugmentedCodec
 from harness.codecs import Symmetries
-from harness.contracts import Answer, GridCodec, Puzzle
+from harness.contracts import Answer, GridCodec, Puzzle, Sample
 from harness.errors import UserError
 from harness.randomness import generator, seed_of
 from solvers.nets.infer.engine import Finished
@@ -176,6 +176,17 @@ class NoiseSeeds:
         if rollout == 0 and not self.rollouts.stochastic:
             return 0
         return 1 + seed_of("noise", self.rollouts.seed, self.rollouts.puzzles[index].id, rollout) % 2**62
+
+
+def candidates(done: Sequence[Finished], rollouts: Rollouts) -> tuple[Sample, ...]:
+    """Return the answer of every rollout, in their order, each with its halting logit."""
+    return tuple(
+        Sample(
+            answer=rollouts.answer(job.job, job.tokens_at[job.depth]),
+            score=round(job.halt_score, 4) if math.isfinite(job.halt_score) else None,
+        )
+        for job in sorted(done, key=lambda finished: finished.job)
+    )
 
 
 def rank(

@@ -1,0 +1,184 @@
+"""Every solver at the same budget: its own curve of score against cost, read at one cost.
+
+A curve is what one solver did at several costs: after each depth of one run, with k of its K samples, or in
+runs that differ in one option. Between two points score and interval are linear in the logarithm of the cost;
+outside them nothing was measured, and there is no number.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import UserError
+from harness.scores.depths import depths_of
+from harness.scores.front import costs_of
+from harness.scores.samples import vote_curve
+from harness.scores.statistics import Score
+from harness.scores.values import RunValues
+
+BUDGETS = ("usd", "flops", "seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """A score at a cost a puzzle; at: what was set, "depth=4"."""
+
+    cost: float
+    score: Score
+    at: str
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetCurve:
+    """What one solver did at several costs, cheapest first. by: what was varied, "depth", "votes" or an
+    option's name; "" for a single point.
+    """
+
+    solver: str
+    by: str
+    points: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtBudget:
+    """A curve read at a cost. score None: outside what was measured, below or above its points."""
+
+    curve: BudgetCurve
+    budget: float
+    score: Score | None
+    where: Literal["measured", "between", "below", "above"]
+
+
+def at_budget(curve: BudgetCurve, budget: float) -> AtBudget:
+    """Read a curve at a cost. n of an interpolated score is the smaller of its two points'."""
+    points = curve.points
+    if exact := [point for point in points if math.isclose(point.cost, budget, rel_tol=1e-9)]:
+        return AtBudget(curve=curve, budget=budget, score=exact[-1].score, where="measured")
+    if not points or budget < points[0].cost:
+        return AtBudget(curve=curve, budget=budget, score=None, where="below")
+    if budget > points[-1].cost:
+        return AtBudget(curve=curve, budget=budget, score=None, where="above")
+    low, high = next((a, b) for a, b in itertools.pairwise(points) if a.cost <= budget <= b.cost)
+    if low.cost > 0:
+        part = math.log(budget / low.cost) / math.log(high.cost / low.cost)
+    else:
+        part = budget / high.cost
+    mixed = {
+        name: (1 - part) * getattr(low.score, name) + part * getattr(high.score, name)
+        for name in ("score", "low", "high")
+    }
+    score = Score(**mixed, n=min(low.score.n, high.score.n))
+    return AtBudget(curve=curve, budget=budget, score=score, where="between")
+
+
+def curves_of(runs: Sequence[RunValues], axis: str) -> list[BudgetCurve]:
+    """Return every curve that runs on the same puzzles make, and each run that is part of none as a curve of
+    one point. Runs whose cost is unknown make none.
+    """
+    if axis not in BUDGETS:
+        raise UserError(f"No budget {axis!r}.", rule=f"Known: {', '.join(BUDGETS)}.")
+    costs = {run.name: _per_puzzle(run, axis) for run in runs}
+    priced = [run for run in runs if costs[run.name] is not None]
+    curves, used = [], set()
+    for run in priced:
+        cost = costs[run.name] or 0.0
+        for curve in (_by_depth(run, cost), _by_votes(run, cost)):
+            if curve is not None:
+                curves.append(curve)
+                used.add(run.name)
+    for by, members in _families(priced):
+        curves.append(_by_option(by, members, costs))
+        used |= {run.name for run in members}
+    for run in priced:
+        if run.name not in used:
+            point = CurvePoint(cost=costs[run.name] or 0.0, score=run.score, at="", run=run.name)
+            curves.append(BudgetCurve(solver=who(run), by="", points=(point,)))
+    return curves
+
+
+def who(run: RunValues, *, without: str = "") -> str:
+    """Return a solver with those of its options that are not at their default."""
+    solver = run.record.solver
+    changed = {name: value for name, value in solver.changed.items() if name != without}
+    return " ".join([solver.name, *(f"{name}={value}" for name, value in changed.items())])
+
+
+def _per_puzzle(run: RunValues, axis: str) -> float | None:
+    found = costs_of(run, axis)
+    return math.fsum(found.values()) / len(found) if found else None
+
+
+def _by_depth(run: RunValues, cost: float) -> BudgetCurve | None:
+    """Return the curve over depth: all supervision steps cost alike, and none after a puzzle has halted."""
+    if not any(attempt.trace for attempt in run.counted.values()):
+        return None
+    found = depths_of(run)
+    done = [attempt.depth for attempt in run.counted.values() if attempt.depth]
+    if not done or len(found.points) < 2:
+        return None
+    points = [
+        CurvePoint(
+            cost=cost * sum(min(point.depth, depth) for depth in done) / sum(done),
+            score=point.score,
+            at=f"depth={point.depth}",
+            run=run.name,
+        )
+        for point in found.points
+    ]
+    return BudgetCurve(solver=who(run), by="depth", points=_ascending(points))
+
+
+def _by_votes(run: RunValues, cost: float) -> BudgetCurve | None:
+    """Return the curve over votes: each of the K samples costs the same."""
+    try:
+        found = vote_curve(run)
+    except UserError:  # one answer a puzzle
+        return None
+    if len(found) < 2:
+        return None
+    most = max(found)
+    points = [
+        CurvePoint(cost=cost * k / most, score=score, at=f"votes={k}", run=run.name)
+        for k, score in found.items()
+    ]
+    return BudgetCurve(solver=who(run), by="votes", points=_ascending(points))
+
+
+def _families(runs: Sequence[RunValues]) -> list[tuple[str, list[RunValues]]]:
+    """Return the runs that differ in one option alone, by that option; weights and seeds are no dial."""
+    families: dict[tuple[str, str], list[RunValues]] = {}
+    for run in runs:
+        solver = run.record.solver
+        for name in solver.options:
+            if name in ("weights", "seed", "device", "batch_size", "threads"):
+                continue
+            rest = {n: v for n, v in solver.options.items() if n != name}
+            same = repr((solver.reference, solver.weights_sha256, solver.source_sha256, sorted(rest.items())))
+            families.setdefault((name, same), []).append(run)
+    found = []
+    for (name, _), members in families.items():
+        if len({repr(run.record.solver.options[name]) for run in members}) > 1:
+            found.append((name, members))
+    return found
+
+
+def _by_option(by: str, members: Sequence[RunValues], costs: Mapping[str, float | None]) -> BudgetCurve:
+    points = [
+        CurvePoint(
+            cost=costs[run.name] or 0.0,
+            score=run.score,
+            at=f"{by}={run.record.solver.options[by]}",
+            run=run.name,
+        )
+        for run in members
+    ]
+    return BudgetCurve(solver=who(members[0], without=by), by=by, points=_ascending(points))
+
+
+def _ascending(points: Sequence[CurvePoint]) -> tuple[CurvePoint, ...]:
+    return tuple(sorted(points, key=lambda point: point.cost))
