@@ -78,7 +78,9 @@ def test_after_six_runs_the_leaderboard_is_one_table_with_score_and_interval_tha
 @pytest.mark.parametrize(
     "command",
     [
-        ["leaderboard"], ["leaderboard", "--published"], ["leaderboard", "--wide"],
+        ["leaderboard"], ["leaderboard", "--front", "usd"], ["leaderboard", "--at-usd", "0.0005"],
+        ["leaderboard", "--amortise", "100", "--wide"], ["analyse", "lottery"],
+        ["leaderboard", "--published"], ["leaderboard", "--wide"],
         ["leaderboard", "--published", "--wide"], ["list", "recipes"], ["list", "tasks"], ["list", "solvers"],
         ["list", "recipes", "--wide"], ["show", "lottery"], ["show", "lottery", "--wide"], ["reprice"],
         ["cache", "list"], ["score", "lottery"],

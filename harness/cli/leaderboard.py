@@ -17,12 +17,33 @@ def leaderboard(
     published: Annotated[
         bool, typer.Option("--published", help="Beside the numbers others have published, with source.")
     ] = False,
+    amortise: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Add each puzzle's share of training, spread over N puzzles."),
+    ] = None,
+    each_seed: Annotated[
+        bool, typer.Option("--each-seed", help="A row a run: do not merge runs that differ in a seed alone.")
+    ] = False,
+    front: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COST", help="Pareto front against core, stored, active, flops, usd, seconds, tokens."
+        ),
+    ] = None,
+    at_usd: Annotated[float | None, typer.Option(help="Every solver at this many dollars a puzzle.")] = None,
+    at_flops: Annotated[float | None, typer.Option(help="Every solver at this many FLOPs a puzzle.")] = None,
+    at_seconds: Annotated[
+        float | None, typer.Option(help="Every solver at this many seconds a puzzle.")
+    ] = None,
     results_dir: ResultsDir = None,
     columns: ColumnsOption = None,
     wide: WideOption = False,
     format: FormatOption = Format.TABLE,  # noqa: A002
 ) -> None:
-    """Show all runs side by side, best first within each task; or beside the numbers others published."""
+    """Show all runs side by side, best first in each block of those that may be ranked.
+
+    Runs of other puzzles, training or prompts stand in blocks of their own, which say what differs.
+    """
     from harness.cli import results
     from harness.cli.tables import Layout
 
@@ -31,7 +52,23 @@ def leaderboard(
         raise UserError(f"--solver {solver!r} does not go with --published.", rule="They are of models.")
     from harness.scores import leaderboard as board
 
-    rows, problems = board.rows(results_dir, task=task, solver=solver)
+    if amortise is not None and amortise < 1:
+        raise UserError(f"--amortise {amortise} spreads training over no puzzle.", rule="It is at least 1.")
+    budgets = {"usd": at_usd, "flops": at_flops, "seconds": at_seconds}
+    asked = {name: value for name, value in budgets.items() if value is not None}
+    views = [f"--at-{name}" for name in asked] + ["--front"] * (front is not None)
+    views += ["--published"] * published + ["--amortise"] * (amortise is not None)
+    if (asked or front is not None) and len(views) > 1:
+        raise UserError(f"{' and '.join(views)} do not go together.", rule="Each is a table of its own.")
+    if front is not None or asked:
+        from harness.cli import results_budgets
+
+        if front is not None:
+            results_budgets.write_front(results_dir, task, solver, front, format, layout)
+        for name, value in asked.items():
+            results_budgets.write_at(results_dir, task, solver, (name, value), format, layout)
+        return
+    rows, problems = board.rows(results_dir, task=task, solver=solver, amortise=amortise, merge=not each_seed)
     for problem in problems:
         typer.echo(f"bench: {problem}", err=True)
     if published:

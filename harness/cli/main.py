@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("harness.cli.export:export", "Write a run on ARC as a file to submit."),
     "compare": ("harness.cli.compare:compare", "Test whether runs differ on the puzzles that they share."),
     "report": ("harness.cli.report:report", "Write runs as one page, and its plots as figures of a paper."),
+    "analyse": (
+        "harness.cli.analyse:analyse",
+        "Look into runs: by difficulty, along depth, over samples.",
+    ),
     "import": ("harness.cli.import_:import_", "Judge other people's recorded replies; each model is a run."),
     "score": ("harness.cli.score:score", "Judge the recorded answers again, without running the solver."),
     "reprice": (

@@ -4,37 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from typing import Any
 
 from harness.cli import tables, units
 from harness.cli.options import Format
-from harness.cli.tables import Column, Layout
+from harness.cli.tables import Column, Layout, Section
 from harness.contracts import Outcome
 from harness.errors import UserError, did_you_mean
 from harness.records.schema import DepthScore, MetricScore, Summary
-from harness.scores.leaderboard import Row, failures, published
+from harness.scores.leaderboard import Row, failures, published, ranked
 
 TASK = Column("task", 0, wraps=True, least=10)
 SOLVER = Column("solver", 0, wraps=True, least=24)
 SCORE = Column("score", 0, right=True)
 INTERVAL = Column("95 %", 0, "interval of the score in per cent", right=True)
+PLACE = Column("rank", 0, "in its block; the line before a block says what sets it apart", right=True)
+SPREAD = Column("±seeds", 0, "standard deviation between seeds", right=True, spare=True)
 COLUMNS = (
     TASK,
     SOLVER,
+    PLACE,
     Column("kind", 7),
     Column("metric", 6, "which score, the task's headline"),
     SCORE,
     INTERVAL,
+    SPREAD,
+    Column("seeds", 2, "runs merged", right=True, spare=True),
     Column("planned", 2, "attempts, the score's denominator", right=True),
     Column("failed", 2, "attempts without an answer", right=True),
     Column("failures", 11, "their kinds", wraps=True, least=14),
     Column("core", 5, "parameters that every pass uses", right=True),
     Column("stored", 10, "parameters in the file", right=True),
-    Column("FLOPs/puzzle", 8, right=True),
+    Column("FLOPs/puzzle", 8, "≈ by a model's size and tokens", right=True),
     Column("time/puzzle", 3, "on the device where known, else until the answer", right=True),
     Column("tokens/puzzle", 9, right=True),
     Column("$/puzzle", 4, right=True),
+    Column("$ + training", 4, "a puzzle with its share of training", right=True, spare=True),
+    Column("FLOPs + training", 8, "a puzzle with its share of training", right=True, spare=True),
+    Column("$/device-hour", 12, right=True),
+    Column("trained on", 13, "its training regime and what it has seen", wraps=True, least=24),
+    Column("prompt", 14, wraps=True, least=16),
     Column("run", 1, "its name for `bench show`"),
 )
 JOINED = (
@@ -57,27 +66,45 @@ EVIDENCE = (
 
 
 def write(rows: Sequence[Row], form: Format, layout: Layout | None = None) -> None:
-    """Write leaderboard rows to standard output."""
-    tables.write(COLUMNS, [cells(row) for row in rows], [asdict(row) for row in rows], form, layout)
+    """Write leaderboard rows to standard output, in the blocks in which they may be ranked."""
+    blocks = ranked(rows)
+    lines, records = [], []
+    for number, block in enumerate(blocks, 1):
+        if block.differs:
+            lines.append(Section(f"apart from those above by {'; '.join(block.differs)}"))
+        for place, row in enumerate(block.rows, 1):
+            lines.append(cells(row, place))
+            records.append(asdict(row) | {"rank": place, "ranked_in": number, "differs": block.differs})
+    tables.write(COLUMNS, lines, records, form, layout)
 
 
-def cells(row: Row) -> list[str]:
-    """Return the row as text; unknown is –, a lower bound is ≥."""
+def cells(row: Row, place: int | None = None) -> list[str]:
+    """Return the row as text, with its place in its block; unknown is –, a lower bound is ≥, an estimate ≈."""
+    flops = _cost(row, "flops", units.quantity)
     return [
         puzzles_of(row),
         solver_of(row),
+        "–" if place is None else str(place),
         row.kind,
         row.metric,
         *_score_of(row),
+        "–" if row.spread is None else f"{100 * row.spread:.1f}",
+        str(len(row.seeds)) if row.seeds else "–",
         f"{row.planned:,}",
         f"{sum(n for kind, n in row.outcomes.items() if kind not in ('correct', 'wrong')) or '–'}",
         failures(row.outcomes),
         units.quantity(row.core_parameters),
         units.quantity(row.stored_parameters),
-        _cost(row, "flops", units.quantity),
+        f"≈{flops}" if row.flops_estimated else flops,
         _cost(row, "seconds", units.seconds),
         _cost(row, "tokens", units.quantity),
         _cost(row, "usd", units.usd),
+        units.usd(row.usd_per_puzzle_amortised),
+        ("≈" if row.flops_estimated and row.flops_per_puzzle_amortised is not None else "")
+        + units.quantity(row.flops_per_puzzle_amortised),
+        units.usd(row.usd_per_device_hour),
+        row.block.training,
+        row.block.prompt,
         row.run.rpartition("_")[2],  # enough for `bench show`
     ]
 
@@ -87,7 +114,7 @@ def puzzles_of(row: Row) -> str:
     return (
         _with_options(row.task, row.task_options)
         + ("" if row.split == row.default_split else f" {row.split}")
-        + (f" seed={row.seed}" if row.seed else "")
+        + (f" seed={row.seed}" if row.seed and not row.seeds else "")
     )
 
 
@@ -152,13 +179,19 @@ def write_joined(rows: Sequence[Row], task: str | None, form: Format, layout: La
     if not rows and not claims:
         known = {row["task"] for row in published()}
         raise UserError(f"No published number is of the task {task!r}.", rule=did_you_mean(str(task), known))
-    lines, records = [], []
+    lines: list[list[str]] = []
+    records: list[dict[str, Any]] = []
     for name in sorted({row.task for row in rows} | {claim["task"] for claim in claims}):
         own = [row for row in rows if row.task == name]
         theirs = sorted(
             (c for c in claims if c["task"] == name), key=lambda c: (c["metric"], -float(c["score"]))
         )
-        lines += [*_ranked(own), *map(_claim, theirs)]
+        lines += _ranked(own)
+        if own and theirs:
+            lines.append(
+                Section("published, of other puzzles and prompts than yours unless their source says so")
+            )
+        lines += map(_claim, theirs)
         records += [{"origin": "run", **asdict(row)} for row in own] + [
             {"origin": "published", **c} for c in theirs
         ]
@@ -168,12 +201,15 @@ def write_joined(rows: Sequence[Row], task: str | None, form: Format, layout: La
 
 
 def _ranked(rows: Sequence[Row]) -> Iterator[list[str]]:
-    """Yield runs with their rank among those of the same puzzles."""
-    for _, same in groupby(rows, key=puzzles_of):
-        for place, row in enumerate(same, start=1):
+    """Yield runs with their rank in their block."""
+    for block in ranked(rows):
+        if block.differs:
+            yield Section(f"apart from those above by {'; '.join(block.differs)}")
+        for place, row in enumerate(block.rows, start=1):
             who = solver_of(row)
             core, source = units.quantity(row.core_parameters), f"run {row.run.rpartition('_')[2]}"
-            yield [puzzles_of(row), who, str(place), *_score_of(row), row.metric, "–", "–", source, core]
+            regime = row.block.training
+            yield [puzzles_of(row), who, str(place), *_score_of(row), row.metric, "–", regime, source, core]
 
 
 def _claim(row: Mapping[str, str]) -> list[str]:

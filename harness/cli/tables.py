@@ -38,6 +38,15 @@ class Column:
     wraps: bool = False
     least: int = 12
     right: bool = False  # numbers: aligned at their end
+    spare: bool = False  # left out where no row has a value
+
+
+class Section(list[str]):
+    """A heading between rows, in the place of one: its text alone, as wide as the table."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
 
 
 @dataclass(frozen=True)
@@ -68,13 +77,18 @@ def write(
     if asked.columns is not None:
         places = _chosen(asked.columns, [c.name for c in described])
         described = [described[i] for i in places]
-        rows = [[row[i] for i in places] for row in rows]
-    rows = [[visible(cell) for cell in row] for row in rows]
+        rows = [row if isinstance(row, Section) else [row[i] for i in places] for row in rows]
+    rows = [
+        Section(visible(row.text)) if isinstance(row, Section) else [visible(cell) for cell in row]
+        for row in rows
+    ]
     if form is Format.TABLE:
         for line in _terminal(described, rows, asked, offer=layout is not None):
             print(line)
-    else:
-        _document([c.name for c in described], rows, form)
+        return
+    shown = [i for i in range(len(described)) if not described[i].spare or any_known(rows, i)]
+    rows = [row if isinstance(row, Section) else [row[i] for i in shown] for row in rows]
+    _document([described[i].name for i in shown], rows, form)
 
 
 def visible(text: str) -> str:
@@ -139,14 +153,14 @@ def _terminal(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], asked: Layout, *, offer: bool
 ) -> Iterator[str]:
     room = width()
-    everything = list(range(len(columns)))
+    everything = [i for i, column in enumerate(columns) if not column.spare or any_known(rows, i)]
     if room is None:
         yield from _drawn(columns, rows, everything, None)
         if offer:
             yield from _legend(columns, everything, 110)
         return
     if asked.wide or asked.columns is not None:
-        parts = list(_parts(columns, rows, room))
+        parts = list(_parts(columns, rows, room, everything))
     else:
         parts = [_fitting(columns, rows, room)]
     for shown in parts:
@@ -161,7 +175,7 @@ def _terminal(
 
 def any_known(rows: Sequence[Sequence[str]], place: int) -> bool:
     """Return whether any row has a value in this column."""
-    return any(row[place] not in UNKNOWN for row in rows)
+    return any(row[place] not in UNKNOWN for row in rows if row)
 
 
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> list[int]:
@@ -173,11 +187,13 @@ def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int
     return sorted(shown)
 
 
-def _parts(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> Iterator[list[int]]:
-    """Yield all columns in parts that fit, each with the first ones again."""
-    keys = list(range(min(KEYS, len(columns))))
+def _parts(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int, places: Sequence[int]
+) -> Iterator[list[int]]:
+    """Yield columns in parts that fit, each with the first ones again."""
+    keys = list(places[:KEYS])
     part = list(keys)
-    for i in range(len(keys), len(columns)):
+    for i in places[len(keys) :]:
         if len(part) > len(keys) and _narrowest(columns, rows, [*part, i]) > room:
             yield part
             part = list(keys)
@@ -192,7 +208,7 @@ def _narrowest(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: 
 def _most(column: Column, rows: Sequence[Sequence[str]], place: int) -> int:
     from rich.cells import cell_len
 
-    return max([cell_len(column.name), *(cell_len(row[place]) for row in rows)])
+    return max([cell_len(column.name), *(cell_len(row[place]) for row in rows if row)])
 
 
 def _least(column: Column, rows: Sequence[Sequence[str]], place: int) -> int:
@@ -218,6 +234,9 @@ def _drawn(
     yield _line([(columns[i].name, widths[i], columns[i].right) for i in shown])
     yield "─" * (sum(widths.values()) + len(GAP) * (len(shown) - 1))
     for row in rows:
+        if isinstance(row, Section):
+            yield from folded(f"── {row.text}", room or sum(widths.values()) + len(GAP) * (len(shown) - 1))
+            continue
         cells = [folded(row[i], widths[i]) for i in shown]
         for k in range(max(map(len, cells), default=0)):
             yield _line(
@@ -242,6 +261,9 @@ def _cards(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int], room: int
 ) -> Iterator[str]:
     for row in rows:
+        if isinstance(row, Section):
+            yield from folded(f"── {row.text}", room)
+            continue
         for i in shown:
             if row[i] not in UNKNOWN:
                 yield from folded(f"{columns[i].name}: {row[i]}", room)
@@ -257,10 +279,14 @@ def _legend(columns: Sequence[Column], shown: Sequence[int], room: int) -> Itera
 def _document(names: Sequence[str], rows: Sequence[Sequence[str]], form: Format) -> None:
     if form is Format.MARKDOWN:
         for line in (names, ["---"] * len(names), *rows):
-            print("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
+            cells = [line.text] + [""] * (len(names) - 1) if isinstance(line, Section) else line
+            print("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         return
     print(rf"\begin{{tabular}}{{{'l' * len(names)}}}", r"\toprule", sep="\n")
     for i, line in enumerate((names, *rows)):
+        if isinstance(line, Section):
+            print(rf"\midrule \multicolumn{{{len(names)}}}{{l}}{{{tex(line.text)}}} \\")
+            continue
         print(" & ".join(map(tex, line)) + r" \\")
         if i == 0:
             print(r"\midrule")

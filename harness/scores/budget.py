@@ -21,6 +21,8 @@ from harness.scores.statistics import Score
 from harness.scores.values import RunValues
 
 BUDGETS = ("usd", "flops", "seconds")
+NO_DIAL = ("weights", "seed", "device", "batch_size", "threads")
+"""Options that decide no more than which weights, which draw and how fast."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,16 +157,25 @@ def _families(runs: Sequence[RunValues]) -> list[tuple[str, list[RunValues]]]:
     for run in runs:
         solver = run.record.solver
         for name in solver.options:
-            if name in ("weights", "seed", "device", "batch_size", "threads"):
+            if name in NO_DIAL:
                 continue
             rest = {n: v for n, v in solver.options.items() if n != name}
             same = repr((solver.reference, solver.weights_sha256, solver.source_sha256, sorted(rest.items())))
             families.setdefault((name, same), []).append(run)
     found = []
     for (name, _), members in families.items():
-        if len({repr(run.record.solver.options[name]) for run in members}) > 1:
-            found.append((name, members))
+        values = {run.record.solver.options[name] for run in members if _is_dial(name, run)}
+        if len(values) > 1:
+            found.append((name, [run for run in members if _is_dial(name, run)]))
     return found
+
+
+def _is_dial(name: str, run: RunValues) -> bool:
+    """Say whether an option says how much is spent: a number, or a model's effort in words."""
+    value = run.record.solver.options[name]
+    return (isinstance(value, int | float) and not isinstance(value, bool)) or (
+        isinstance(value, str) and name.endswith("effort")
+    )
 
 
 def _by_option(by: str, members: Sequence[RunValues], costs: Mapping[str, float | None]) -> BudgetCurve:

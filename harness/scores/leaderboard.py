@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.books.prices import table as price_table
+from harness.books.training import amortised, model_flops, training_of
 from harness.errors import DepthbenchError
 from harness.records.find import left_out, scan
 from harness.records.folder import RunFolder
 from harness.records.schema import DepthScore, RunRecord, Summary
+from harness.scores.blocks import Block, block_of
+from harness.scores.seeds import by_configuration, merged
 from harness.scores.summary import summary_of
+from harness.scores.values import load
 
 PUBLISHED = Path(__file__).parent / "published.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """The leaderboard row of one run; None is unknown. The fields are the columns of `--format json`."""
+    """The leaderboard row of one run; None is unknown. The fields are the columns of `--format json`.
+
+    block: what all rows share that may be ranked with this one. seeds, spread: of a row that merges several
+    runs, whose costs are then means; runs holds their names, `run` is the newest. flops_estimated: the FLOPs
+    are those of a language model, by its size and tokens. amortised: a puzzle's cost with its share of the
+    training, where that was asked for.
+    """
 
     run: str
     task: str
@@ -64,6 +75,18 @@ class Row:
     passes_per_puzzle_at_least: float | None
     joules_per_puzzle: float | None
     joules_per_puzzle_at_least: float | None
+    block: Block
+    exposure: Mapping[str, Any]  # what of the evaluation data the solver has seen, from its card
+    flops_estimated: bool = False
+    usd_per_device_hour: float | None = None  # of the run's device, by the newest prices
+    training_flops: float | None = None
+    training_usd: float | None = None
+    amortised_over: int | None = None  # puzzles
+    usd_per_puzzle_amortised: float | None = None
+    flops_per_puzzle_amortised: float | None = None
+    seeds: tuple[str, ...] = ()
+    spread: float | None = None  # standard deviation of the seeds' scores
+    runs: tuple[str, ...] = ()
 
     @property
     def rank(self) -> tuple[Any, ...]:
@@ -79,29 +102,128 @@ class Row:
 COSTS = ("flops", "seconds", "tokens", "usd", "device_seconds", "wall_seconds", "passes", "joules")
 
 
+@dataclass(frozen=True, kw_only=True)
+class RankedBlock:
+    """Rows that may be ranked, best first. differs: what sets them apart from the block before, of the same
+    task; empty for the first.
+    """
+
+    block: Block
+    differs: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
 def rows(
-    results_dir: str | Path | None = None, *, task: str | None = None, solver: str | None = None
+    results_dir: str | Path | None = None,
+    *,
+    task: str | None = None,
+    solver: str | None = None,
+    amortise: int | None = None,
+    merge: bool = False,
 ) -> tuple[list[Row], list[str]]:
-    """Return (rows, best first within each task; one sentence for each run that cannot be read)."""
-    found, problems = [], []
+    """Return (rows, block by block, best first in each; one sentence for each run that cannot be read).
+
+    merge: runs that differ in a seed alone are one row. amortise: puzzles over which training is spread.
+    """
+    found: dict[str, tuple[RunFolder, RunRecord, Row]] = {}
+    problems = []
     for run in scan(results_dir):
         if run.record is None:
             problems.append(run.problem)
         elif task in (None, run.record.task.name) and solver in (None, run.record.solver.name):
             try:
-                found.append(row_of(run.folder, run.record, summary_of(run.folder, run.record)))
+                row = row_of(run.folder, run.record, summary_of(run.folder, run.record), amortise=amortise)
+                found[row.run] = (run.folder, run.record, row)
             except DepthbenchError as error:
                 problems.append(left_out(run.folder, error))
-    return sorted(found, key=lambda row: row.rank), [problem for problem in problems if problem]
+    made = [row for _, _, row in found.values()]
+    if merge:
+        made = []
+        for names in by_configuration({name: record for name, (_, record, _) in found.items()}):
+            made += _as_one([found[name][2] for name in names], [found[name][0] for name in names])
+    return [row for block in ranked(made) for row in block.rows], [p for p in problems if p]
 
 
-def row_of(folder: RunFolder, record: RunRecord, summary: Summary) -> Row:
+def ranked(found: Sequence[Row]) -> list[RankedBlock]:
+    """Return rows in blocks: those of one task together, the block of the best row first."""
+    members: dict[Block, list[Row]] = {}
+    for row in sorted(found, key=lambda row: row.rank):
+        members.setdefault(row.block, []).append(row)
+    blocks: list[RankedBlock] = []
+    for block, inside in sorted(members.items(), key=lambda item: item[1][0].rank):
+        before = blocks[-1].block if blocks and blocks[-1].block.task == block.task else block
+        blocks.append(RankedBlock(block=block, differs=block.differs_from(before), rows=tuple(inside)))
+    return blocks
+
+
+def _as_one(of: list[Row], folders: Sequence[RunFolder]) -> list[Row]:
+    """Return the rows of several seeds as one, if they are several and all have a score over all planned."""
+    if len(of) == 1 or any(row.score is None for row in of):
+        return of
+    try:
+        return [merged_row(of, folders)]
+    except DepthbenchError:  # a headline over part of the puzzles
+        return of
+
+
+def merged_row(of: Sequence[Row], folders: Sequence[RunFolder]) -> Row:
+    """Return the rows of several seeds, oldest first, as one."""
+    several = merged([load(folder) for folder in folders])
+    costs: dict[str, Any] = {}
+    for name in COSTS:
+        for end in ("", "_at_least"):
+            costs[f"{name}_per_puzzle{end}"] = _mean([getattr(row, f"{name}_per_puzzle{end}") for row in of])
+    for name in ("usd_per_puzzle_amortised", "flops_per_puzzle_amortised", "training_usd", "training_flops"):
+        costs[name] = _mean([getattr(row, name) for row in of])
+    newest = of[-1]
+    blocks = {row.block for row in of}
+    puzzles = " and ".join(sorted({block.puzzles for block in blocks}))
+    return replace(
+        newest,
+        **costs,
+        score=several.score.score,
+        low=several.score.low,
+        high=several.score.high,
+        metrics={name: _mean([row.metrics.get(name) for row in of]) for name in newest.metrics},
+        planned=sum(row.planned for row in of),
+        puzzles=sum(row.puzzles for row in of),
+        complete=all(row.complete for row in of),
+        outcomes={kind: sum(row.outcomes[kind] for row in of) for kind in newest.outcomes},
+        depth_curve=None,
+        depth_scores=None,
+        mean_depth=_mean([row.mean_depth for row in of]),
+        block=replace(newest.block, puzzles=puzzles),
+        seeds=several.seeds,
+        spread=several.spread,
+        runs=several.runs,
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def row_of(folder: RunFolder, record: RunRecord, summary: Summary, *, amortise: int | None = None) -> Row:
     """Return the leaderboard row of one run."""
-    headline, card = summary.headline, record.card
-    costs = {}
+    headline, card, prices = summary.headline, record.card, price_table()
+    costs: dict[str, Any] = {}
     for name in COSTS:
         costs[f"{name}_per_puzzle"] = summary.costs[name].per_puzzle
         costs[f"{name}_per_puzzle_at_least"] = summary.costs[name].per_puzzle_at_least
+    estimate = model_flops(
+        card, summary.costs["tokens"].per_puzzle, summary.costs["cached_tokens"].per_puzzle
+    )
+    estimated = costs["flops_per_puzzle"] is None and estimate is not None
+    if estimated:
+        costs["flops_per_puzzle"] = estimate
+    training = training_of(card, prices)
+    if amortise is not None:
+        costs |= {
+            "amortised_over": amortise,
+            "usd_per_puzzle_amortised": amortised(costs["usd_per_puzzle"], training.usd, amortise),
+            "flops_per_puzzle_amortised": amortised(costs["flops_per_puzzle"], training.flops, amortise),
+        }
     return Row(
         run=folder.name,
         task=record.task.name,
@@ -131,6 +253,13 @@ def row_of(folder: RunFolder, record: RunRecord, summary: Summary) -> Row:
         asked=summary.asked,
         core_parameters=card.parameters.core,
         stored_parameters=card.parameters.stored,
+        block=block_of(record),
+        exposure=card.exposure,
+        flops_estimated=estimated,
+        usd_per_device_hour=prices.usd_per_device_hour(record.device),
+        training_flops=training.flops,
+        training_usd=training.usd,
+        runs=(folder.name,),
         **costs,
     )
 

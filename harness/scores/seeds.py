@@ -66,6 +66,9 @@ def seed(record: RunRecord) -> str:
 def by_configuration(records: Mapping[str, RunRecord]) -> list[list[str]]:
     """Return the runs, by name, in groups to merge: of two with the same seed the newer is merged, and the
     other stays alone.
+
+    Seeds that drew other puzzles are merged only if every other configuration that was given any of those
+    puzzles was given all of them: else there would be nothing left that the merged row may be ranked with.
     """
     groups: dict[str, dict[str, str]] = {}
     alone = []
@@ -73,7 +76,25 @@ def by_configuration(records: Mapping[str, RunRecord]) -> list[list[str]]:
         found = groups.setdefault(configuration(record), {})
         if found.setdefault(seed(record), name) != name:
             alone.append([name])
-    return [list(reversed(group.values())) for group in groups.values()] + alone
+    sets = {
+        key: {records[name].task.puzzles_sha256 for name in group.values()} for key, group in groups.items()
+    }
+    found = []
+    for key, group in groups.items():
+        mine = sets[key]
+        if len(mine) > 1 and any(mine & theirs and mine != theirs for theirs in sets.values()):
+            found += _by_puzzles(group.values(), records)
+        else:
+            found.append(list(reversed(group.values())))
+    return found + alone
+
+
+def _by_puzzles(names: Iterable[str], records: Mapping[str, RunRecord]) -> list[list[str]]:
+    """Return the runs of one configuration, those of the same puzzles together, oldest first."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(records[name].task.puzzles_sha256, []).insert(0, name)
+    return list(found.values())
 
 
 def merged(runs: Sequence[RunValues]) -> Seeds:

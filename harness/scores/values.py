@@ -14,7 +14,7 @@ from harness.errors import UserError
 from harness.records.folder import RunFolder
 from harness.records.schema import AttemptRecord, RunRecord
 from harness.scores.statistics import Score
-from harness.scores.summary import last_attempts, score, value_of
+from harness.scores.summary import last_attempts, nothing_came, score_over, value_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class RunValues:
 
     def score_of(self, values: Mapping[str, float]) -> Score:
         """Return the score of other values of the same puzzles, or of some of them."""
-        return score(list(values.values()), [self.groups[name] for name in values], self.metric.over)
+        return score_over(list(values.values()), [self.groups[name] for name in values], self.metric.over)
 
     def usage(self) -> dict[str, list[Usage]]:
         """Return what was spent on each planned puzzle, failed and repeated tries included."""
@@ -59,6 +59,10 @@ def values_of(record: RunRecord, lines: Sequence[AttemptRecord], *, name: str) -
             rule="This needs a score over all that was planned.",
         )
     counted = last_attempts(record, lines, where=name)
+    if nothing_came(list(counted.values())):
+        raise UserError(
+            f"Every call of {name} failed.", rule="That says nothing of the solver: it has no score."
+        )
     numbers: dict[str, list[Mapping[str, float]]] = {}
     for attempt in counted.values():
         if attempt.numbers is not None and not (metric.of == "first" and attempt.attempt):

@@ -255,7 +255,7 @@ class Run:
             outcome=found.outcome,
             answer=None if unparsed or found.outcome is not Outcome.ANSWERED else found.answer,
             samples=found.samples,
-            candidates=found.among if k == 0 or not hasattr(self.search, "pool") else (),
+            candidates=found.among if k == 0 or not hasattr(self.sampling, "pool") else (),
             depth=found.depth,
             reply=reply,
             detail=detail,
