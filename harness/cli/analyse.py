@@ -51,7 +51,8 @@ def analyse(
         return
     for number, (run, strata, depths, samples) in enumerate(found):
         if format is Format.TABLE:
-            print("\n" * (number > 0) + f"{run.name}: {run.metric.name} {_score(run.score)}")
+            print("\n" * (number > 0), end="")
+            tables.note(f"{run.name}: {run.metric.name} {_score(run.score)}")
         _write_strata(strata, format)
         if depths is not None:
             _write_depths(depths, format)
