@@ -68,7 +68,8 @@ EVIDENCE = (
 def write(rows: Sequence[Row], form: Format, layout: Layout | None = None) -> None:
     """Write leaderboard rows to standard output, in the blocks in which they may be ranked."""
     blocks = ranked(rows)
-    lines, records = [], []
+    lines: list[list[str]] = []
+    records: list[dict[str, Any]] = []
     for number, block in enumerate(blocks, 1):
         if block.differs:
             lines.append(Section(f"apart from those above by {'; '.join(block.differs)}"))

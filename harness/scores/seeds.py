@@ -73,13 +73,13 @@ def by_configuration(records: Mapping[str, RunRecord]) -> list[list[str]]:
     groups: dict[str, dict[str, str]] = {}
     alone = []
     for name, record in sorted(records.items(), key=lambda item: item[1].created, reverse=True):
-        found = groups.setdefault(configuration(record), {})
-        if found.setdefault(seed(record), name) != name:
+        of_this = groups.setdefault(configuration(record), {})
+        if of_this.setdefault(seed(record), name) != name:
             alone.append([name])
     sets = {
         key: {records[name].task.puzzles_sha256 for name in group.values()} for key, group in groups.items()
     }
-    found = []
+    found: list[list[str]] = []
     for key, group in groups.items():
         mine = sets[key]
         if len(mine) > 1 and any(mine & theirs and mine != theirs for theirs in sets.values()):
