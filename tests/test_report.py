@@ -120,6 +120,8 @@ def test_the_data_it_carries_is_what_the_commands_say(
 ) -> None:
     data = json.loads(re.findall(r'id="data">(.*?)</script>', page)[0])
     rows = told(capsys, "leaderboard", "--results-dir", str(results))
+    for row in rows:  # what the ranking of all runs adds to each
+        assert {row.pop(name) is None for name in ("rank", "ranked_in", "differs")} == {False}
     assert {row["run"]: row for row in data["leaderboard"]} == {row["run"]: row for row in rows}
     counting = [row["run"] for row in data["leaderboard"] if row["task"] == "counting"]
     pairs = told(capsys, "compare", *counting, "--results-dir", str(results))

@@ -80,7 +80,7 @@ def write(rows: Sequence[Row], form: Format, layout: Layout | None = None) -> No
 
 
 def cells(row: Row, place: int | None = None) -> list[str]:
-    """Return the row as text, with its place in its block; unknown is –, a lower bound is ≥, an estimate ≈."""
+    """Return the row as text, with its place in its block; unknown is –, a bound ≥, an estimate ≈."""
     flops = _cost(row, "flops", units.quantity)
     return [
         puzzles_of(row),
