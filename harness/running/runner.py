@@ -22,6 +22,7 @@ from harness.books import prices
 from harness.books.ledger import device_usd, spent
 from harness.contracts import Attempt, Budget, Outcome, Task, TracePoint, Usage
 from harness.errors import RunError, UserError
+from harness.judging import judged_again, judged_samples, rules_broken, verdict
 from harness.records import migrate
 from harness.records.decode import DamagedError
 from harness.records.folder import RunFolder
@@ -37,7 +38,6 @@ from harness.records.schema import (
 )
 from harness.running.executor import Executor, opened
 from harness.running.executor import check as check_executor
-from harness.running.judging import judged_again, judged_samples, rules_broken, verdict
 from harness.running.plan import Plan, items_of, plan_run, recreate_task
 from harness.running.shards import ending
 from harness.scores import summary as summaries
