@@ -39,6 +39,8 @@ class Recipe:
     ema: float  # decay per optimiser step; 0: none
     loss: Literal["stablemax", "softmax"]  # cross-entropy over these probabilities of a cell's symbols
     label_smoothing: float = 0.0  # share of a label given to all symbols alike
+    # share of the sequences that start from their answer with cells changed: what a refining net has to mend
+    proposals: float = 0.0
     halt_weight: float = 0.5  # of the halting loss beside that of the cells
     # spread the slots over the supervision steps from the start, see supervision.fresh_carry
     stagger: bool = False
@@ -69,8 +71,9 @@ class Recipe:
         """Return what decides the weights, for checkpoints and the record in weights files."""
         fields = dataclasses.asdict(self)
         del fields["made_for"]
-        if not self.canvas:  # as in the checkpoints of runs that began before there was a choice
-            del fields["canvas"]
+        for name in ("canvas", "proposals"):  # as in the checkpoints of runs that began before they were
+            if not fields[name]:
+                del fields[name]
         return fields
 
     def __post_init__(self) -> None:
@@ -85,6 +88,8 @@ class Recipe:
             self._at_least(0, name)
         if self.train_items is not None:
             self._at_least(1, "train_items")
+        if not 0 <= self.proposals <= 1:
+            raise UserError(f"proposals is {self.proposals}.", rule="It is a share, between 0 and 1.")
         for name in ("ema", "label_smoothing", "muon_momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(

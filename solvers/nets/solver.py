@@ -161,6 +161,43 @@ class NetSolver:
         if self._loaded is None:
             yield from self.for_task(task).solve(task, puzzles, budget)
             return
+        yield from self._solve(task, puzzles, budget, None)
+
+    def check_refines(self) -> None:
+        """Raise UserError unless the weights were trained to start from proposals."""
+        if self._loaded is not None and not self._loaded.training.get("recipe", {}).get("proposals"):
+            raise UserError(
+                f"{self._loaded.path} was not trained to start from an answer.",
+                rule="Proposals are mended by weights of a recipe with proposals above 0.",
+                next_step="Train some: `bench train … --recipe trm-sudoku-refine`, or give -S mode=cascade.",
+            )
+
+    def refine(
+        self,
+        task: TaskView,
+        puzzles: Sequence[Puzzle],
+        budget: Budget,
+        proposals: Mapping[tuple[str, int], Answer],
+    ) -> Iterator[Attempt]:
+        """Yield the attempts, each from its own proposal; rollouts of symmetric puzzles start from it too."""
+        if self._loaded is None:
+            yield from self.for_task(task).refine(task, puzzles, budget, proposals)
+            return
+        self.check_refines()
+        for number in range(budget.attempts):
+            wanted = [puzzle for puzzle in puzzles if number in budget.wanted(puzzle.id)]
+            given = {puzzle: answer for (puzzle, k), answer in proposals.items() if k == number}
+            alone = dataclasses.replace(budget, attempts=1, done=frozenset())
+            for attempt in self._solve(task, wanted, alone, given):
+                yield dataclasses.replace(attempt, attempt=number)
+
+    def _solve(
+        self,
+        task: TaskView,
+        puzzles: Sequence[Puzzle],
+        budget: Budget,
+        proposals: Mapping[str, Answer] | None,
+    ) -> Iterator[Attempt]:
         import torch
 
         from solvers.nets.choose import codec_for
@@ -196,6 +233,7 @@ class NetSolver:
             noise=self.noise,
             noise_seeds=NoiseSeeds(jobs),
             queue=queue,
+            proposals=None if proposals is None else jobs.proposed(proposals),
         )
         for job in finished:
             index, _ = jobs.place(job.job)

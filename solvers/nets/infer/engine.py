@@ -81,6 +81,7 @@ def answer(
     noise: float = 0.0,
     noise_seeds: Seeds | None = None,
     queue: deque[int] | None = None,
+    proposals: Jobs | None = None,
 ) -> Iterator[Finished]:
     """Answer every job, yielding them as they finish.
 
@@ -92,7 +93,8 @@ def answer(
     noise; z, y <- recursion(x, z, y)). A net that is stochastic itself (`net.stochastic`) gets standard
     normals of shape (B, *net.noise_shape) with every step. Both come from `noise_seeds`, a generator of its
     own for each job on `device`, so that a rollout does not depend on its neighbours in the batch. A batch
-    that does not fit in memory is halved and its unfinished rows start again.
+    that does not fit in memory is halved and its unfinished rows start again. proposals: of every job, the
+    answer to start from, see `RecursiveNet.start_from`; None: all start from scratch.
     """
     if (noise or net.stochastic) and noise_seeds is None:
         raise ValueError("Noise needs noise_seeds.")
@@ -109,7 +111,8 @@ def answer(
                 if free > 0 and waiting:
                     taken = [waiting.popleft() for _ in range(min(free, len(waiting)))]
                     try:
-                        rows = _join(rows, _enter(net, tokens, ids, taken, dtype, device, noise_seeds))
+                        entered = _enter(net, tokens, ids, taken, dtype, device, noise_seeds, proposals)
+                        rows = _join(rows, entered)
                     except BaseException:
                         waiting.extendleft(taken[::-1])
                         raise
@@ -174,13 +177,17 @@ def _enter(
     dtype: torch.dtype,
     device: torch.device,
     noise_seeds: Seeds | None,
+    proposals: Jobs | None,
 ) -> Rows:
     batch = torch.from_numpy(np.ascontiguousarray(tokens[jobs])).to(device)
     batch_ids = None if ids is None else torch.from_numpy(np.ascontiguousarray(ids[jobs])).to(device)
     seeds = [0 if noise_seeds is None else noise_seeds[job] for job in jobs]
+    z = net.initial(len(jobs), dtype)
+    if proposals is not None:
+        z = net.start_from(z, torch.from_numpy(np.ascontiguousarray(proposals[jobs])).to(device))
     now = time.perf_counter()
     return Rows(
-        z=net.initial(len(jobs), dtype),
+        z=z,
         x=net.embed(batch, batch_ids, dtype),
         job=jobs,
         depth=[0] * len(jobs),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import bisect
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Literal, Protocol
 
@@ -100,6 +100,20 @@ class Rollouts:
                 ids[end - count : end] = self.table.first_id(puzzle.group) + copies
         return ids
 
+    def proposed(self, answers: Mapping[str, Answer]) -> NDArray[np.int64]:
+        """Return for every job the tokens of the answer to start from, (jobs, L), by the puzzle's id, shown as
+        the puzzle is; -1 where there is none, or none that the codec can write.
+        """
+        tokens = np.full((len(self), self.codec.length), -1, dtype=np.int64)
+        for index, puzzle in enumerate(self.puzzles):
+            plain = _written(self.codec, puzzle, answers.get(puzzle.id))
+            for rollout, job in enumerate(self.jobs(index, 0, self._counts[index])):
+                if plain is None or self._copy(puzzle, rollout) is not None:
+                    continue
+                symmetry = self._symmetry(puzzle, rollout)
+                tokens[job] = plain if symmetry is None else symmetry.apply(plain[None])[0]
+        return tokens
+
     def answer(self, job: int, tokens: NDArray[np.int64]) -> Answer:
         """Read output tokens (L,) of a job as an answer to the puzzle as it was posed."""
         index, rollout = self.place(job)
@@ -163,6 +177,18 @@ class Rollouts:
                 next_step="Leave it out, or use noise.",
             )
         return symmetry
+
+
+def _written(codec: GridCodec, puzzle: Puzzle, answer: Answer | None) -> NDArray[np.int64] | None:
+    """Return an answer as tokens, (L,); None for one that has no such form: it comes from anywhere."""
+    if answer is None:
+        return None
+    try:
+        tokens = np.asarray(codec.encode_answer(puzzle, answer), dtype=np.int64)
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError):
+        return None
+    tokens = np.maximum(tokens, 0)
+    return tokens if tokens.shape == (codec.length,) and tokens.max() < codec.vocab_size else None
 
 
 class NoiseSeeds:

@@ -59,6 +59,10 @@ class RecursiveNet(nn.Module):
         """Return logits (B, L, V) and halting logits (B, 2), float32 or better: halt, continue."""
         raise NotImplementedError
 
+    def start_from(self, z: State, proposals_BL: Tensor) -> State:
+        """Return the starting state z with an answer put into it: tokens (B, L), -1 in rows without one."""
+        raise NotImplementedError
+
     def initial_in_training(self, B: int, dtype: torch.dtype) -> State:
         """Return the latents a training sequence starts from: what `train_step` carries."""
         return self.initial(B, dtype)

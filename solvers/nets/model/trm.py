@@ -8,6 +8,7 @@ same recursion with two networks and a shorter gradient (`hrm.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -81,6 +82,13 @@ class TrmNet(RecursiveNet):
         S = self.config.seq_len + self.prefix
         starts = (self.H_init,) if self.config.single_z else (self.H_init, self.L_init)
         return tuple(start.to(dtype).expand(B, S, -1) for start in starts)  # type: ignore[operator]
+
+    def start_from(self, z: State, proposals_BL: Tensor) -> State:
+        """Add the embedding of a proposed answer to z_H, which is the answer's latent; ours, not the paper's."""
+        symbols: Tensor = self.embedding.embed_tokens(proposals_BL.clamp_min(0), z[0].dtype)
+        symbols = math.sqrt(self.config.hidden_size) * symbols * (proposals_BL >= 0)[..., None]
+        cells = z[0][:, self.prefix :] + symbols
+        return (torch.cat((z[0][:, : self.prefix], cells), dim=1), *z[1:])
 
     def embed(self, tokens_BL: Tensor, ids_B: Tensor | None, dtype: torch.dtype) -> Tensor:
         """Return the injected input x, (B, S, D)."""

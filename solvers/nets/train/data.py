@@ -59,6 +59,15 @@ class TrainingSet:
         return None
 
 
+def _proposals(labels: Tensor, proposed: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return answers with the planned cells changed, (B, L); -1 in rows without a proposal."""
+    if not proposed:
+        return {}
+    answer = labels.clamp_min(0)  # a cell that is not scored is padding
+    proposals = torch.where(proposed["changed"] > 0, answer.gather(1, proposed["sources"]), answer)
+    return {"proposals": torch.where(proposed["changed"] < 0, -1, proposals)}
+
+
 class Batches:
     """Yields the batch of any optimiser step; this process's slice of it where several processes train
     together.
@@ -76,6 +85,7 @@ class Batches:
         world: int,
     ) -> None:
         self.data, self.batch_size, self.augment, self.seed = data, recipe.batch_size, recipe.augment, seed
+        self.proposals = recipe.proposals
         self.halt_max_steps, self.exploration = config.halt_max_steps, config.halt_exploration_prob
         self.device = device
         self.slice = slice(rank * self.batch_size // world, (rank + 1) * self.batch_size // world)
@@ -87,14 +97,15 @@ class Batches:
 
     def get(self, step: int) -> dict[str, Tensor]:
         """Return tokens (B, L), labels (B, L), ids (B,) and least (B,) of 0-based optimiser step `step`,
-        on the device.
+        on the device; with proposals these too, see `_proposals`.
         """
         future = self._ahead.pop(step, None)
         plan = self._plan(step) if future is None else future.result()
         self._ahead[step + 1] = self._worker.submit(self._plan, step + 1)
         on_device = {name: torch.from_numpy(a).to(self.device, non_blocking=True) for name, a in plan.items()}
+        proposed = {name: on_device.pop(name) for name in ("changed", "sources") if name in on_device}
         if "rows" not in on_device:
-            return on_device
+            return on_device | _proposals(on_device["labels"], proposed)
         rows = on_device["rows"]
         tokens, labels = self._tokens[rows], self._labels[rows]
         if "positions" in on_device:
@@ -102,7 +113,8 @@ class Batches:
             tokens = relabel.gather(1, tokens.gather(1, on_device["positions"]))
             moved = labels.gather(1, on_device["positions"])
             labels = torch.where(moved < 0, moved, relabel.gather(1, moved.clamp_min(0)))
-        return {"tokens": tokens, "labels": labels, "ids": self._ids[rows], "least": on_device["least"]}
+        batch = {"tokens": tokens, "labels": labels, "ids": self._ids[rows], "least": on_device["least"]}
+        return batch | _proposals(labels, proposed)
 
     def stagger(self) -> Tensor:
         """Return for each slot of this process a number of supervision steps in [0, halt_max_steps), fixed
@@ -124,9 +136,20 @@ class Batches:
         explores = rng.random(self.batch_size) < self.exploration
         least = rng.integers(2, max(3, self.halt_max_steps + 1), self.batch_size)
         plan["least"] = np.where(explores, least, 0)
+        if self.proposals:
+            plan |= self._changes(rng)
         return (made or {}) | {
             name: np.ascontiguousarray(values[self.slice]) for name, values in plan.items()
         }
+
+    def _changes(self, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """Draw which cells of an answer are changed, a uniform share of them (-1 in a row: there is no
+        proposal), and from which cell of the same answer the symbol in its place is taken; (B, L) both.
+        """
+        shape = (self.batch_size, self.data.codec.length)
+        changed = (rng.random(shape) < rng.random((shape[0], 1))).astype(np.int64)
+        changed[rng.random(shape[0]) >= self.proposals] = -1
+        return {"changed": changed, "sources": rng.integers(0, shape[1], shape)}
 
     def _rows(self, where: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return dataset rows of the batch: one shuffled pass over the data after the other, cut into

@@ -94,7 +94,8 @@ def supervise(
 ) -> tuple[Carry, StepResult]:
     """Do one supervision step with its losses; halted slots restart from `batch`.
 
-    batch: tokens (B, L), labels (B, L), ids (B,) and least (B,), the supervision steps before which a slot
+    batch: tokens (B, L), labels (B, L), ids (B,), where there are some proposals (B, L), see
+    `RecursiveNet.start_from`, and least (B,), the supervision steps before which a slot
     may not halt (halting exploration, HRM paper section 2; 0 for none).
     """
     c = net.config
@@ -103,6 +104,8 @@ def supervise(
     labels = torch.where(new[:, None], batch["labels"], carry.labels)
     ids = torch.where(new, batch["ids"], carry.ids)
     starts = net.initial_in_training(len(tokens), dtype)
+    if "proposals" in batch:
+        starts = net.start_from(starts, batch["proposals"])
     z = tuple(torch.where(new[:, None, None], start, old) for start, old in zip(starts, carry.z, strict=True))
     steps = torch.where(new, 0, carry.steps) + 1
 
