@@ -285,6 +285,26 @@ def trm_maze_small() -> Recipe:
     )
 
 
+def trm_maze_local() -> Recipe:
+    """TRM of neighbouring cells alone, 0.03M parameters, for mazes of any square size: half an hour of a CPU
+    core on 9×9.
+    """
+    small = trm_maze_small()
+    config = small.config | {
+        "mlp_t": False, "local": True, "hidden_size": 32, "H_cycles": 1, "L_cycles": 3, "L_layers": 1,
+    }  # fmt: skip
+    return replace(
+        small,
+        name="trm-maze-local",
+        made_for=("maze*",),
+        config=config,
+        optimiser_steps=800,
+        label_smoothing=0.0,
+        train_items=3_000,
+        weights_dtype="bfloat16",
+    )
+
+
 def hrm_sudoku_small() -> Recipe:
     """HRM at the size of trm-sudoku-small, two blocks in each network, for the same puzzles."""
     small = trm_sudoku_small()
@@ -389,6 +409,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "trm-arc-tiny": trm_arc_tiny,
     "trm-arc1-paper": trm_arc1_paper,
     "trm-arc2-paper": trm_arc2_paper,
+    "trm-maze-local": trm_maze_local,
     "trm-maze-paper": trm_maze_paper,
     "trm-maze-small": trm_maze_small,
     "trm-sudoku-fast": trm_sudoku_fast,

@@ -19,14 +19,10 @@ from harness.contracts import (
     Answer,
     Attempt,
     Budget,
-    GridCodec,
-    Outcome,
     Puzzle,
     SolverCard,
     Task,
     TaskView,
-    TracePoint,
-    Usage,
 )
 from harness.errors import UserError
 from harness.options import first_paragraph
@@ -37,10 +33,7 @@ from solvers.nets.recipes import all_recipes, recipe, recipes_of
 if TYPE_CHECKING:
     from harness.options.describe import Option
     from solvers.nets.infer.engine import Finished
-    from solvers.nets.infer.rollouts import Rollouts
     from solvers.nets.weights.files import Loaded
-
-NOTHING = Usage(wall_seconds=0.0, device_seconds=0.0, passes=0, flops=0, retries=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +196,7 @@ class NetSolver:
         from solvers.nets.choose import codec_for
         from solvers.nets.flops import inference_flops
         from solvers.nets.infer import engine
+        from solvers.nets.infer.attempts import attempts_of, not_attempted
         from solvers.nets.infer.rollouts import NoiseSeeds, Rollouts, rank
 
         if self.threads is not None:
@@ -210,7 +204,7 @@ class NetSolver:
         codec = codec_for(task, self._loaded)
         open_puzzles = [p for p in puzzles if budget.wanted(p.id)]
         if isinstance(codec, ResizableCodec):
-            yield from _not_attempted([p for p in open_puzzles if not codec.fits(p)], codec, budget)
+            yield from not_attempted([p for p in open_puzzles if not codec.fits(p)], codec, budget)
             open_puzzles = [p for p in open_puzzles if codec.fits(p)]
         net = self._loaded.net
         jobs = Rollouts(
@@ -249,7 +243,8 @@ class NetSolver:
                 started[index] += len(more)
                 continue
             del waiting[index]
-            yield from self._attempts(open_puzzles[index], done, ranked, jobs, budget, flops_per_step)
+            puzzle = open_puzzles[index]
+            yield from attempts_of(puzzle, done, ranked, jobs, budget, flops_per_step, self.depths)
 
     def shard_size(self, puzzles: int) -> int:
         """Return how many puzzles are answered together, a sixteenth of all: on a CPU at most a batch,
@@ -333,47 +328,6 @@ class NetSolver:
 
         return import_checkpoint(cls.net, checkpoint, out, options, identifiers)
 
-    def _attempts(
-        self,
-        puzzle: Puzzle,
-        done: list[Finished],
-        ranked: list[tuple[Answer, list[float]]],
-        jobs: Rollouts,
-        budget: Budget,
-        flops_per_step: int,
-    ) -> Iterator[Attempt]:
-        from solvers.nets.infer.rollouts import candidates
-
-        steps = sum(job.depth for job in done)
-        cost = Usage(
-            wall_seconds=max(job.entered + job.seconds for job in done) - min(job.entered for job in done),
-            device_seconds=sum(job.device_seconds for job in done),
-            passes=steps,
-            flops=steps * flops_per_step,
-            retries=0,
-        )
-        for attempt in budget.wanted(puzzle.id):
-            # fewer distinct answers than attempts: the last is said again
-            answer, scores = ranked[min(attempt, len(ranked) - 1)]
-            yield Attempt(
-                puzzle_id=puzzle.id,
-                attempt=attempt,
-                answer=answer,
-                usage=cost if attempt == 0 else NOTHING,
-                depth=max(job.depth for job in done),
-                samples=len(done),
-                candidates=candidates(done, jobs) if attempt == 0 and len(done) > 1 else (),
-                trace=tuple(
-                    TracePoint(
-                        depth=depth,
-                        answer=jobs.answer(done[0].job, done[0].tokens_at[min(depth, done[0].depth)]),
-                        halt_score=round(done[0].scores_at[min(depth, done[0].depth)], 4),
-                    )
-                    for depth in self.depths
-                ),
-                detail={"halt_score": round(max(scores), 4), "votes": len(scores)},
-            )
-
     def _device_type(self) -> str:
         import torch
 
@@ -403,20 +357,6 @@ class NetSolver:
         if name == "auto":
             name = "bfloat16" if self._device_type().startswith("cuda") else "float32"
         return getattr(torch, name)
-
-
-def _not_attempted(puzzles: Sequence[Puzzle], codec: GridCodec, budget: Budget) -> Iterator[Attempt]:
-    """Book puzzles that are larger than the canvas: planned, unsolved, and they cost nothing."""
-    reason = f"not attempted: larger than {codec.height}×{codec.width}, the canvas of these weights"
-    for puzzle in puzzles:
-        for attempt in budget.wanted(puzzle.id):
-            yield Attempt(
-                puzzle_id=puzzle.id,
-                attempt=attempt,
-                outcome=Outcome.REFUSED,
-                usage=NOTHING,
-                detail={"reason": reason},
-            )
 
 
 def _exposure(training: dict[str, Any]) -> dict[str, Any]:

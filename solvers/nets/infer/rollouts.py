@@ -101,8 +101,8 @@ class Rollouts:
         return ids
 
     def proposed(self, answers: Mapping[str, Answer]) -> NDArray[np.int64]:
-        """Return for every job the tokens of the answer to start from, (jobs, L), by the puzzle's id, shown as
-        the puzzle is; -1 where there is none, or none that the codec can write.
+        """Return for every job the tokens of the answer to start from, (jobs, L), shown as the puzzle is; -1
+        where there is none, or none that the codec can write. answers: by the puzzle's id.
         """
         tokens = np.full((len(self), self.codec.length), -1, dtype=np.int64)
         for index, puzzle in enumerate(self.puzzles):

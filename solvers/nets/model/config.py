@@ -76,6 +76,8 @@ class TrmConfig(NetConfig):
     H_cycles: int = 3  # cycles of a supervision step, each ending with an update of the high latent
     L_cycles: int = 6  # updates of the low latent in a cycle
     mlp_t: bool = False  # mix positions by an MLP instead of attention
+    # mix a cell with its four neighbours on a square canvas instead: the same weights play any size
+    local: bool = False
     pos_encodings: Positions = "rope"  # of the attention
     rope_theta: float = 10_000.0  # base of the rotations' wavelengths
     rms_norm_eps: float = 1e-5  # added to the mean square
@@ -124,6 +126,16 @@ class TrmConfig(NetConfig):
                 "positions.",
                 rule=f"Each holds hidden_size={self.hidden_size} numbers.",
                 next_step="Give puzzle_emb_len=0 for as many positions as it takes.",
+            )
+        if self.local and (self.mlp_t or prefix or self.pos_encodings == "learned"):
+            raise UserError(
+                "local was asked for with an MLP mixer, a prefix or learned positions.",
+                rule="It knows a cell's neighbours and nothing else.",
+                next_step="Give puzzle_emb_len=0, puzzle_emb_ndim=0, mlp_t=false and pos_encodings=none.",
+            )
+        if self.local and math.isqrt(self.seq_len) ** 2 != self.seq_len:
+            raise UserError(
+                f"{self.seq_len} cells are no square.", rule="local knows neighbours on a square."
             )
         object.__setattr__(self, "puzzle_emb_ndim", vector)
         object.__setattr__(self, "puzzle_emb_len", prefix)

@@ -170,11 +170,33 @@ class Attention(nn.Module):
         return out.transpose(1, 2).reshape(B, S, -1)
 
 
+class Neighbours(nn.Module):
+    """A linear map of each cell of a square canvas with its four neighbours, zeros beyond the edge.
+
+    Recurrent nets of local maps with the input injected solve larger mazes than they were trained on, by
+    going on for longer ("End-to-end Algorithm Synthesis with Recurrent Networks", arXiv 2202.05826).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.proj = Linear(5 * width, width)
+
+    def forward(self, x_BSD: Tensor) -> Tensor:
+        B, S, D = x_BSD.shape
+        side = math.isqrt(S)
+        x = F.pad(x_BSD.view(B, side, side, D), (0, 0, 1, 1, 1, 1))
+        middle = slice(1, side + 1)
+        up, down = x[:, :side, middle], x[:, 2:, middle]
+        left, right = x[:, middle, :side], x[:, middle, 2:]
+        out: Tensor = self.proj(torch.cat((x[:, middle, middle], up, down, left, right), dim=-1))
+        return out.view(B, S, D)
+
+
 class Block(nn.Module):
     """Mix positions, then channels; each with a residual and the norm after it (post-norm).
 
-    Positions are mixed by attention, or by a SwiGLU over the position axis (`mixer_positions` of them: the
-    MLP variant).
+    Positions are mixed by attention, by a SwiGLU over the position axis (`mixer_positions` of them: the MLP
+    variant), or each with its neighbours (`local`).
     """
 
     def __init__(
@@ -184,16 +206,19 @@ class Block(nn.Module):
         expansion: float,
         *,
         mixer_positions: int | None = None,
+        local: bool = False,
         normalised: bool = False,
         eps: float = NORM_EPS,
     ) -> None:
         super().__init__()
         self.eps = eps
-        if mixer_positions is None:
+        if local:
+            self.neighbours = Neighbours(width)
+        elif mixer_positions is None:
             self.self_attn = Attention(width, heads)
         else:
             self.mlp_t = SwiGLU(mixer_positions, expansion, normalised, eps)
-        self.mixes_by_mlp = mixer_positions is not None
+        self.mixes_by_mlp, self.local = mixer_positions is not None, local
         self.mlp = SwiGLU(width, expansion, normalised, eps)
 
     def forward(self, x_BSD: Tensor, rope: Rope | None) -> Tensor:
@@ -201,7 +226,8 @@ class Block(nn.Module):
             # normalised over positions, as published
             x_BSD = rms_norm(x_BSD + self.mlp_t.over_positions(x_BSD), 1, self.eps)
         else:
-            x_BSD = rms_norm(x_BSD + self.self_attn(x_BSD, rope), -1, self.eps)
+            mixed = self.neighbours(x_BSD) if self.local else self.self_attn(x_BSD, rope)
+            x_BSD = rms_norm(x_BSD + mixed, -1, self.eps)
         return rms_norm(x_BSD + self.mlp(x_BSD), -1, self.eps)
 
 

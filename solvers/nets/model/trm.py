@@ -55,12 +55,13 @@ class TrmNet(RecursiveNet):
             puzzle_width=c.puzzle_emb_ndim,
             learned=c.pos_encodings == "learned",
         )
-        rotary = c.pos_encodings == "rope" and not c.mlp_t
+        rotary = c.pos_encodings == "rope" and not (c.mlp_t or c.local)
         self.rope = Rope(D // c.num_heads, positions, c.rope_theta) if rotary else None
 
         def level(layers: int) -> Level:
             options: dict[str, Any] = {
                 "mixer_positions": positions if c.mlp_t else None,
+                "local": c.local,
                 "normalised": c.normalised_swiglu,
                 "eps": c.rms_norm_eps,
             }
@@ -84,7 +85,7 @@ class TrmNet(RecursiveNet):
         return tuple(start.to(dtype).expand(B, S, -1) for start in starts)  # type: ignore[operator]
 
     def start_from(self, z: State, proposals_BL: Tensor) -> State:
-        """Add the embedding of a proposed answer to z_H, which is the answer's latent; ours, not the paper's."""
+        """Add the embedding of a proposed answer to z_H, the answer's latent; ours, not the paper's."""
         symbols: Tensor = self.embedding.embed_tokens(proposals_BL.clamp_min(0), z[0].dtype)
         symbols = math.sqrt(self.config.hidden_size) * symbols * (proposals_BL >= 0)[..., None]
         cells = z[0][:, self.prefix :] + symbols

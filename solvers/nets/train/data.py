@@ -103,7 +103,8 @@ class Batches:
         plan = self._plan(step) if future is None else future.result()
         self._ahead[step + 1] = self._worker.submit(self._plan, step + 1)
         on_device = {name: torch.from_numpy(a).to(self.device, non_blocking=True) for name, a in plan.items()}
-        proposed = {name: on_device.pop(name) for name in ("changed", "sources") if name in on_device}
+        planned: tuple[str, ...] = ("changed", "sources")
+        proposed = {name: on_device.pop(name) for name in planned if name in on_device}
         if "rows" not in on_device:
             return on_device | _proposals(on_device["labels"], proposed)
         rows = on_device["rows"]
