@@ -173,6 +173,18 @@ class GeneratedTask(BaseTask):
             return own.items_of(cast("Task", self), split, self.read_file(self.file), limit)
         return [self.item(split, seed, index) for index in range(self.count if limit is None else limit)]
 
+    def how_many(self, split: str, limit: int | None) -> int | None:
+        """Return how many items `load` makes; None if they are a file's, or made in a way of the task's
+        own.
+        """
+        if self.file is not None or type(self).load is not GeneratedTask.load or split not in self.splits:
+            return None
+        return self.count if limit is None else limit
+
+    def between(self, split: str, seed: int, start: int, stop: int) -> list[Item]:
+        """Return a part of what `load` makes."""
+        return [self.item(split, seed, index) for index in range(start, stop)]
+
     def item(self, split: str, seed: int, index: int) -> Item:
         """Generate one item. Raises UserError where the dials leave (almost) nothing to draw."""
         rng = generator(self.name, self.version, self.dials(), split, seed, index)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from harness.contracts import Answer, Attempt, Budget, GridCodec, Puzzle, Solver, Task, TaskView
+from harness.contracts import Answer, Attempt, Budget, GridCodec, Item, Puzzle, Solver, Task, TaskView
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +106,19 @@ class ResizableCodec(GridCodec, Protocol):
 
     def fits_pairs(self, pairs: Sequence[Pair]) -> bool:
         """Say whether inputs and outputs of training pairs fit on the canvas."""
+        ...
+
+
+@runtime_checkable
+class MadeByIndex(Protocol):
+    """A task that makes any part of a split without the rest, so that a set of millions need not be held."""
+
+    def how_many(self, split: str, limit: int | None) -> int | None:
+        """Return how many items `load` gives; None where they are not made one by one, as those of a file."""
+        ...
+
+    def between(self, split: str, seed: int, start: int, stop: int) -> list[Item]:
+        """Return the items from `start` to before `stop` of what `load` gives."""
         ...
 
 

@@ -23,9 +23,9 @@ from harness.contracts import Attempt, Budget, Outcome, Puzzle, SolverCard, Task
 from harness.errors import UserError
 from harness.records.schema import RunSpec
 from harness.running.plan import plan_run
-from harness.running.pool import Pool, gpus, surroundings
 from harness.running.runner import RunResult, execute
-from harness.running.shards import DEADLY, Shards, fixed
+from harness.workers.pool import Pool, gpus, surroundings
+from harness.workers.shards import DEADLY, Shards, fixed
 from tests.conftest import ROOT
 from tests.fakes import Counting, Lottery, TwoTries
 
@@ -217,7 +217,7 @@ def test_ray_gives_the_same_summary_replaces_its_dead_and_serves_a_pool_s_run(tm
     pytest.importorskip("ray")
     code = (
         "from tests.test_executor import *\n"
-        "from harness.running.ray_cluster import RayCrew\n"
+        "from harness.workers.ray_cluster import RayCrew\n"
         f"one = run(TwoTries(), Lottery(), limit=60, results_dir='{tmp_path}/one')\n"
         "with RayCrew('local', 2) as crew:\n"
         "    def on_ray(solver, where, task=TwoTries()):\n"
@@ -382,7 +382,7 @@ def test_a_fixed_shard_is_the_same_whatever_is_recorded() -> None:
 def test_each_worker_sees_one_gpu_and_its_share_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("harness.running.pool.processors", lambda: 9)
+    monkeypatch.setattr("harness.workers.pool.processors", lambda: 9)
     found = [surroundings(place, 4) for place in range(3)]
     assert [one["CUDA_VISIBLE_DEVICES"] for one in found] == ["4", "GPU-7", "4"]
     assert found[0]["OMP_NUM_THREADS"] == "2"

@@ -148,7 +148,7 @@ def test_elapsed_time_adds_up_sessions_and_a_killed_one_ends_with_its_last_attem
         AttemptRecord(puzzle="a", attempt=0, outcome=Outcome.WRONG, at=t)
         for t in (105.0, 202.0, 207.5, 300.5)
     ]
-    assert folder.elapsed_seconds(attempts) == 10.0 + 7.5 + 1.0
+    assert folder.elapsed_seconds([attempt.at for attempt in attempts]) == 10.0 + 7.5 + 1.0
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -5,12 +5,16 @@ included.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from harness.contracts import Usage
 from harness.records.schema import Cost
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 COUNTED = tuple(field.name for field in fields(Usage))
 CHARGED = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "tokens", "usd")
@@ -45,26 +49,51 @@ def spent(usage: Usage) -> float:
     return (usage.usd if usage.charged_usd is None else usage.charged_usd) or 0.0
 
 
+def column_spent(usage: Mapping[str, NDArray[np.float64]]) -> float:
+    """Return what attempts, whose usage is in columns, took from a cost cap together."""
+    import numpy as np
+
+    charged, usd = usage.get("charged_usd"), usage.get("usd")
+    if charged is None or usd is None:
+        found = usd if charged is None else charged
+        return 0.0 if found is None else math.fsum(found[~np.isnan(found)].tolist())
+    return math.fsum(np.nan_to_num(np.where(np.isnan(charged), usd, charged)).tolist())
+
+
 def costs(usages: Sequence[Usage], puzzles: int) -> dict[str, Cost]:
     """Return the cost by quantity over the `puzzles` that ran.
 
     A quantity unknown for one usage is unknown (None) in sum; `per_puzzle_at_least` is then what the known
     ones add up to. Calls that were lost on the way are in no count of tokens and dollars.
     """
-    lost = any(usage.lost_calls for usage in usages)
-    columns: dict[str, list[float]] = {
-        name: [value for value in map(attrgetter(name), usages) if value is not None] for name in COUNTED
-    }
-    for name, derive in (("seconds", seconds), ("tokens", tokens)):
-        columns[name] = [value for usage in usages if (value := derive(usage)) is not None]
-    return {
-        name: _cost(
-            values,
-            complete=len(values) == len(usages) and not (lost and name in CHARGED),
-            puzzles=puzzles,
+    import numpy as np
+
+    columns = {
+        name: np.array(
+            [np.nan if (v := getattr(one, name)) is None else v for one in usages], dtype=np.float64
         )
-        for name, values in columns.items()
+        for name in COUNTED
     }
+    return column_costs(columns, len(usages), puzzles)
+
+
+def column_costs(usage: Mapping[str, NDArray[np.float64]], lines: int, puzzles: int) -> dict[str, Cost]:
+    """Return the costs of so many lines whose usage is in columns, NaN where a line does not know."""
+    import numpy as np
+
+    columns = {name: usage[name] for name in COUNTED if name in usage}
+    none = np.full(lines, np.nan)
+    busy = columns.get("device_seconds", none)
+    found = {name: columns.get(name, none) for name in COUNTED}
+    found["seconds"] = np.where(np.isnan(busy), columns.get("wall_seconds", none), busy)
+    found["tokens"] = columns.get("input_tokens", none) + columns.get("output_tokens", none)
+    lost = bool((columns.get("lost_calls", none) > 0).any())
+    costs = {}
+    for name, column in found.items():
+        values = column[~np.isnan(column)].tolist()
+        complete = len(values) == lines and not (lost and name in CHARGED)
+        costs[name] = _cost(values, complete=complete, puzzles=puzzles)
+    return costs
 
 
 def _cost(values: list[float], *, complete: bool, puzzles: int) -> Cost:

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "import": ("harness.cli.import_:import_", "Judge other people's recorded replies; each model is a run."),
     "score": ("harness.cli.score:score", "Judge the recorded answers again, without running the solver."),
+    "pack": ("harness.cli.pack:pack", "Compress a finished run; every command still reads it."),
     "reprice": (
         "harness.cli.reprice:reprice",
         "Price recorded runs anew: other days' prices, or a device's.",

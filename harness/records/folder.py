@@ -24,18 +24,22 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError, UserError
-from harness.records import migrate
+from harness.records import index, migrate, packed
+from harness.records.columns import Columns, Place, joined, of_records
 from harness.records.decode import DamagedError
 from harness.records.jsonlines import (
     MEND,
     Appender,
     collector_paused,
     dumps,
+    fingerprint,
     loads,
     read_lines,
     read_object,
+    read_parts,
     write_atomically,
 )
+from harness.records.recorder import Recorder
 from harness.records.schema import (
     SCHEMA,
     AttemptRecord,
@@ -49,8 +53,8 @@ from harness.records.schema import (
     sample_line,
 )
 
-BLOCK = 1 << 16
-BLOCKS = 256  # of a file, looked at to tell whether it has changed: all of it up to 16 MiB
+MEASURED = ("wall_seconds", "device_seconds", "seconds", "joules", "usd", "charged_usd")
+"""Costs that a clock or a meter told, and dollars, which may be of device time: no two runs have the same."""
 
 
 class RunFolder:
@@ -59,15 +63,27 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.run_path = path / "run.json"
-        self.attempts_path = path / "attempts.jsonl"
+        self.puzzles_path = path / "puzzles.jsonl"
+        self.index_path = path / "index"
         self.verdicts_path = path / "verdicts.jsonl"
         self.summary_path = path / "summary.json"
+        self.measured_path = path / "measured.json"
         self.summary_of_path = path / "summary.of.json"
         self.sessions_path = path / "sessions.jsonl"
 
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def attempts_path(self) -> Path:
+        """The file of the lines; of a packed run an unpacked copy."""
+        return packed.readable(self.path)
+
+    @property
+    def packed(self) -> bool:
+        """Whether the lines are compressed: see packed.py."""
+        return packed.is_packed(self.path)
 
     def exists(self) -> bool:
         """Say whether it says what run it is; a folder without `run.json` was never begun."""
@@ -77,12 +93,13 @@ class RunFolder:
         """Return what the run is. Raises UserError if `run.json` is not a run's of a known schema."""
         found = read_object(self.run_path)
         try:
-            return migrate.run_record(found)
+            return migrate.run_record(found, self.puzzles_path)
         except DamagedError as error:
             raise UserError(f"{self.run_path} is not of a run: {error}.", next_step=MEND) from None
 
     def write_record(self, record: RunRecord) -> None:
-        """Write `run.json` atomically, one top-level key a line."""
+        """Write `puzzles.jsonl`, then `run.json`, one top-level key a line; each atomically."""
+        write_atomically(self.puzzles_path, record.puzzles.lines())
         rows = b",\n".join(
             b"  " + dumps(name) + b": " + dumps(value) for name, value in as_json(record).items()
         )
@@ -158,9 +175,71 @@ class RunFolder:
             broken=record.broken if verdict.broken is None else verdict.broken,
         )
 
-    def recorder(self) -> Appender:
-        """Return the appender of `attempts.jsonl`; it takes `AttemptRecord.line`."""
-        return Appender(self.attempts_path)
+    def columns(self, record: RunRecord) -> Columns:
+        """Return every recorded line as a row of numbers, with the verdicts of the last `bench score`: from
+        the index as far as there is one, else from the lines, whose index is then written.
+
+        Raises UserError where a line is damaged, of an unknown schema, or of a puzzle that was not planned.
+        """
+        place = record.puzzles.place
+        if self.verdicts_path.exists():
+            return self._planned(of_records(self.attempts(light=True), place), record)
+        parts, number, start = [], 0, 0
+        whole = packed.facts(self.path)["lines"]["bytes"] if self.packed else None
+        for begin, end, path in index.parts(self.index_path):
+            part = index.read(self.attempts_path if whole is None else None, begin, end, path)
+            if part is None:
+                break
+            parts.append(part)
+            number, start = number + len(part), end
+        if start == whole:
+            return self._planned(joined(parts), record)
+        for lines, end in read_parts(self.attempts_path, start, index.LINES, number):
+            records = [self._attempt(line, number + n) for n, line in enumerate(lines, 1)]
+            part = of_records(records, place)
+            if len(lines) == index.LINES:
+                index.write(self.attempts_path, self.index_path, start, end, part)
+            parts.append(part)
+            number, start = number + len(part), end
+        return self._planned(joined(parts), record)
+
+    def _attempt(self, line: Line, number: int) -> AttemptRecord:
+        try:
+            return migrate.attempt_record(line, light=True)
+        except DamagedError as error:
+            raise _damaged(self.attempts_path, number, error) from None
+
+    def _planned(self, columns: Columns, record: RunRecord) -> Columns:
+        """Return the columns if every line is of a pair that was planned."""
+        strange = columns.strange(record.attempts_per_puzzle)
+        if strange is not None:
+            attempt = next(itertools.islice(self.each_attempt(), strange, None))
+            raise UserError(
+                f"{self.attempts_path} holds attempt {(attempt.puzzle, attempt.attempt)}, which this run did "
+                "not plan.",
+                rule="Lines belong to the run.json beside them.",
+                next_step="Restore the file or remove the folder.",
+            )
+        return columns
+
+    def each_attempt(self) -> Iterator[AttemptRecord]:
+        """Yield every recorded attempt in order, without holding them all; later verdicts are not laid
+        over.
+        """
+        number = 0
+        for lines, _ in read_parts(self.attempts_path, 0, index.LINES, 0):
+            for line in lines:
+                number += 1
+                try:
+                    yield migrate.attempt_record(line)
+                except DamagedError as error:
+                    raise _damaged(self.attempts_path, number, error) from None
+
+    def recorder(self, place: Place | None = None) -> Recorder:
+        """Return the appender of `attempts.jsonl`. place: where puzzles stand in the plan; with it, the index
+        is written along.
+        """
+        return Recorder(self.attempts_path, self.index_path, None if self.verdicts_path.exists() else place)
 
     def write_verdicts(self, task_version: str, verdicts: Iterable[VerdictRecord]) -> None:
         """Replace `verdicts.jsonl`: one verdict for each recorded attempt, in order."""
@@ -185,31 +264,41 @@ class RunFolder:
     def summary(self) -> Summary | None:
         """Return the stored summary if it is of the folder as it is now, else None."""
         try:
-            data = self.summary_path.read_bytes()
-            if loads(self.summary_of_path.read_bytes()) != self._sources(data):
+            data, measured = self.summary_path.read_bytes(), self.measured_path.read_bytes()
+            if loads(self.summary_of_path.read_bytes()) != self._sources(data, measured):
                 return None
-            found = loads(data)
-        except (OSError, ValueError):
+            found, clocked = loads(data), loads(measured)
+            found["costs"] |= clocked["costs"]
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        return migrate.summary(found) if isinstance(found, dict) else None
+        return migrate.summary(found)
 
     def store_summary(self, summary: Summary) -> None:
-        """Store a summary and what it is of; where that cannot be written, it is derived each time."""
-        data = dumps(as_json(summary), indent=2) + b"\n"
+        """Store a summary and what it is of; where that cannot be written, it is derived each time.
+
+        What hangs on the clock (`MEASURED`) and what the summary was derived from stand beside
+        `summary.json`, not in it: two runs with the same answers have the same `summary.json`, byte for byte.
+        """
+        found = as_json(summary)
+        clocked = {name: found["costs"].pop(name) for name in MEASURED if name in found["costs"]}
+        data = dumps(found, indent=2) + b"\n"
+        measured = dumps({"costs": clocked}, indent=2) + b"\n"
         with suppress(RunError):
             write_atomically(self.summary_path, data)
-            write_atomically(self.summary_of_path, dumps(self._sources(data), indent=2) + b"\n")
+            write_atomically(self.measured_path, measured)
+            write_atomically(self.summary_of_path, dumps(self._sources(data, measured), indent=2) + b"\n")
 
-    def _sources(self, summary: bytes) -> Line:
-        """Say by their content, never by their times, which files a summary was derived from.
-
-        They stand beside `summary.json` and not in it, so that two runs with the same outcomes have the same
-        summary, byte for byte.
-        """
-        sources = (self.run_path, self.attempts_path, self.verdicts_path)
+    def _sources(self, summary: bytes, measured: bytes) -> Line:
+        """Say by their content, never by their times, which files a summary was derived from."""
+        sources = (self.run_path, self.verdicts_path)
+        lines = packed.facts(self.path)["lines"] if self.packed else fingerprint(self.attempts_path)
+        listed = {self.puzzles_path.name: found} if (found := fingerprint(self.puzzles_path)) else {}
         return {
-            "summary.json": hashlib.sha256(summary).hexdigest(),
+            self.summary_path.name: hashlib.sha256(summary).hexdigest(),
+            self.measured_path.name: hashlib.sha256(measured).hexdigest(),
+            packed.LINES: lines,
             **{path.name: fingerprint(path) for path in sources},
+            **listed,  # folders of schema 1 and 2 have none
         }
 
     def note_session(self, event: str, **facts: Any) -> None:
@@ -224,9 +313,9 @@ class RunFolder:
         except UserError:
             return []
 
-    def elapsed_seconds(self, attempts: Sequence[AttemptRecord]) -> float:
-        """Return the wall time of all sessions; one that was killed ends with the last attempt it
-        recorded.
+    def elapsed_seconds(self, times: Sequence[float]) -> float:
+        """Return the wall time of all sessions; one that was killed ends with the last attempt it recorded,
+        by the times of all, seconds since 1970.
         """
         starts: list[tuple[float, float | None]] = []
         for session in self.sessions():
@@ -234,7 +323,6 @@ class RunFolder:
                 starts.append((session.at, None))
             elif starts:
                 starts[-1] = (starts[-1][0], session.at)
-        times = [attempt.at for attempt in attempts]
         total = 0.0
         for (start, end), following in itertools.zip_longest(starts, [s for s, _ in starts[1:]]):
             until = float("inf") if following is None else following
@@ -254,25 +342,6 @@ def _judged_samples(
     )
 
 
-def fingerprint(path: Path) -> Line | None:
-    """Return the length and a digest of a file, None if it is not there: of all its content, or of
-    `BLOCKS` blocks evenly spread, the first and the last among them.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            length = os.fstat(file.fileno()).st_size
-            if length <= BLOCK * BLOCKS:
-                digest.update(file.read())
-            else:
-                for n in range(BLOCKS):
-                    file.seek((length - BLOCK) * n // (BLOCKS - 1))
-                    digest.update(file.read(BLOCK))
-    except FileNotFoundError:
-        return None
-    return {"bytes": length, "sha256": digest.hexdigest()}
-
-
 def plain(value: Any) -> Any:
     """Return a dataclass as JSON values."""
     return json.loads(json.dumps(as_json(value), default=str))
@@ -288,9 +357,13 @@ def _records(path: Path, read: Any, *, head: Any = None, exact: bool = True) -> 
             else:
                 found.append(read(line))
         except DamagedError as error:
-            raise UserError(
-                f"{path}, line {number} is not of a run: {error}.",
-                rule=f"This version reads lines of schema 1 to {SCHEMA}.",
-                next_step=MEND,
-            ) from None
+            raise _damaged(path, number, error) from None
     return found
+
+
+def _damaged(path: Path, number: int, error: DamagedError) -> UserError:
+    return UserError(
+        f"{path}, line {number} is not of a run: {error}.",
+        rule=f"This version reads lines of schema 1 to {SCHEMA}.",
+        next_step=MEND,
+    )

@@ -10,23 +10,29 @@ from __future__ import annotations
 import errno
 import gc
 import hashlib
+import itertools
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from harness.errors import RunError, UserError
 
 try:
+    from orjson import dumps as _fast_dumps
     from orjson import loads as _fast
 except ImportError:  # a bare machine that runs nets: the same, five times slower
     from json import loads as _fast  # type: ignore[assignment]
 
+    _fast_dumps = None  # type: ignore[assignment]
+
 SYNC_SECONDS = 2.0
 TAIL_BYTES = 1 << 16
+BLOCK = 1 << 16
+BLOCKS = 256  # of a file, looked at to tell whether it has changed: all of it up to 16 MiB
 MEND = "Restore it or remove the folder."
 BOM = b"\xef\xbb\xbf"
 _DIGITS = bytes(48 if 48 <= c <= 57 else c if c in b".eE+" else 32 for c in range(256))
@@ -74,6 +80,18 @@ def dumps(value: Any, *, indent: int | None = None) -> bytes:
         return json.dumps(value, allow_nan=False, separators=separators, indent=indent).encode()
 
 
+def quick_dumps(value: Mapping[str, Any]) -> bytes:
+    """Write a JSON object of a line whose numbers are known to be finite, as `dumps` does, several times as
+    fast; only exponents may be written otherwise.
+    """
+    if _fast_dumps is not None:
+        try:
+            return _fast_dumps(value)
+        except TypeError:  # a whole number of more than 64 bits, half a surrogate pair
+            pass
+    return dumps(value)
+
+
 def rows(data: bytes | str) -> Iterator[tuple[int, bytes]]:
     """Yield (number from 1, bytes) of each line that is not blank; a last one need not end in a newline.
 
@@ -115,6 +133,36 @@ def read_lines(path: Path, *, exact: bool = True) -> list[Line]:
     return lines
 
 
+def read_parts(path: Path, start: int, count: int, number: int) -> Iterator[tuple[list[Line], int]]:
+    """Yield (lines, first byte after them) of a file of ours from a byte on, `count` lines at a time, the
+    last time fewer. `number` lines stand before `start`. Whole numbers of 64 bits and more may come as
+    floats.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.", next_step=MEND) from error
+    with file:
+        file.seek(start)
+        while rows := [row for row in itertools.islice(file, count) if row.endswith(b"\n")]:  # no torn one
+            start += sum(map(len, rows))
+            lines = []
+            with collector_paused():
+                for row in rows:
+                    number += 1
+                    try:
+                        line = _read(row.removeprefix(BOM) if number == 1 else row, exactly=False)
+                    except ValueError as error:
+                        raise _corrupt(path, number, str(error)) from None
+                    if type(line) is not dict:
+                        raise _corrupt(path, number, "not a JSON object")
+                    lines.append(line)
+            if lines:
+                yield lines, start
+
+
 def read_object(path: Path) -> Line:
     """Read a file that is one JSON object."""
     try:
@@ -133,7 +181,7 @@ class Appender:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __enter__(self) -> Appender:
+    def __enter__(self) -> Self:
         try:
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)  # less the umask
             self._size = _whole_length(self.path)
@@ -155,7 +203,15 @@ class Appender:
         """Write one line. Raises RunError when the disk is full or broken; the file then ends with the
         line before.
         """
-        data = dumps(line) + b"\n"
+        self.append_bytes(dumps(line) + b"\n")
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._size
+
+    def append_bytes(self, data: bytes) -> None:
+        """Write whole lines, all or none."""
         try:
             written = self._write(data)
             while written < len(data):
@@ -200,6 +256,25 @@ def _whole_length(path: Path) -> int:
     return 0
 
 
+def fingerprint(path: Path) -> Line | None:
+    """Return the length and a digest of a file, None if it is not there: of all its content, or of
+    `BLOCKS` blocks evenly spread, the first and the last among them.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            length = os.fstat(file.fileno()).st_size
+            if length <= BLOCK * BLOCKS:
+                digest.update(file.read())
+            else:
+                for n in range(BLOCKS):
+                    file.seek((length - BLOCK) * n // (BLOCKS - 1))
+                    digest.update(file.read(BLOCK))
+    except FileNotFoundError:
+        return None
+    return {"bytes": length, "sha256": digest.hexdigest()}
+
+
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Pause garbage collection: where nothing is garbage, looking for it takes longer than the work."""
@@ -215,11 +290,15 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def write_atomically(path: Path, text: str | bytes) -> None:
+def write_atomically(path: Path, text: str | bytes | Iterable[bytes]) -> None:
     """Replace a file in one step: a reader sees the old text or the new."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        scratch.write_bytes(text.encode() if isinstance(text, str) else text)
+        with scratch.open("wb") as file:
+            if isinstance(text, str | bytes):
+                file.write(text.encode() if isinstance(text, str) else text)
+            else:
+                file.writelines(text)
         scratch.replace(path)
     except OSError as error:
         with suppress(OSError):

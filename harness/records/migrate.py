@@ -1,9 +1,10 @@
 """Lines and objects of run folders, of every schema there was, into today's records.
 
-Schema 1 (November 2026) differs from schema 2, today's: its hash counted options at their default; an
-answered line without `answer` answered `[]`; a verdict did not name its attempt but had its line's number.
-`candidates` and `broken` came to schema 2 later: a line without them is of a solver, or a version, that did
-not tell them, and an older version passes over them.
+Schema 1 (November 2026) differs from schema 2: its hash counted options at their default; an answered line
+without `answer` answered `[]`; a verdict did not name its attempt but had its line's number. Schema 3,
+today's, differs from schema 2 in `run.json` alone, which listed the puzzles that now stand in
+`puzzles.jsonl`. `candidates` and `broken` came to schema 2 later: a line without them is of a solver, or a
+version, that did not tell them, and an older version passes over them.
 
 A folder whose schema is newer than this version is refused, with a sentence; nothing else is.
 """
@@ -11,10 +12,12 @@ A folder whose schema is newer than this version is refused, with a sentence; no
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.contracts import Outcome, Usage
 from harness.records.decode import DamagedError, decode, shown
+from harness.records.planned import Planned, inline
 from harness.records.schema import (
     OUTCOMES,
     SCHEMA,
@@ -34,17 +37,24 @@ T = TypeVar("T")
 _OUTCOMES = {str(outcome): outcome for outcome in OUTCOMES if outcome is not Outcome.NOT_RUN}
 _USAGE: dict[str, Any] = vars(Usage())
 _NUMBERS = frozenset({int, float})
+_SCHEMAS = frozenset(range(1, SCHEMA + 1))
 _MOST = 1e100  # in size: what is larger, or infinite, was never measured
 
 
-def run_record(found: Line) -> RunRecord:
-    """Return what `run.json` says. Raises DamagedError for anything else than a run's."""
-    check_schema(found)
+def run_record(found: Line, puzzles: Path) -> RunRecord:
+    """Return what `run.json` says; `puzzles` is the file that lists its puzzles, if it does not. Raises
+    DamagedError for anything else than a run's.
+    """
+    schema = check_schema(found)
+    listed = found.get("puzzles")
+    if schema < 3:
+        planned = inline(listed)
+    elif type(listed) is dict and type(listed.get("count")) is int and listed["count"] >= 0:
+        planned = Planned(path=puzzles, count=listed["count"])
+    else:
+        raise DamagedError(f"run.json.puzzles is {shown(listed)}, and has no count")
     environment = decode(Environment, found, "run.json")
-    record = decode(RunRecord, {**found, "environment": vars(environment)}, "run.json")
-    ids, groups = record.puzzles.ids, record.puzzles.groups
-    if len(record.puzzles.difficulty) != len(ids) or (groups is not None and len(groups) != len(ids)):
-        raise DamagedError("run.json.puzzles holds lists of different lengths")
+    record = decode(RunRecord, {**found, "environment": vars(environment), "puzzles": planned}, "run.json")
     if not record.metrics:
         raise DamagedError("run.json.metrics is empty")
     if record.attempts_per_puzzle < 1:
@@ -70,7 +80,7 @@ def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
 
     Written out by hand, because a summary of 100,000 lines waits for it.
     """
-    if line.get("schema") not in (1, SCHEMA):
+    if line.get("schema") not in _SCHEMAS:
         check_schema(line)
     get = line.get
     puzzle, attempt, outcome, numbers = get("puzzle"), get("attempt"), get("outcome"), get("numbers")

@@ -3,10 +3,13 @@
 | file | holds | versioned by |
 |---|---|---|
 | `run.json` | one `RunRecord` | `SCHEMA` |
+| `puzzles.jsonl` | the puzzles of the plan, many a line: `Planned` | by `run.json` |
+| `index/` | `Columns` of `attempts.jsonl`, derived; see index.py | its own |
 | `attempts.jsonl` | an `AttemptRecord` a line | `SCHEMA`, in each line |
 | `verdicts.jsonl` | a head, then a `VerdictRecord` a line | `SCHEMA`, in its head |
 | `sessions.jsonl` | a `SessionRecord` a line | |
-| `summary.json` | one `Summary` | `SUMMARY_SCHEMA`; an older one is derived again |
+| `summary.json` | one `Summary`, but for what a clock told | `SUMMARY_SCHEMA`; others are derived again |
+| `measured.json` | the costs that a clock told | with `summary.json` |
 
 How older folders become these records stands in migrate.py.
 """
@@ -20,9 +23,10 @@ from typing import Any
 
 from harness.contracts import Answer, Metric, Outcome, Solver, SolverCard, Task, Usage
 from harness.records.normal import same
+from harness.records.planned import Planned
 
-SCHEMA = 2
-SUMMARY_SCHEMA = 6
+SCHEMA = 3
+SUMMARY_SCHEMA = 7
 MOST_ANSWERS = 64  # different ones among an attempt's candidates that are kept; all are judged
 Line = dict[str, Any]
 OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.ANSWERED)
@@ -90,19 +94,6 @@ class SolverRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
-    """The puzzles of a run, in order, without their content."""
-
-    ids: tuple[str, ...]
-    groups: tuple[str, ...] | None = None  # None: each puzzle is its own group
-    difficulty: tuple[float | None, ...]
-
-    def group_names(self) -> tuple[str, ...]:
-        """Return the group of each puzzle."""
-        return self.groups or self.ids
-
-
-@dataclass(frozen=True, kw_only=True)
 class Environment:
     """The software and the machine; unknown is None."""
 
@@ -141,7 +132,7 @@ class RunRecord:
     @property
     def planned(self) -> int:
         """Attempts planned."""
-        return len(self.puzzles.ids) * self.attempts_per_puzzle
+        return self.puzzles.count * self.attempts_per_puzzle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -342,6 +333,8 @@ def as_json(record: Any) -> Line:
     for name, value in asdict(record).items():
         if name == "environment":
             found |= value
+        elif isinstance(value, Planned):
+            found[name] = {"count": value.count}
         else:
             found[name] = value
     return found

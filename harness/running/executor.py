@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.capabilities import Batches
 from harness.contracts import Attempt, Budget, Puzzle
 from harness.errors import UserError
-from harness.running.shards import ending, fixed
 from harness.running.view import View
+from harness.workers.shards import ending, fixed
 
 if TYPE_CHECKING:
     from harness.records.schema import RunSpec
@@ -72,12 +72,12 @@ def opened(spec: RunSpec) -> Iterator[Executor]:
     """Open the executor that a run asks for; leaving ends its workers."""
     check(spec)
     if spec.ray is not None:
-        from harness.running.ray_cluster import RayCrew
+        from harness.workers.ray_cluster import RayCrew
 
         with RayCrew(spec.ray, spec.workers) as actors:
             yield actors
     elif spec.workers is not None:
-        from harness.running.pool import Pool
+        from harness.workers.pool import Pool
 
         with Pool(spec.workers) as pool:
             yield pool

@@ -24,7 +24,7 @@ from typing import Any
 
 from harness import registry
 from harness.books import prices
-from harness.capabilities import DecidedByTask, still_to_import
+from harness.capabilities import DecidedByTask, MadeByIndex, still_to_import
 from harness.contracts import Item, Metric, Solver, Task
 from harness.errors import RunError, UserError, did_you_mean
 from harness.records import migrate
@@ -35,12 +35,13 @@ from harness.records.folder import RunFolder, plain
 from harness.records.jsonlines import collector_paused, sha256_of
 from harness.records.schema import (
     SCHEMA,
-    Planned,
     RunRecord,
     RunSpec,
     SolverRecord,
     TaskRecord,
 )
+from harness.running import making, sets
+from harness.running.items import Items, StoredItems
 from harness.running.loading import Ahead, Wanted, load_items
 from harness.running.view import View
 
@@ -54,7 +55,7 @@ class Plan:
     spec: RunSpec
     task: Task
     solver: Solver
-    items: dict[str, Item]
+    items: Items
     record: RunRecord
     folder: RunFolder  # of an earlier session, or still to be made
     left_out: tuple[str, ...] = ()  # folders that could not be read in search of an earlier session
@@ -98,16 +99,16 @@ def plan_run(spec: RunSpec) -> Plan:
         raise UserError(
             f"The task {task.name!r} has no split {split!r}.", rule=did_you_mean(split, task.splits)
         )
-    items = _items(spec, task, solver, split)
+    items, hashes = _items(spec, task, solver, split)
     if isinstance(solver, DecidedByTask):
         solver = solver.for_task(View(task))
-    record = _record(spec, task, solver, split, items)
+    record = _record(spec, task, solver, split, items, hashes)
     folder, left_out = _folder(record, runs_folder(spec.results_dir), spec)
     return Plan(
         spec=spec,
         task=task,
         solver=solver,
-        items={puzzle.id: (puzzle, key) for puzzle, key in items},
+        items=items,
         record=record,
         folder=folder,
         left_out=left_out,
@@ -147,7 +148,21 @@ def create(kind: registry.Kind, chosen: Any, options: Mapping[str, Any] | None) 
     return chosen
 
 
-def _items(spec: RunSpec, task: Task, solver: Solver, split: str) -> list[Item]:
+def _items(spec: RunSpec, task: Task, solver: Solver, split: str) -> tuple[Items, dict[str, Any]]:
+    """Return the items and their hashes: those of a large generated set on disk, others in memory."""
+    size = task.how_many(split, spec.limit) if isinstance(task, MadeByIndex) and not spec.sample_ids else None
+    if size is None or size < sets.STORED_FROM:
+        items = _loaded(spec, task, solver, split)
+        return Items(items), _hashes(items)
+    made = sets.stored(
+        task,
+        {"task": [task.name, task.version, _options(task)[0]], "split": split, "seed": spec.seed, "n": size},
+        lambda: making.parts(spec, task, split, size),
+    )
+    return StoredItems(made), {"puzzles_sha256": made.puzzles_sha256, "keys_sha256": made.keys_sha256}
+
+
+def _loaded(spec: RunSpec, task: Task, solver: Solver, split: str) -> list[Item]:
     """Load the puzzles; in a process beside this one while the solver's packages are imported."""
     wanted = Wanted(
         split=split, seed=spec.seed, limit=spec.limit, sample_ids=spec.sample_ids, data_dir=spec.data_dir
@@ -162,16 +177,17 @@ def _items(spec: RunSpec, task: Task, solver: Solver, split: str) -> list[Item]:
     return load_items(task, **wanted)
 
 
-def _record(spec: RunSpec, task: Task, solver: Solver, split: str, items: Sequence[Item]) -> RunRecord:
+def _record(
+    spec: RunSpec, task: Task, solver: Solver, split: str, items: Items, hashes: Mapping[str, Any]
+) -> RunRecord:
     """Say what the run is, in the very form in which it will be read again."""
     card = solver.card
-    ids, groups = (tuple(getattr(puzzle, name) for puzzle, _ in items) for name in ("id", "group"))
     made = RunRecord(
         schema=SCHEMA,
         hash="",
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         task=TaskRecord(
-            name=task.name, version=task.version, **_component("task", spec.task, task), **_hashes(items)
+            name=task.name, version=task.version, **_component("task", spec.task, task), **hashes
         ),
         solver=SolverRecord(
             name=card.name,
@@ -191,14 +207,11 @@ def _record(spec: RunSpec, task: Task, solver: Solver, split: str, items: Sequen
         card=card,
         device=card.device,
         environment=environment(prices.dates()[-1]),
-        puzzles=Planned(
-            ids=ids,
-            groups=None if groups == ids else groups,
-            difficulty=tuple(puzzle.difficulty for puzzle, _ in items),
-        ),
+        puzzles=items.planned,
     )
     try:
-        record = migrate.run_record(plain(made))
+        items.planned.check()
+        record = dataclasses.replace(migrate.run_record(plain(made), Path()), puzzles=items.planned)
     except DamagedError as error:
         raise RunError(
             f"The task {task.name!r} or the solver {card.name!r} cannot be recorded: {error}.",

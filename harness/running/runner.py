@@ -7,40 +7,36 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
+from typing import TYPE_CHECKING, ParamSpec, Protocol
 
 from harness.books import prices
-from harness.books.ledger import device_usd, spent
-from harness.contracts import Attempt, Budget, Outcome, Task, TracePoint, Usage
+from harness.books.ledger import column_spent
+from harness.contracts import Attempt, Budget, Outcome, Task
 from harness.errors import RunError, UserError
-from harness.judging import judged_again, judged_samples, rules_broken, verdict
-from harness.records import migrate
-from harness.records.decode import DamagedError
+from harness.judging import judged_again
+from harness.records import packed
+from harness.records.columns import CODES, Columns
 from harness.records.folder import RunFolder
-from harness.records.normal import json_value, normal, same
 from harness.records.schema import (
-    OUTCOMES,
     AttemptRecord,
-    Line,
     RunRecord,
     RunSpec,
     Summary,
-    TraceRecord,
 )
+from harness.running.checking import judged
 from harness.running.executor import Executor, opened
 from harness.running.executor import check as check_executor
+from harness.running.items import Pairs
 from harness.running.plan import Plan, items_of, plan_run, recreate_task
-from harness.running.shards import ending
 from harness.scores import summary as summaries
+from harness.workers.shards import ending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +45,6 @@ FAILURES = frozenset({Outcome.TIMED_OUT, Outcome.PROVIDER_ERROR})
 """Outcomes that say nothing about the solver's answer: these `retry_on_error` runs again and
 `fail_on_error` counts.
 """
-YIELDED = frozenset({Outcome.ANSWERED, *OUTCOMES} - {Outcome.CORRECT, Outcome.WRONG, Outcome.NOT_RUN})
-"""Outcomes that a solver may yield."""
 
 
 class Progress(Protocol):
@@ -97,7 +91,7 @@ class RunResult:
     @cached_property
     def elapsed_seconds(self) -> float:
         """Wall time of all sessions of the run."""
-        return self.folder.elapsed_seconds(self.folder.attempts(light=True))
+        return self.folder.elapsed_seconds(self.folder.columns(self.record).at.tolist())
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -144,8 +138,7 @@ def execute(plan: Plan, progress: Progress | None = None, executor: Executor | N
     folder, result = plan.folder, RunResult(plan.folder)
     if folder.exists():
         plan.record = folder.record()
-        attempts = folder.attempts()
-        if len(_done(plan, attempts)) == plan.planned:
+        if len(_done(plan, folder.columns(plan.record))) == plan.planned:
             _tell(progress, plan, plan.planned)
             return result
     with nullcontext(executor) if executor else opened(plan.spec) as by:
@@ -157,17 +150,18 @@ def _execute(plan: Plan, executor: Executor, progress: Progress | None) -> RunRe
     folder, result = plan.folder, RunResult(plan.folder)
     plan.make_folder()
     with folder.lock():
+        packed.unpack(folder.path)
         new = plan.begin()
-        attempts = folder.attempts()
-        done = _done(plan, attempts)
+        lines = folder.columns(plan.record)
+        done = _done(plan, lines)
         try:
             with _telling(progress, plan, len(done)):
                 if len(done) < plan.planned:
-                    _session(plan, executor, _budget(plan, attempts, done), progress)
+                    _session(plan, executor, _budget(plan, lines, done), progress)
         except KeyboardInterrupt:
             raise RunInterrupted(result) from None
         except UserError:
-            if new and not folder.attempts(light=True):
+            if new and not len(folder.columns(plan.record)):
                 plan.discard()  # the solver refused the task: nothing ran
             raise
         except Exception as error:
@@ -179,14 +173,19 @@ def _execute(plan: Plan, executor: Executor, progress: Progress | None) -> RunRe
     return result
 
 
-def _done(plan: Plan, attempts: Sequence[AttemptRecord]) -> frozenset[tuple[str, int]]:
+def _done(plan: Plan, lines: Columns) -> Pairs:
     """Return the pairs that are recorded and not to be tried again."""
-    last = summaries.last_attempts(plan.record, attempts, where=str(plan.folder.attempts_path))
-    again = bool(plan.spec.retry_on_error)
-    return frozenset(pair for pair, a in last.items() if not (again and a.outcome in FAILURES))
+    import numpy as np
+
+    found = Pairs(plan.record.puzzles, plan.record.attempts_per_puzzle)
+    last = lines.last(plan.record.attempts_per_puzzle)
+    if plan.spec.retry_on_error:
+        last = last[~np.isin(lines.outcome[last], [CODES[outcome] for outcome in FAILURES])]
+    found.flags[lines.place[last], lines.attempt[last]] = True
+    return found
 
 
-def _budget(plan: Plan, attempts: Sequence[AttemptRecord], done: frozenset[tuple[str, int]]) -> Budget:
+def _budget(plan: Plan, lines: Columns, done: Pairs) -> Budget:
     return Budget(
         attempts=plan.record.attempts_per_puzzle,
         seed=plan.spec.seed,
@@ -194,7 +193,7 @@ def _budget(plan: Plan, attempts: Sequence[AttemptRecord], done: frozenset[tuple
         max_connections=plan.spec.max_connections,
         max_cost_usd=plan.spec.max_cost_usd,
         retry_on_error=plan.spec.retry_on_error,
-        spent_usd=math.fsum(spent(attempt.usage) for attempt in attempts),
+        spent_usd=column_spent(lines.usage),
     )
 
 
@@ -236,33 +235,35 @@ def score(
 
 def _session(plan: Plan, executor: Executor, budget: Budget, progress: Progress | None) -> None:
     """Take attempts from the solver until it has no more; record each before taking the next."""
-    seen = set(budget.done)
+    assert isinstance(budget.done, Pairs)
+    seen = budget.done.copy()
+    recorded = len(seen)
     failed = 0
     folder = plan.folder
     limit = plan.spec.fail_on_error
     allowed = None if limit is None else limit * (plan.planned if limit < 1 else 1)
     folder.note_session(
-        "start", pid=os.getpid(), host=socket.gethostname(), recorded=len(seen), **executor.facts()
+        "start", pid=os.getpid(), host=socket.gethostname(), recorded=recorded, **executor.facts()
     )
-    puzzles = [puzzle for puzzle, _ in plan.items.values()]
     table = prices.table(plan.record.environment.price_table)
     hourly = table.usd_per_device_hour(executor.device(plan))
-    attempts: Iterator[Attempt] = iter(executor.solve(plan, puzzles, budget))
+    attempts: Iterator[Attempt] = iter(executor.solve(plan, plan.items.puzzles, budget))
     try:
-        with folder.recorder() as file, ending(attempts):
+        with folder.recorder(plan.record.puzzles.place) as file, ending(attempts):
             for attempt in attempts:
-                judged, line = _judged(plan, attempt, seen, hourly)
-                file.append(line)
-                seen.add((judged.puzzle, judged.attempt))
+                record, line = judged(plan, attempt, seen, hourly)
+                file.record(record, line)
+                seen.add((record.puzzle, record.attempt))
+                recorded += 1
                 if progress:
-                    progress.advance(judged)
-                if judged.outcome not in FAILURES:
+                    progress.advance(record)
+                if record.outcome not in FAILURES:
                     continue
                 failed += 1
                 if allowed is not None and failed >= allowed:
                     raise RunError(
-                        f"{failed} attempt{'s' * (failed > 1)} failed, the last with {judged.outcome} "
-                        f"{judged.detail}.",
+                        f"{failed} attempt{'s' * (failed > 1)} failed, the last with {record.outcome} "
+                        f"{record.detail}.",
                         rule=f"--fail-on-error stops at {allowed:g}.",
                         next_step=(
                             f"What is recorded in {folder.path} is kept; --retry-on-error runs the "
@@ -271,90 +272,4 @@ def _session(plan: Plan, executor: Executor, budget: Budget, progress: Progress 
                     )
     finally:
         with suppress(RunError):  # a disk too full for this line has been reported already
-            folder.note_session("end", recorded=len(seen))
-
-
-def _judged(
-    plan: Plan, attempt: Attempt, seen: set[tuple[str, int]], usd_per_device_hour: float | None
-) -> tuple[AttemptRecord, Line]:
-    """Check that the plan asked for this attempt, bring its answers into their normal form, judge them, and
-    return the record and its line.
-    """
-    if not isinstance(attempt, Attempt):
-        raise _fault(plan, f"yielded {type(attempt).__name__} {attempt!r} where an Attempt belongs")
-    pair = (attempt.puzzle_id, attempt.attempt)
-
-    def plain(value: Any, read: Callable[[Any], Any] = json_value) -> Any:
-        """Return what may be recorded of a value, or say what is wrong with the solver."""
-        try:
-            return read(value)
-        except ValueError as error:
-            raise _fault(plan, f"yielded something that is not JSON for {pair}: {error}") from None
-
-    if not isinstance(attempt.puzzle_id, str) or attempt.puzzle_id not in plan.items:
-        raise _fault(plan, f"yielded an attempt at the unknown puzzle {attempt.puzzle_id!r}")
-    most = plan.record.attempts_per_puzzle
-    if type(number := plain(attempt.attempt)) is not int or not 0 <= number < most:
-        raise _fault(plan, f"yielded attempt {pair}, but attempts are 0 to {most - 1}")
-    if pair in seen:
-        raise _fault(plan, f"yielded attempt {pair} twice, or again although it is recorded")
-    if not isinstance(attempt.outcome, str) or attempt.outcome not in YIELDED:
-        raise _fault(
-            plan, f"yielded the outcome {str(attempt.outcome)!r} for {pair}, which only the runner may give"
-        )
-    if attempt.outcome == Outcome.ANSWERED and attempt.answer is None:
-        raise _fault(plan, f"yielded {pair} as answered without an answer")
-    if not isinstance(attempt.usage, Usage):
-        raise _fault(plan, f"yielded {pair} with {attempt.usage!r} where a Usage belongs")
-    for point in attempt.trace:
-        if not isinstance(point, TracePoint):
-            raise _fault(plan, f"yielded {pair} with {point!r} where a TracePoint belongs")
-
-    puzzle, key = plan.items[attempt.puzzle_id]
-    metrics = plan.record.metrics
-    usage = Usage(**plain(vars(attempt.usage)))
-    if usage.usd is None:
-        usage = replace(usage, usd=device_usd(usage, usd_per_device_hour))
-    trace: list[TraceRecord] = []
-    for point in attempt.trace:
-        answer = plain(point.answer, normal)
-        if trace and same(answer, trace[-1].answer):  # an unchanged answer is not judged again
-            numbers = trace[-1].numbers
-        else:
-            _, numbers = verdict(plan.task, puzzle, key, answer, metrics)
-        score = plain(point.halt_score)
-        trace.append(TraceRecord(depth=plain(point.depth), answer=answer, numbers=numbers, halt_score=score))
-    record = AttemptRecord(
-        puzzle=puzzle.id,
-        attempt=int(attempt.attempt),
-        outcome=Outcome(attempt.outcome),
-        usage=usage,
-        depth=plain(attempt.depth),
-        samples=plain(attempt.samples),
-        at=round(time.time(), 3),
-        trace=tuple(trace),
-        candidates=judged_samples(
-            plan.task, puzzle, key, [(s.score, plain(s.answer, normal)) for s in attempt.candidates], metrics
-        ),
-        reply=plain(attempt.reply),
-        detail=plain(attempt.detail or {}),
-    )
-    if attempt.outcome == Outcome.ANSWERED:
-        answer = plain(attempt.answer, normal)
-        outcome, numbers = verdict(plan.task, puzzle, key, answer, metrics)
-        broken = rules_broken(plan.task, puzzle, answer) if most > 1 else None
-        record = replace(record, outcome=outcome, answer=answer, numbers=numbers, broken=broken)
-    line = record.line()
-    try:
-        migrate.attempt_record(line)
-    except DamagedError as error:
-        raise _fault(plan, f"yielded {pair} in a form that cannot be read again: {error}") from None
-    return record, line
-
-
-def _fault(plan: Plan, what: str) -> RunError:
-    return RunError(
-        f"The solver {plan.record.solver.reference!r} {what}.",
-        rule="That is a fault of the solver: it must yield each wanted (puzzle, attempt) pair once.",
-        next_step=f"What was recorded before is kept in {plan.folder.path}.",
-    )
+            folder.note_session("end", recorded=recorded)

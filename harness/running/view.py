@@ -15,7 +15,7 @@ from harness.contracts import Task, TaskView
 
 SHOWN = frozenset(name for name in vars(TaskView) if not name.startswith("_"))
 OLDER = {"search": "search", "random_answer": "random"}
-HIDDEN = ("load", "judge", "item", "draw", "training_groups")
+HIDDEN = ("load", "judge", "item", "between", "draw", "training_groups")
 """Members of a task that make or hold answers; the copy behind a view has them replaced by a refusal."""
 
 

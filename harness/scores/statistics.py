@@ -35,6 +35,9 @@ def estimate(values: Sequence[float], clusters: Sequence[object] | None = None) 
     if n == 0:
         return Score(score=0.0, low=0.0, high=1.0, n=0)
     mean = math.fsum(values) / n
+    if clusters is None and set(values) <= {0.0, 1.0}:  # a million of them are nothing unusual
+        low, high = wilson(mean, n)
+        return Score(score=mean, low=low, high=high, n=n)
     clusters = clusters if clusters is not None else range(n)
     groups = len(set(clusters))
     variance = cluster_variance(values, clusters)

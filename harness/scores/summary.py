@@ -8,15 +8,15 @@ are in the books.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from harness.books.ledger import costs
+from harness.books.ledger import column_costs
 from harness.contracts import Metric, Outcome
 from harness.errors import UserError
+from harness.records.columns import CODES, Columns, of_records
 from harness.records.folder import RunFolder
-from harness.records.jsonlines import collector_paused
 from harness.records.schema import (
     OUTCOMES,
     AttemptRecord,
@@ -25,7 +25,12 @@ from harness.records.schema import (
     RunRecord,
     Summary,
 )
+from harness.scores.held import Held, held_at, traces_of, values_of
 from harness.scores.statistics import Score, estimate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Numbers = Mapping[str, float]
 
@@ -38,10 +43,8 @@ def summary_of(folder: RunFolder, record: RunRecord | None = None) -> Summary:
 
 
 def rebuild(folder: RunFolder, record: RunRecord) -> Summary:
-    """Derive the summary from the lines and store it."""
-    with collector_paused():
-        attempts = folder.attempts(light=True)
-        found = summarise(record, attempts, where=str(folder.attempts_path))
+    """Derive the summary from the lines, or from their index, and store it."""
+    found = summarise_columns(record, folder.columns(record), where=str(folder.attempts_path))
     folder.store_summary(found)
     return found
 
@@ -64,47 +67,56 @@ def last_attempts(
 
 def summarise(record: RunRecord, attempts: Sequence[AttemptRecord], *, where: str = "") -> Summary:
     """Return outcomes, scores, depth curve and books of the lines. Every denominator is what was planned."""
-    ids, groups = record.puzzles.ids, record.puzzles.group_names()
-    counted = last_attempts(record, attempts, where=where)
-    by_puzzle: dict[str, list[AttemptRecord]] = {}
-    for (puzzle, _), attempt in counted.items():
-        by_puzzle.setdefault(puzzle, []).append(attempt)
+    last_attempts(record, attempts, where=where)  # only what was planned
+    return summarise_columns(record, of_records(attempts, record.puzzles.place), where=where)
 
-    judged = {i: [a.numbers for a in of if a.numbers is not None] for i, of in by_puzzle.items()}
-    _check_metrics(record.metrics, judged, where)
-    outcomes = Counter(attempt.outcome for attempt in counted.values())
-    outcomes[Outcome.NOT_RUN] = record.planned - len(counted)
-    tries = record.attempts_per_puzzle
-    depths = _depth_scores(record.metrics[0], ids, groups, by_puzzle, tries)
-    first = {
-        i: [a.numbers for a in of if a.numbers is not None and a.attempt == 0] for i, of in by_puzzle.items()
-    }
-    metrics = tuple(
-        metric_score(metric, ids, groups, first if metric.of == "first" else judged, tries)
-        for metric in record.metrics
+
+def summarise_columns(record: RunRecord, lines: Columns, *, where: str = "") -> Summary:
+    """Return the summary of lines that are columns already."""
+    import numpy as np
+
+    last = lines.last(record.attempts_per_puzzle)
+    counts = np.bincount(lines.outcome[last], minlength=len(OUTCOMES)).tolist()
+    outcomes = {str(outcome): count for outcome, count in zip(OUTCOMES, counts, strict=True)}
+    outcomes[Outcome.NOT_RUN] = record.planned - len(last)
+    held = Held(
+        place=lines.place[last],
+        attempt=lines.attempt[last],
+        known=lines.judged[last],
+        numbers={name: values[last] for name, values in lines.numbers.items()},
     )
-    if nothing_came(list(counted.values())):
+    _check_metrics(record, held, where)
+    metrics = tuple(_column_score(metric, record, held) for metric in record.metrics)
+    if _nothing_came(lines, last):
         metrics = tuple(replace(metric, score=None, low=None, high=None) for metric in metrics)
+    depths = depth_scores(record, lines, last)
+    depth = lines.depth[last]
+    depth = depth[~np.isnan(depth)]
     return Summary(
-        lines=len(attempts),
+        lines=len(lines),
         planned=record.planned,
-        puzzles=len(ids),
+        puzzles=record.puzzles.count,
         complete=outcomes[Outcome.NOT_RUN] == 0,
-        outcomes={str(outcome): outcomes[outcome] for outcome in OUTCOMES},
+        outcomes=outcomes,
         metrics=metrics,
         depth_curve=None if depths is None else {depth: found.score for depth, found in depths.items()},
         depth_scores=depths,
-        mean_depth=_mean([a.depth for a in counted.values() if a.depth is not None]),
-        costs=costs([attempt.usage for attempt in attempts], len(by_puzzle)),
-        asked=_asked(counted.values()),
+        mean_depth=float(depth.sum()) / len(depth) if len(depth) else None,
+        costs=column_costs(lines.usage, len(lines), len(np.unique(held.place))),
+        asked={
+            name: int(asked)
+            for name, times in sorted(lines.asked.items())
+            if (asked := np.nansum(times[last]))
+        }
+        or None,
     )
 
 
-def _asked(attempts: Iterable[AttemptRecord]) -> dict[str, int] | None:
-    """Return for how many attempts each member of a hybrid was asked; None for any other solver."""
-    told = [attempt.detail["asked"] for attempt in attempts if "asked" in attempt.detail]
-    members = [str(name) for asked in told if isinstance(asked, list) for name in asked]
-    return dict(sorted(Counter(members).items())) or None
+def _nothing_came(lines: Columns, last: NDArray[np.intp]) -> bool:
+    """Say whether every call failed: that says nothing about the solver, and is no score of 0."""
+    failed = lines.outcome[last] == CODES[Outcome.PROVIDER_ERROR]
+    failed |= (lines.outcome[last] == CODES[Outcome.TIMED_OUT]) & (lines.known("passes")[last] == 0)
+    return len(last) > 0 and bool(failed.all())
 
 
 def nothing_came(attempts: Sequence[AttemptRecord]) -> bool:
@@ -116,10 +128,12 @@ def nothing_came(attempts: Sequence[AttemptRecord]) -> bool:
     )
 
 
-def score_over(values: Sequence[float], groups: Sequence[str], over: str) -> Score:
-    """Turn one value per planned puzzle into a score, as `Metric.over` says."""
-    clustered = len(set(groups)) < len(groups)
-    if over == "puzzle" or not clustered:
+def score_over(values: Sequence[float], groups: Sequence[str] | None, over: str) -> Score:
+    """Turn one value per planned puzzle into a score, as `Metric.over` says. groups: None if each puzzle is
+    its own.
+    """
+    clustered = groups is not None and len(set(groups)) < len(groups)
+    if groups is None or over == "puzzle" or not clustered:
         if over == "strict":
             values = [float(v >= 1) for v in values]
         return estimate(values, groups if clustered else None)
@@ -141,13 +155,31 @@ def metric_score(
     """Return the score of one metric, of each puzzle's judged attempts out of so many planned: over the
     planned puzzles, or over those that `among` leaves of them; with none left it is unknown.
     """
-    chosen = [
-        (group, value_of(metric, judged.get(i, ()), attempts)) for i, group in zip(ids, groups, strict=True)
-    ]
+    return _metric_score(metric, [value_of(metric, judged.get(i, ()), attempts) for i in ids], groups)
+
+
+def _column_score(metric: Metric, record: RunRecord, held: Held) -> MetricScore:
+    """Return the score of one metric, of what attempts hold."""
+    import numpy as np
+
+    values = values_of(metric, held, record.puzzles.count, record.attempts_per_puzzle)
+    none = np.isnan(values)
+    found = values.tolist()
+    if none.any():
+        found = [None if out else value for value, out in zip(found, none.tolist(), strict=True)]
+    return _metric_score(metric, found, record.puzzles.groups)
+
+
+def _metric_score(metric: Metric, worth: Sequence[float | None], groups: Sequence[str] | None) -> MetricScore:
+    """Return the score of what each planned puzzle is worth; None is unknown."""
+    chosen = groups
     if metric.among is not None:
-        chosen = [(group, value) for group, value in chosen if value is not None]
-    values = [metric.missing if value is None else value for _, value in chosen]
-    found = score_over(values, [group for group, _ in chosen], metric.over)
+        values = [value for value in worth if value is not None]
+        if groups is not None:
+            chosen = [group for group, value in zip(groups, worth, strict=True) if value is not None]
+    else:
+        values = [metric.missing if value is None else value for value in worth]
+    found = score_over(values, chosen, metric.over)
     known = found.n > 0
     return MetricScore(
         name=metric.name,
@@ -155,7 +187,7 @@ def metric_score(
         low=found.low if known else None,
         high=found.high if known else None,
         n=found.n,
-        planned=len(ids) if metric.over == "puzzle" else len(set(groups)),
+        planned=len(worth) if metric.over == "puzzle" or groups is None else len(set(groups)),
         better=metric.better,
         among=metric.among,
     )
@@ -175,39 +207,39 @@ def value_of(metric: Metric, attempts: Sequence[Numbers], planned: int = 1) -> f
     return min(values) if metric.better == "low" else max(values)
 
 
-def _check_metrics(metrics: Sequence[Metric], judged: Mapping[str, Sequence[Numbers]], where: str) -> None:
-    for metric in metrics:
-        for puzzle, verdicts in judged.items():
-            if any(metric.number not in numbers for numbers in verdicts):
-                raise UserError(
-                    f"{where} holds a verdict of {puzzle!r} without {metric.number!r}.",
-                    rule=f"The metric {metric.name!r} of the run.json beside it is made of that number.",
-                    next_step="Restore the file or remove the folder.",
-                )
+def _check_metrics(record: RunRecord, held: Held, where: str) -> None:
+    import numpy as np
+
+    for metric in record.metrics:
+        lacking = np.flatnonzero(held.known & np.isnan(held.number(metric.number)))
+        if len(lacking):
+            puzzle = record.puzzles.ids[held.place[lacking[0]]]
+            raise UserError(
+                f"{where} holds a verdict of {puzzle!r} without {metric.number!r}.",
+                rule=f"The metric {metric.name!r} of the run.json beside it is made of that number.",
+                next_step="Restore the file or remove the folder.",
+            )
 
 
-def _depth_scores(
-    metric: Metric,
-    ids: Sequence[str],
-    groups: Sequence[str],
-    by_puzzle: Mapping[str, Sequence[AttemptRecord]],
-    tries: int,
-) -> dict[str, DepthScore] | None:
+def depth_scores(record: RunRecord, lines: Columns, last: NDArray[np.intp]) -> dict[str, DepthScore] | None:
     """Return {depth: headline score} over the depths at which the answer to every puzzle is known, all of
-    what was planned.
+    what was planned; None without traces.
 
     The last answer of a trace holds at all greater depths. Between two of its depths the answer is not known:
     a depth at which some puzzles halted, and others went on unseen, is left out. An attempt without a trace
     has no answer before it ended.
     """
-    depths = known_depths([attempt for of in by_puzzle.values() for attempt in of])
-    if depths is None:
+    groups = traces_of(lines, last)
+    traces = [depths for depths, _, points in groups if points is not None]
+    if not traces:
         return None
-    curves = {puzzle: [carried(attempt, depths) for attempt in of] for puzzle, of in by_puzzle.items()}
+    depths = [d for d in sorted(set().union(*traces)) if all(d in trace or d > trace[-1] for trace in traces)]
+    metric = record.metrics[0]
+    curves = held_at(metric, lines, last, groups, depths)
     scores = {}
-    for d, depth in enumerate(depths):
-        held = {puzzle: [n for n in (c[d] for c in curve) if n] for puzzle, curve in curves.items()}
-        found = metric_score(metric, ids, groups, held, tries)
+    for depth, held in zip(depths, curves, strict=True):
+        best = replace(metric, of="best" if metric.of == "first" else metric.of)
+        found = _column_score(best, record, held)
         scores[str(depth)] = DepthScore(score=found.score, low=found.low, high=found.high, n=found.n)
     return scores
 

@@ -58,6 +58,14 @@ class GeneratedMazes(MazeRules):
             raise UserError(f"{self.name} has no split {split!r}.", rule=did_you_mean(split, self.splits))
         return [self._item(split, seed, index) for index in range(DEFAULT_COUNT if limit is None else limit)]
 
+    def how_many(self, split: str, limit: int | None) -> int | None:
+        """Return how many mazes `load` makes."""
+        return None if split not in self.splits else DEFAULT_COUNT if limit is None else limit
+
+    def between(self, split: str, seed: int, start: int, stop: int) -> list[Item]:
+        """Return a part of what `load` makes."""
+        return [self._item(split, seed, index) for index in range(start, stop)]
+
     def _item(self, split: str, seed: int, index: int) -> Item:
         from tasks.maze.search import invariant, place_ends
 

@@ -70,6 +70,16 @@ class Sudoku(SudokuRules):
             return own.items_of(self, split, own_sudoku.read(self.file), limit)
         return [self._item(split, seed, index) for index in range(DEFAULT_COUNT if limit is None else limit)]
 
+    def how_many(self, split: str, limit: int | None) -> int | None:
+        """Return how many puzzles `load` makes; None if they are a file's."""
+        if self.file is not None or split not in self.splits:
+            return None
+        return DEFAULT_COUNT if limit is None else limit
+
+    def between(self, split: str, seed: int, start: int, stop: int) -> list[Item]:
+        """Return a part of what `load` makes."""
+        return [self._item(split, seed, index) for index in range(start, stop)]
+
     def _item(self, split: str, seed: int, index: int) -> Item:
         from tasks.sudoku.search import draw, invariant
 

@@ -17,29 +17,29 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
 from harness.capabilities import Shared
-from harness.running.crew import Crew
-from harness.running.leases import Keeper
 from harness.running.loading import processors
+from harness.workers.crew import Crew
+from harness.workers.leases import Keeper
 
 THREADS = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS", "NUMBA"))
 """What numerical libraries, torch among them, read how many threads to start from."""
 
 
 # not -m: what a worker pickles must not be of a module __main__
-START = "from harness.running.worker import main; main()"
+START = "from harness.workers.worker import main; main()"
 
 
 class Process:
     """A worker process, the driver's end of its lines, and the lifeline it ends with."""
 
-    def __init__(self, place: int, workers: int) -> None:
+    def __init__(self, place: int, workers: int, *, start: str = START) -> None:
         self.line, orders = Pipe()
         self.leases, asks = Pipe()
         held, self._lifeline = os.pipe()
         theirs = (orders.fileno(), asks.fileno(), held)
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", START, *map(str, theirs)],
+                [sys.executable, "-P", "-c", start, *map(str, theirs)],
                 env=surroundings(place, workers), stdin=subprocess.DEVNULL, pass_fds=theirs,
                 start_new_session=True,
             )  # fmt: skip

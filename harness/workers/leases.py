@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from harness.capabilities import Shared
-from harness.running.failures import Failure, failure
+from harness.workers.failures import Failure, failure
 
 
 class LineLease:

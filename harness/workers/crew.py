@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Self
 from harness.capabilities import Batches, SharesState
 from harness.contracts import Attempt, Budget, Puzzle
 from harness.errors import RunError, UserError
-from harness.running.shards import Shard, Shards
 from harness.running.view import View
-from harness.running.worker import Order, Ready
+from harness.workers.shards import Shard, Shards
+from harness.workers.worker import Order, Ready
 
 if TYPE_CHECKING:
     from harness.running.plan import Plan
@@ -136,6 +136,12 @@ class Crew:
         if isinstance(solver, SharesState):
             self.share(solver.shared(budget))
             return replace(budget, max_cost_usd=None, spent_usd=0.0)
+        if budget.max_cost_usd is not None:
+            raise UserError(
+                f"A cost cap of ${budget.max_cost_usd:g} cannot be kept by workers of this solver.",
+                rule="Each would have a purse of its own.",
+                next_step="Leave out --workers and --ray, or the cap.",
+            )
         if budget.max_connections is not None:
             return replace(budget, max_connections=max(1, budget.max_connections // self.workers))
         return budget

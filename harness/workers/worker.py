@@ -25,9 +25,9 @@ from harness.capabilities import DecidedByTask, Lease
 from harness.contracts import Attempt, Budget, Puzzle, Solver
 from harness.errors import RunError, UserError
 from harness.records.jsonlines import sha256_of
-from harness.running.failures import failure
-from harness.running.leases import LineLease
-from harness.running.shards import ending
+from harness.workers.failures import failure
+from harness.workers.leases import LineLease
+from harness.workers.shards import ending
 
 WORDS = ("ready", "attempts", "done", "stopped", "failed")
 """ready (Ready), attempts ([Attempt]), done (), stopped () by Ctrl-C, failed (Failure)."""

@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 
 from harness.contracts import Budget, Puzzle
 from harness.errors import UserError
-from harness.running.crew import Crew
-from harness.running.failures import Failure, failure
-from harness.running.leases import Answering
 from harness.running.loading import processors
-from harness.running.worker import AHEAD, Bench
+from harness.workers.crew import Crew
+from harness.workers.failures import Failure, failure
+from harness.workers.leases import Answering
+from harness.workers.worker import AHEAD, Bench
 
 if TYPE_CHECKING:
     from harness.running.plan import Plan
