@@ -17,6 +17,7 @@ from harness.contracts import Metric, Outcome
 from harness.errors import UserError
 from harness.records.columns import CODES, Columns, of_records
 from harness.records.folder import RunFolder
+from harness.records.held import Held, held_at, traces_of, values_of
 from harness.records.schema import (
     OUTCOMES,
     AttemptRecord,
@@ -25,7 +26,6 @@ from harness.records.schema import (
     RunRecord,
     Summary,
 )
-from harness.scores.held import Held, held_at, traces_of, values_of
 from harness.scores.statistics import Score, estimate
 
 if TYPE_CHECKING:
