@@ -24,7 +24,8 @@ from harness.errors import UserError
 from harness.records.schema import RunSpec
 from harness.running.plan import plan_run
 from harness.running.runner import RunResult, execute
-from harness.workers.pool import Pool, gpus, surroundings
+from harness.workers.pool import Pool
+from harness.workers.process import gpus, surroundings
 from harness.workers.shards import DEADLY, Shards, fixed
 from tests.conftest import ROOT
 from tests.fakes import Counting, Lottery, TwoTries
@@ -382,7 +383,7 @@ def test_a_fixed_shard_is_the_same_whatever_is_recorded() -> None:
 def test_each_worker_sees_one_gpu_and_its_share_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("harness.workers.pool.processors", lambda: 9)
+    monkeypatch.setattr("harness.workers.process.processors", lambda: 9)
     found = [surroundings(place, 4) for place in range(3)]
     assert [one["CUDA_VISIBLE_DEVICES"] for one in found] == ["4", "GPU-7", "4"]
     assert found[0]["OMP_NUM_THREADS"] == "2"

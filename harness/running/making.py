@@ -38,7 +38,7 @@ def ordered(spec: RunSpec) -> bytes:
 
 
 def _by_processes(order: bytes, split: str, seed: int, count: int, makers: int) -> sets.Made:
-    from harness.workers.pool import Process
+    from harness.workers.process import Process
 
     start = "from harness.running.making import main; main()"
     with ExitStack() as stack:
