@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.contracts import Puzzle
 from harness.errors import UserError
 from harness.records.decode import DamagedError, shown
 from harness.records.jsonlines import MEND, dumps, loads, read_lines
@@ -145,6 +146,13 @@ class Places:
             if one == self._ids[self._order[at + 1]]:
                 return one
         return None
+
+
+def groups_of(puzzles: Sequence[Puzzle]) -> tuple[str, ...] | None:
+    """Return the group of each puzzle; None if each is its own."""
+    if all(puzzle.group == puzzle.id for puzzle in puzzles):
+        return None
+    return tuple(puzzle.group for puzzle in puzzles)
 
 
 def inline(found: Any) -> Planned:

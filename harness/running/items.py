@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, overload
 
 from harness.contracts import Item, Puzzle
-from harness.errors import UserError
-from harness.records.planned import Places, Planned
+from harness.records.planned import Planned, groups_of
 
 if TYPE_CHECKING:
     from harness.running.sets import GeneratedSet
@@ -157,18 +156,3 @@ class Pairs(Set[tuple[str, int]]):
             return None
         place = self._planned.place(puzzle) if type(puzzle) is str else None
         return None if place is None or not (type(k) is int and 0 <= k < self._attempts) else (place, k)
-
-
-def groups_of(puzzles: Sequence[Puzzle]) -> tuple[str, ...] | None:
-    """Return the group of each puzzle; None if each is its own."""
-    if all(puzzle.group == puzzle.id for puzzle in puzzles):
-        return None
-    return tuple(puzzle.group for puzzle in puzzles)
-
-
-def check_unique(task: str, planned: Planned) -> None:
-    """Raise UserError if two puzzles have one id."""
-    if (twice := Places(planned.ids).twice()) is not None:
-        raise UserError(
-            f"The task {task!r} made two puzzles of the id {twice!r}.", rule="That is a fault of the task."
-        )

@@ -22,11 +22,10 @@ from typing import Any
 
 from harness.capabilities import MadeByIndex
 from harness.contracts import Item
-from harness.errors import RunError
+from harness.errors import RunError, UserError
 from harness.folders import cache_folder
 from harness.records.jsonlines import loads, sha256_of, write_atomically
-from harness.records.planned import Planned
-from harness.running.items import groups_of
+from harness.records.planned import Places, Planned, groups_of
 
 FORM = 1
 PART = 1024  # items that are read at a time
@@ -126,6 +125,10 @@ def _written(folder: Path, request_path: Path, parts: Made) -> GeneratedSet:
                     groups += part_groups or [puzzle.id for puzzle in shown]
                 file.write(zlib.compress(pickle.dumps(items, pickle.HIGHEST_PROTOCOL), 1))
                 offsets.append(file.tell())
+        if (twice := Places(ids).twice()) is not None:
+            raise UserError(
+                f"Two puzzles of one id, {twice!r}, were made.", rule="That is a fault of the task."
+            )
         planned = Planned(ids=ids, groups=groups if grouped else None, difficulty=difficulty)
         found = {
             "puzzles_sha256": puzzles.hexdigest(),
