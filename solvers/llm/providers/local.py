@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import RunError
+from harness.running.loading import processors
 from solvers.llm.gguf import model_file
 from solvers.llm.protocol import Call, Endpoint, Reply
 from solvers.llm.providers.openai_chat import OpenAIChat
@@ -21,22 +22,31 @@ from solvers.llm.providers.openai_chat import OpenAIChat
 KEY = None
 SDK = "openai"
 UNSUPPORTED = ("reasoning_effort", "thinking_tokens", "prompt_caching")
-CONNECTIONS = 1  # the server answers one request at a time: more would only wait in line, on the clock
-START_SECONDS = 120.0
+CONNECTIONS = 1  # more requests at a time would share the processor, and each take longer on the clock
+SOURCE = "pip install --force-reinstall --no-deps --no-binary xllamacpp xllamacpp"
+START_SECONDS = 600.0  # of loading: a large model comes slowly from a disk
 GRACE_SECONDS = 1.0  # between a lost connection and the end of the process that held it
 
-CRASHES = "llama.cpp builds for the processor it is built on and crashes on some, those with AMX among them."
-PORTABLE = (
-    "Build it portable: CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-cache-dir "
-    "--no-binary llama-cpp-python llama-cpp-python"
-)
-
 SERVER = """
-import os, runpy, threading
+import os, sys, threading
+told = os.dup(1)
+os.dup2(2, 1)  # whatever else is printed goes to the log
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
-runpy.run_module("llama_cpp.server", run_name="__main__")
+import xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path, threads = sys.argv[1], int(sys.argv[2])
+params.hostnames, params.port = ["127.0.0.1"], 0
+params.n_ctx, params.n_parallel = 0, 1  # as long a context as the model was trained with
+params.cache_ram_mib, params.warmup, params.verbosity = 0, False, 2
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+server = xllamacpp.Server(params)
+os.write(told, server.listening_address.encode())
+os.close(told)
+threading.Event().wait()
 """
-"""The server ends when its standard input closes: with us, however we end."""
+"""Loads the model, then says where it listens. It ends when its standard input closes: with us, however we
+end.
+"""
 
 
 class Local:
@@ -71,45 +81,33 @@ class Local:
             ending.cancel()
 
     async def _start(self, path: Path) -> OpenAIChat:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        options = [
-            "--model",
-            str(path),
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--n_ctx",
-            "0",
-            "--interrupt_requests",
-            "false",
-        ]
+        # half of the processors: those that share a core only get in each other's way
+        threads = max(1, processors() // 2)
         self._server = subprocess.Popen(
-            [sys.executable, "-c", SERVER, *options],
+            [sys.executable, "-c", SERVER, str(path), str(threads)],
             stdin=subprocess.PIPE,
-            stdout=self._log,
+            stdout=subprocess.PIPE,
             stderr=self._log,
             start_new_session=True,  # Ctrl-C is for us: requests in flight may still finish
             env={
                 name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_TOKEN"))
             },
         )
-        since = asyncio.get_running_loop().time()
-        while asyncio.get_running_loop().time() - since < START_SECONDS and self._server.poll() is None:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.1)
-                continue
-            writer.close()
+        assert self._server.stdout is not None
+        told = b""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                told = await asyncio.to_thread(self._server.stdout.read)
+        if told.startswith(b"http://"):
             return OpenAIChat(
                 Endpoint(
-                    base_url=f"http://127.0.0.1:{port}/v1",
+                    base_url=f"{told.decode()}/v1",
                     max_connections=self._endpoint.max_connections,
                     timeout=self._endpoint.timeout,
                 )
             )
+        with suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._server.wait, GRACE_SECONDS)
         self._failed = self._ended(self._server.poll())
         raise self._failed
 
@@ -126,11 +124,12 @@ class Local:
         how = "does not answer" if status is None else f"ended with status {status}"
         if status is not None and status < 0:
             how = f"was ended by {signal.Signals(-status).name}"
-        crashed = status is not None and status < 0
         return RunError(
             f"The llama.cpp server {how}; its last words: {' / '.join(last) or 'none'}.",
-            rule=CRASHES if crashed else "",
-            next_step=PORTABLE if crashed else "Free some memory, or choose a smaller model.",
+            next_step=(
+                "Free some memory, or choose a smaller model; where llama.cpp itself does not run here: "
+                f"{SOURCE}"
+            ),
         )
 
     async def close(self) -> None:
@@ -143,6 +142,7 @@ class Local:
             except subprocess.TimeoutExpired:
                 self._server.kill()
                 self._server.wait()
-            if self._server.stdin:
-                self._server.stdin.close()
+            for pipe in (self._server.stdin, self._server.stdout):
+                if pipe:
+                    pipe.close()
         self._log.close()
