@@ -84,7 +84,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 CRASHING = """
-import http.server, os, signal, sys, threading, types
+import http.server, os, signal, sys, threading, time, types
 print("loading the model", flush=True)
 WHEN = "{when}"
 class CommonParams:
@@ -94,6 +94,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         if WHEN == "during a request":
             os.kill(os.getpid(), signal.SIGSEGV)
+            time.sleep(60)
         os._exit(7)
     def log_message(self, *words): pass
 class Server:

@@ -1,10 +1,11 @@
-"""Run a program nobody has read: no network, no files but its own folder, no processes, bounded CPU, memory,
-output and time, and no privilege whoever started it.
+"""Run a program nobody has read: no network, nothing to write to, no processes, bounded CPU, memory, output
+and time, and no privilege whoever started it.
 
 The walls are bubblewrap's (https://github.com/containers/bubblewrap): new user, network, process, IPC and UTS
-namespaces, the system's libraries and /proc read-only, one folder in memory to write to, a seccomp filter
-(`seccomp.py`). A superuser's program becomes another user, since files such as those of /proc/sys ask who one
-is outside. The limits are the kernel's (setrlimit). Linux only.
+namespaces, the system's libraries, /proc and an empty folder, all read-only, and a seccomp filter
+(`seccomp.py`). Nothing can be written, for in a folder in memory empty files take what no limit counts. A
+superuser's program becomes another user, since files such as those of /proc/sys ask who one is outside. The
+limits are the kernel's (setrlimit). Linux only.
 
 Before the first program a probe looks for each hole from the inside, by opening, never by writing; where it
 finds one, no program is run.
@@ -34,7 +35,6 @@ from solvers.llm import seccomp
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 NOBODY = 65534  # the user and group without privileges, by convention
 MEMORY_BYTES = 512 * 2**20
-FOLDER_BYTES = 16 * 2**20
 OUTPUT_BYTES = 2**20
 
 
@@ -47,6 +47,9 @@ LIMITS = """
 import os, resource, sys
 seconds, memory, user = (int(word) for word in sys.argv[1:4])
 limits = {"CPU": seconds, "AS": memory, "NOFILE": 64, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0}
+limits["SIGPENDING"] = 64
+if user:
+    limits["NPROC"] = 512  # threads; of all programs side by side, where a superuser runs them
 for name, limit in limits.items():
     kind = getattr(resource, f"RLIMIT_{name}", None)
     if kind is not None:
@@ -62,12 +65,12 @@ if user and os.getuid() == 0:
     libc.capset(struct.pack("II", 0x20080522, 0), bytes(24))  # the inheritable ones too
 os.execv(sys.argv[4], sys.argv[4:])
 """
-"""Sets the limits of each process, gives up a superuser's rights, and becomes the program. Few open files:
-pipes hold memory that no other limit counts.
+"""Sets the limits of each process, gives up a superuser's rights, and becomes the program. Few open files
+and signals: pipes and timers hold memory that no other limit counts.
 """
 
 PROBE = """
-import ctypes, os, sys
+import ctypes, os, resource, sys
 shown, way = set(os.listdir("/")), sys.base_prefix.split("/")
 same_users = open("/proc/self/uid_map").read().split()[:2] == ["0", "0"]  # no namespace that renames root
 def refused(call, *words):
@@ -89,9 +92,11 @@ facts = {
         refused(os.memfd_create, "probe") and fails("shmget", 0, 4096, 0o1600),
     "it can make namespaces": fails("unshare", 0x10000000) and fails("unshare", 0x00020000),
     "it can start processes": refused(os.fork),
-    "it has sockets": fails("socket", 2, 1, 0) and fails("socket", 16, 3, 0) and fails("socket", 40, 1, 0),
+    "it has sockets": all(fails("socket", family, 1, 0) for family in (1, 2, 16, 40))
+        and fails("socketpair", 1, 1, 0, (ctypes.c_int * 2)()),
     "the memory limit does not hold": refused(bytearray, 2 ** 31),
-    "the folder has no limit": os.statvfs(".").f_blocks * os.statvfs(".").f_frsize <= 2 ** 25,
+    "threads have no limit": resource.getrlimit(resource.RLIMIT_NPROC)[1] == 512,
+    "it can write files": bool(os.statvfs(".").f_flag & os.ST_RDONLY),
     "it sees other processes": all(int(n) < 10 for n in os.listdir("/proc") if n.isdigit()),
     "it sees files of ours": shown <= {"usr", "bin", "lib", "lib64", "proc", "dev", "box", way[1]}
         and (way[1] == "usr" or all(len(os.listdir("/".join(way[:n]))) == 1 for n in range(2, len(way)))),
@@ -182,7 +187,8 @@ async def run_program(source: str, *, seconds: float, walls: bool) -> Finished:
             )
         output, trouble = bytearray(), None
         try:
-            async with asyncio.timeout(seconds + 1.0):  # of wall time; one more than of CPU, for starting up
+            # of wall time: more than of CPU, which a busy machine does not give at once
+            async with asyncio.timeout(2 * seconds + 5.0):
                 trouble = await _read(process, output)
                 if trouble is None:
                     await process.wait()
@@ -191,7 +197,8 @@ async def run_program(source: str, *, seconds: float, walls: bool) -> Finished:
         finally:
             if process.returncode is None:
                 # inside the walls everything dies with the first process
-                os.killpg(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.killpg(process.pid, signal.SIGKILL)
                 await _drain(process)
     if trouble is None and process.returncode in KILLED:
         trouble = f"it was killed for using more than {seconds:g} s of CPU, or too much memory"
@@ -263,6 +270,6 @@ def _walls(bwrap: str, python: str) -> list[str]:
         *(word for path in parents for word in ("--perms", "0755", "--dir", path)),
         *(word for path in shown for word in ("--ro-bind", path, path)),
         "--proc", "/proc", "--dev", "/dev",
-        "--perms", "1777", "--size", str(FOLDER_BYTES), "--tmpfs", "/box", "--chdir", "/box",
+        "--perms", "0755", "--dir", "/box", "--chdir", "/box",
         "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/",
     ]  # fmt: skip

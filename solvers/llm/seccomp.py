@@ -28,8 +28,10 @@ FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "msgget": (68, 186),
     "semget": (64, 190), "mq_open": (240, 180), "io_uring_setup": (425, 425), "add_key": (248, 217),
     "request_key": (249, 218), "keyctl": (250, 219), "userfaultfd": (323, 282), "vmsplice": (278, 75),
+    "io_setup": (206, 0), "inotify_init": (253, None), "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262),
     # ways out: some families of sockets (vsock) know no namespace
-    "socket": (41, 198),
+    "socket": (41, 198), "socketpair": (53, 199),
     # other processes, the kernel, the file tree
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "bpf": (321, 280),
     "perf_event_open": (298, 241), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
@@ -37,7 +39,7 @@ FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     "open_tree": (428, 428), "mount_setattr": (442, 442), "kexec_load": (246, 104),
     "kexec_file_load": (320, 294), "init_module": (175, 105), "finit_module": (313, 273),
     "personality": (135, 92), "quotactl": (179, 60), "swapon": (167, 224), "reboot": (169, 142),
-    "syslog": (103, 116), "acct": (163, 89),
+    "syslog": (103, 116), "acct": (163, 89), "modify_ldt": (154, None),
 }  # fmt: skip
 """Calls that fail with EPERM: their numbers on x86-64 and 64-bit Arm; None where there is no such call."""
 
