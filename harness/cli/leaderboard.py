@@ -17,6 +17,7 @@ def leaderboard(
     published: Annotated[
         bool, typer.Option("--published", help="Beside the numbers others have published, with source.")
     ] = False,
+    study: Annotated[str | None, typer.Option(help="Only the runs of this study.")] = None,
     amortise: Annotated[
         int | None,
         typer.Option(metavar="N", help="Add each puzzle's share of training, spread over N puzzles."),
@@ -58,6 +59,7 @@ def leaderboard(
     asked = {name: value for name, value in budgets.items() if value is not None}
     views = [f"--at-{name}" for name in asked] + ["--front"] * (front is not None)
     views += ["--published"] * published + ["--amortise"] * (amortise is not None)
+    views += ["--study"] * (study is not None)
     if (asked or front is not None) and len(views) > 1:
         raise UserError(f"{' and '.join(views)} do not go together.", rule="Each is a table of its own.")
     if front is not None or asked:
@@ -68,7 +70,14 @@ def leaderboard(
         for name, value in asked.items():
             results_budgets.write_at(results_dir, task, solver, (name, value), format, layout)
         return
-    rows, problems = board.rows(results_dir, task=task, solver=solver, amortise=amortise, merge=not each_seed)
+    named = None
+    if study is not None:
+        from harness.studies.play import runs_of
+
+        named = {folder.name for folder in runs_of(study, results_dir)}
+    rows, problems = board.rows(
+        results_dir, task=task, solver=solver, amortise=amortise, merge=not each_seed, runs=named
+    )
     for problem in problems:
         typer.echo(f"bench: {problem}", err=True)
     if published:

@@ -18,6 +18,7 @@ from harness.errors import RunError, UserError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("harness.cli.run:run", "Run a solver on a task, or resume; all is recorded."),
+    "study": ("harness.cli.study:study", "Play many runs from one file, under one cap; resumes."),
     "list": (
         "harness.cli.list:app",
         "List the tasks, the solvers or the training recipes, plugins included.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -120,14 +120,17 @@ def rows(
     solver: str | None = None,
     amortise: int | None = None,
     merge: bool = False,
+    runs: Collection[str] | None = None,
 ) -> tuple[list[Row], list[str]]:
     """Return (rows, block by block, best first in each; one sentence for each run that cannot be read).
 
-    merge: runs that differ in a seed alone are one row. amortise: puzzles over which training is spread.
+    runs: only the folders of these names. merge: runs that differ in a seed alone are one row. amortise: puzzles over which training is spread.
     """
     found: dict[str, tuple[RunFolder, RunRecord, Row]] = {}
     problems = []
     for run in scan(results_dir):
+        if runs is not None and run.folder.name not in runs:
+            continue
         if run.record is None:
             problems.append(run.problem)
         elif task in (None, run.record.task.name) and solver in (None, run.record.solver.name):
