@@ -124,7 +124,8 @@ def rows(
 ) -> tuple[list[Row], list[str]]:
     """Return (rows, block by block, best first in each; one sentence for each run that cannot be read).
 
-    runs: only the folders of these names. merge: runs that differ in a seed alone are one row. amortise: puzzles over which training is spread.
+    runs: only the folders of these names. merge: runs that differ in a seed alone are one row. amortise:
+    puzzles over which training is spread.
     """
     found: dict[str, tuple[RunFolder, RunRecord, Row]] = {}
     problems = []
