@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.scores import compare as comparing
 from harness.scores.compare import compare
 from harness.scores.paired import difference
 from tests.fakes import Counting, Lottery, RepeatLast, TwoTries
+from tests.test_leaderboard_budget import Skilled
 
 
 def folders(tmp_path: Path, *solvers: Any, **options: Any) -> list[Any]:
@@ -60,8 +61,40 @@ def test_runs_that_share_some_puzzles_are_compared_on_those(tmp_path: Path) -> N
     assert (pair.shared, pair.planned) == (10, (10, 25))
     easy = {**four, "difficulty": "easy"}
     other = run("sudoku", "search", task_options=easy, limit=10, results_dir=tmp_path).folder
-    with pytest.raises(UserError, match="share no puzzle"):  # the same ids, other contents
+    with pytest.raises(UserError, match=r"share no puzzle\. 10 have the same name and hold something else"):
         compare([small, other])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mended(Counting):
+    """The counting task, one puzzle of which was mended without a new version."""
+
+    mended: bool = True
+    shown_by = frozenset({"mended"})
+
+    def load(self, **options: Any) -> list[Any]:
+        items = super().load(**options)
+        (puzzle, key), rest = items[0], items[1:]
+        return [(replace(puzzle, payload={"sequence": [1, 2, 3]}), key), *rest] if self.mended else items
+
+
+def test_puzzles_of_one_name_and_other_content_are_left_out_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = f"{__file__}:Mended"  # found again by its file
+    both = [
+        run(task, "search", task_options={"mended": m}, limit=6, results_dir=tmp_path).folder
+        for m in (True, False)
+    ]
+    (pair,) = compare(both)
+    assert (pair.shared, pair.planned, pair.other_content) == (5, (6, 6), 1)
+    assert dispatch(["compare", *(f.name for f in both), "--results-dir", str(tmp_path)]) == 0
+    assert "1 puzzle of the same name but of other content left out" in capsys.readouterr().out
+
+
+def test_another_training_is_said(tmp_path: Path) -> None:
+    runs = [run(Counting(), Skilled(regime=r), limit=6, results_dir=tmp_path).folder for r in ("few", "many")]
+    assert compare(runs)[0].apart == ("training: few against many",)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,11 +19,13 @@ from harness.contracts import (
     Budget,
     Key,
     Metric,
+    Outcome,
     Puzzle,
     Sample,
     SolverCard,
     TaskView,
     TracePoint,
+    Unparsed,
     Usage,
     Verdict,
 )
@@ -33,6 +35,8 @@ from harness.scores.depths import depths_of
 from harness.scores.samples import expected_best, most_lawful, pools_of, samples_of, surest, vote_curve, voted
 from harness.scores.strata import cuts, strata_of
 from harness.scores.values import load
+from solvers.llm.strategies.base import Candidate
+from solvers.llm.strategies.self_consistency import ranked
 from tests.fakes import Counting, Lottery
 
 SOLVED = Metric(name="solved")
@@ -261,3 +265,28 @@ def test_what_was_right_and_lost_again_is_named(tmp_path: Path) -> None:
     ]
     assert [lost.right_at for lost in found.lost] == [(2,), (1,), (2,), (1,)]
     assert (found.final.score, found.ever.score) == (0.4, 0.8)
+
+
+def test_the_rollouts_of_a_net_are_kept_with_their_halting_logits(tmp_path: Path) -> None:
+    asked = {"samples": 4, "noise": 2.0, "depth": 1}
+    folder = run("sudoku", "trm", limit=6, solver_options=asked, results_dir=tmp_path).folder
+    attempts = folder.attempts()
+    assert [len(a.candidates) for a in attempts] == [4] * 6
+    assert all(s.score is not None and s.broken is not None for a in attempts for s in a.candidates)
+    values = load(folder)
+    found = samples_of(values)
+    assert (found.vote.score, found.chosen) == (values.score.score, "own")
+    assert found.rules is not None
+    assert found.rules.score == found.pass_at["4"].score
+
+
+def test_the_replies_of_a_model_are_kept_in_the_order_in_which_they_were_asked() -> None:
+    def said(answer: Any, outcome: Outcome = Outcome.ANSWERED) -> Candidate:
+        return Candidate(answer=answer, outcome=outcome, reply="")
+
+    replies = [said(3), said(Unparsed(reason="?"), Outcome.UNPARSED), said(5), said(3)]
+    first, second = ranked(replies)
+    assert first.among == second.among == tuple(Sample(answer=a) for a in (3, None, 5, 3))
+    assert (first.answer, first.samples) == (3, 4)
+    (failed,) = ranked(replies[1:2])
+    assert failed.among == (Sample(),)

@@ -38,6 +38,12 @@ def compare(
             "adjusted "
             "for all pairs"
         )
+        for pair in pairs:
+            if pair.other_content or pair.apart:
+                n = pair.other_content
+                others = f"{n:,} puzzle{'s' * (n > 1)} of the same name but of other content left out"
+                told = [*[others] * bool(n), *pair.apart]
+                tables.note(f"{_short(pair.first)} and {_short(pair.second)}: {'; '.join(told)}")
 
 
 def cells(pair: Pair) -> list[str]:

@@ -107,7 +107,11 @@ def who(run: RunValues, *, without: str = "") -> str:
     """Return a solver with those of its options that are not at their default."""
     solver = run.record.solver
     changed = {name: value for name, value in solver.changed.items() if name != without}
-    return " ".join([solver.name, *(f"{name}={value}" for name, value in changed.items())])
+    return " ".join([solver.name, *(f"{name}={_written(value)}" for name, value in changed.items())])
+
+
+def _written(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _per_puzzle(run: RunValues, axis: str) -> float | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from harness.contracts import Metric
 from harness.errors import DepthbenchError, UserError
 from harness.records.folder import RunFolder
+from harness.scores.blocks import block_of
 from harness.scores.paired import LEVEL, difference, worst_of_groups
 from harness.scores.values import RunValues, load
 
@@ -34,7 +35,9 @@ class Pair:
     McNemar's exact test of the two middle numbers (McNemar 1947, Psychometrika 12:153), None for other
     metrics. low, high: 95 % interval of the difference, bootstrap over groups. holm: p adjusted for all pairs
     of the comparison (Holm 1979, Scand. J. Statist. 6:65). needed: puzzles at which a difference as large
-    would be found with a probability of 0.8; None where there is none.
+    would be found with a probability of 0.8; None where there is none. other_content: puzzles of one name
+    that hold something else in the two runs, left out. apart: what beside the solver differs: training,
+    prompt.
     """
 
     first: str
@@ -53,6 +56,8 @@ class Pair:
     p: float | None = None
     holm: float | None = None
     needed: int | None = None
+    other_content: int = 0
+    apart: tuple[str, ...] = ()
 
     @property
     def separated(self) -> bool:
@@ -77,7 +82,7 @@ def compare(folders: Sequence[RunFolder]) -> list[Pair]:
 def _pair(one: RunValues, other: RunValues) -> Pair:
     import numpy as np
 
-    shared = _shared(one, other)
+    shared, other_content = _shared(one, other)
     metric = _common_metric(one, other)
     first, second = (np.array([run.values[name] for name in shared]) for run in (one, other))
     groups = [one.groups[name] for name in shared]
@@ -95,6 +100,8 @@ def _pair(one: RunValues, other: RunValues) -> Pair:
         low=found_difference.low,
         high=found_difference.high,
         needed=_needed(groups, first - second),
+        other_content=other_content,
+        apart=_apart(one, other),
     )
     if not np.isin(np.concatenate([first, second]), (0.0, 1.0)).all():
         return found
@@ -110,8 +117,17 @@ def _pair(one: RunValues, other: RunValues) -> Pair:
     )
 
 
-def _shared(one: RunValues, other: RunValues) -> list[str]:
-    """Return the puzzles that both planned, each seen to be the same where the sets are not."""
+def _apart(one: RunValues, other: RunValues) -> tuple[str, ...]:
+    """Say what of training and prompt is not the same, first against second."""
+    first, second = block_of(one.record), block_of(other.record)
+    pairs = {"training": (first.training, second.training), "prompt": (first.prompt, second.prompt)}
+    return tuple(f"{name}: {a} against {b}" for name, (a, b) in pairs.items() if a != b)
+
+
+def _shared(one: RunValues, other: RunValues) -> tuple[list[str], int]:
+    """Return the puzzles that both planned, each seen to be the same where the sets are not, and how many of
+    the same name are not.
+    """
     mine, theirs = one.record.task, other.record.task
     for what in ("name", "version"):
         if getattr(mine, what) != getattr(theirs, what):
@@ -121,16 +137,18 @@ def _shared(one: RunValues, other: RunValues) -> list[str]:
                 rule="Only runs of one task in one version answer the same question.",
             )
     shared = [name for name in one.values if name in other.values]
+    named = len(shared)
     if shared and mine.puzzles_sha256 != theirs.puzzles_sha256:
         contents = [_contents(run) for run in (one, other)]
         shared = [name for name in shared if contents[0][name] == contents[1][name]]
     if not shared:
         raise UserError(
-            f"{one.name} and {other.name} share no puzzle.",
+            f"{one.name} and {other.name} share no puzzle."
+            + (f" {named:,} have the same name and hold something else." if named else ""),
             rule="A paired comparison needs puzzles that both were given.",
             next_step="Run both on the same split, seed and options.",
         )
-    return shared
+    return shared, named - len(shared)
 
 
 def _contents(run: RunValues) -> dict[str, str]:
