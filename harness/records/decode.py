@@ -47,6 +47,15 @@ def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
     }
 
 
+@functools.cache
+def _plain(hint: Any) -> frozenset[type]:
+    """Return the types of which every value is as the hint says; none for what must be read one by one."""
+    if isinstance(hint, types.UnionType):
+        kinds = [_plain(of) for of in get_args(hint)]
+        return frozenset().union(*kinds) if all(kinds) else frozenset()
+    return frozenset({hint}) if hint in (str, int, float, bool, types.NoneType) else frozenset()
+
+
 def _read(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
@@ -64,6 +73,8 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         return decode(typing.cast("type[Any]", hint), value, where)
     if origin is tuple:
         if isinstance(value, Sequence) and not isinstance(value, str):
+            if set(map(type, value)) <= _plain(arguments[0]):  # a million ids, say, without a look at each
+                return tuple(value)
             return tuple(_read(arguments[0], item, f"{where}[{n}]") for n, item in enumerate(value))
     elif origin is not None and issubclass(origin, Mapping):
         if isinstance(value, Mapping):

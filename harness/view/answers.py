@@ -17,6 +17,7 @@ import numpy as np
 from harness import __version__
 from harness.contracts import Outcome
 from harness.errors import UserError
+from harness.records.folder import RunFolder
 from harness.records.schema import OUTCOMES
 from harness.view import puzzle as puzzles
 from harness.view.drawing import safe
@@ -42,19 +43,14 @@ def runs(library: Library, _: QueryParams) -> Answer:
     found: list[Answer] = []
     waiting = 0
     for name, folder in sorted(library.folders().items(), reverse=True):
-        left = until - time.monotonic()
-        try:
-            if left <= 0:
-                raise WaitingError("reading the run")
-            found.append(_listed(name, library.listed(folder, left), library))
-        except WaitingError:
-            waiting += 1
-            found.append({"run": name, "waiting": True})
+        seen = library.listed(folder, until - time.monotonic())
+        waiting += seen is None
+        found.append({"run": name, "waiting": True} if seen is None else _listed(folder, name, seen))
     found.sort(key=lambda run: run.get("created", ""), reverse=True)  # stable: equal ones by name
     return {"version": __version__, "runs": found, "waiting": waiting}
 
 
-def _listed(name: str, seen: Listed, library: Library) -> Answer:
+def _listed(folder: RunFolder, name: str, seen: Listed) -> Answer:
     record, summary = seen.record, seen.summary
     if record is None:
         return {"run": name, "problem": safe(seen.problem or "")}
@@ -70,8 +66,8 @@ def _listed(name: str, seen: Listed, library: Library) -> Answer:
         "kind": record.card.kind,
         "model": None if record.card.model is None else safe(record.card.model),
         "created": safe(record.created),
-        "planned": record.planned,
-        "puzzles": len(record.puzzles.ids),
+        "planned": seen.planned,
+        "puzzles": seen.puzzles,
         "key": [
             record.task.name,
             record.task.version,
@@ -81,10 +77,10 @@ def _listed(name: str, seen: Listed, library: Library) -> Answer:
         ],
     }
     if summary is None:
-        return found | {"state": activity(library.folder(name), False)}
+        return found | {"state": activity(folder, False)}
     head = summary.headline
     return found | {
-        "state": activity(library.folder(name), summary.complete),
+        "state": activity(folder, summary.complete),
         "recorded": summary.recorded,
         "outcomes": dict(summary.outcomes),
         "metric": safe(head.name),
@@ -107,6 +103,7 @@ def _options(changed: Mapping[str, Any]) -> str:
 def one_run(library: Library, query: QueryParams) -> Answer:
     """Return the state of one run as its index has it: how far it is read, what came out so far."""
     run, complete = _indexed(library, query.get("run", ""))
+    others = _beside(library, query, run)
     index, record = run.index, run.record
     counts = index.counts()
     recorded = record.planned - counts[str(Outcome.NOT_RUN)]
@@ -126,7 +123,7 @@ def one_run(library: Library, query: QueryParams) -> Answer:
         "outcomes": counts,
         "state": activity(run.folder, recorded == record.planned),
         "read": 1.0 if complete else index.share,
-        "version": [index.generation, index.version],
+        "version": _version(run, others),
         "problems": [safe(problem) for problem in index.problems],
         "difficulty": [float(known.min()), float(known.max())] if len(known) else None,
     }
@@ -137,21 +134,27 @@ def attempts(library: Library, query: QueryParams) -> Answer:
     made of.
     """
     run, complete = _indexed(library, query.get("run", ""))
-    others = [_indexed(library, name)[0] for name in _distinct(query.getlist("with"), run)]
+    others = _beside(library, query, run)
     size = _number(query, "size", 50, lambda n: n in SIZES, f"It is one of {', '.join(map(str, SIZES))}.")
     number = _number(query, "page", 0, lambda n: 0 <= n < 2**31, "It is counted from 0.")
     wanted = wanted_of(query)
     index = run.index
     with index.lock:
-        searched, among = 1.0, None
+        searched, search = 1.0, None
         if wanted.text:
             search = run.search(wanted.text)
             search.advance(READ_SECONDS)
-            searched, among = search.share, search.found
-        if query.get("differ") == "1" and others:
-            unlike = differing(run, others)
-            among = unlike if among is None else among & unlike
-        chosen = index.chosen(wanted, among)
+            searched = search.share
+
+        def among() -> Any:
+            found = None if search is None else search.found
+            if query.get("differ") == "1" and others:
+                unlike = differing(run, others)
+                found = unlike if found is None else found & unlike
+            return found
+
+        key = (wanted, query.get("differ"), searched, _version(run, others), [id(other) for other in others])
+        chosen = run.once(key, lambda: index.chosen(wanted, among()))
         pages = max(1, -(-len(chosen) // size))
         number = min(number, pages - 1)
         rows = [_row(run, others, int(pair)) for pair in chosen[number * size : (number + 1) * size]]
@@ -162,7 +165,7 @@ def attempts(library: Library, query: QueryParams) -> Answer:
             "pages": pages,
             "read": 1.0 if complete else index.share,
             "searched": searched,
-            "version": [index.generation, index.version],
+            "version": _version(run, others),
             "columns": [{"run": other.folder.name, "solver": puzzles.name_of(other)} for other in others],
         }
 
@@ -247,11 +250,16 @@ def _indexed(library: Library, name: str) -> tuple[OpenRun, bool]:
     return run, run.index.refresh(READ_SECONDS)
 
 
-def _distinct(names: list[str], run: OpenRun) -> list[str]:
-    found = [name for name in dict.fromkeys(names) if name != run.folder.name]
-    if len(found) > MOST_BESIDE:
-        raise UserError(f"{1 + len(found)} runs side by side.", rule=f"At most {1 + MOST_BESIDE} fit.")
-    return found
+def _beside(library: Library, query: QueryParams, run: OpenRun) -> list[OpenRun]:
+    names = [name for name in dict.fromkeys(query.getlist("with")) if name != run.folder.name]
+    if len(names) > MOST_BESIDE:
+        raise UserError(f"{1 + len(names)} runs side by side.", rule=f"At most {1 + MOST_BESIDE} fit.")
+    return [_indexed(library, name)[0] for name in names]
+
+
+def _version(run: OpenRun, others: list[OpenRun]) -> list[int]:
+    """Return numbers of which one at least is another as soon as a run has grown."""
+    return [n for each in (run, *others) for n in (each.index.generation, each.index.version)]
 
 
 def _number(query: Mapping[str, str], name: str, default: int, fits: Callable[[int], bool], rule: str) -> int:

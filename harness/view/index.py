@@ -184,10 +184,9 @@ class AttemptIndex:
         if wanted.order == "plan":
             return pairs
         if wanted.order == "newest":
-            return pairs[np.argsort(-self.line[pairs], kind="stable")]
-        name = wanted.order.removeprefix("-")
-        values = getattr(self, name)[pairs]
-        return pairs[np.argsort(-values if wanted.order.startswith("-") else values, kind="stable")]
+            return _by_rank((len(self.line) - self.line[pairs]).astype(np.uint64), pairs)
+        name, down = wanted.order.removeprefix("-"), wanted.order.startswith("-")
+        return _by_rank(_rank(getattr(self, name)[pairs], down=down), pairs)
 
     def read(self, pair: int) -> AttemptRecord | None:
         """Return the attempt of a pair from its line; None if it was not run. Raises UserError if the line is
@@ -218,6 +217,22 @@ class AttemptIndex:
             return range(0)
         first = self.place[puzzle] * self.tries
         return range(first, first + self.tries)
+
+
+def _rank(values: NDArray[Any], *, down: bool) -> NDArray[np.uint64]:
+    """Return whole numbers below 2^32 in the order of the values, or against it; NaN is last in both."""
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    negative = bits >> np.uint32(31) != 0
+    rank = np.where(negative, ~bits, bits | np.uint32(1 << 31))
+    if down:
+        rank = ~rank
+    return np.where(np.isnan(values), np.uint32(2**32 - 1), rank).astype(np.uint64)
+
+
+def _by_rank(rank: NDArray[np.uint64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return pairs by rank, equal ones in their order: one sort of plain numbers, the fastest there is."""
+    keys = np.sort(rank << np.uint64(32) | pairs.astype(np.uint64))
+    return (keys & np.uint64(2**32 - 1)).astype(np.int64)
 
 
 def attempt_of(row: bytes, *, light: bool = False) -> AttemptRecord:

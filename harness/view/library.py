@@ -8,9 +8,9 @@ import os
 import socket
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,11 @@ from harness.contracts import Item, Task
 from harness.errors import DepthbenchError, UserError
 from harness.records.find import find_run, folders
 from harness.records.folder import RunFolder
-from harness.records.schema import RunRecord, Summary
+from harness.records.schema import Planned, RunRecord, Summary
 from harness.running.plan import items_of, recreate_task
 from harness.scores import summary as summaries
 from harness.view.index import AttemptIndex
-from harness.view.later import Kept
+from harness.view.later import Kept, WaitingError
 from harness.view.search import TextSearch
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class OpenRun:
     record: RunRecord
     index: AttemptIndex
     searches: OrderedDict[str, TextSearch] = field(default_factory=OrderedDict)
+    _choice: tuple[Any, NDArray[np.int64]] | None = None
     _places: dict[tuple[Path, int], NDArray[np.int64]] = field(default_factory=dict)
 
     def places_in(self, other: OpenRun) -> NDArray[np.int64]:
@@ -61,6 +62,14 @@ class OpenRun:
             ).ravel()
         return self._places[name]
 
+    def once(self, key: Any, choose: Callable[[], NDArray[np.int64]]) -> NDArray[np.int64]:
+        """Return the pairs of the last choice if it was made by the same key, else choose anew: pages of one
+        list are turned without choosing again.
+        """
+        if self._choice is None or self._choice[0] != key:
+            self._choice = (key, choose())
+        return self._choice[1]
+
     def search(self, text: str) -> TextSearch:
         """Return the search for a text, a new one if it is not among the last."""
         with self.index.lock:
@@ -73,9 +82,11 @@ class OpenRun:
 
 @dataclass(frozen=True)
 class Listed:
-    """What the list of runs tells of one."""
+    """What the list of runs tells of one. The record is without its puzzles, which may be a million."""
 
     record: RunRecord | None = None
+    planned: int = 0
+    puzzles: int = 0
     summary: Summary | None = None
     problem: str | None = None
 
@@ -96,9 +107,8 @@ class Library:
         self.results_dir, self.data_dir, self.trusted = results_dir, data_dir, trusted
         self._named = _distinct([find_run(name, results_dir) for name in names]) if names else None
         self._open: Kept[OpenRun] = Kept(MOST_PAIRS, lambda run: run.record.planned)
-        self._listed: Kept[Listed] = Kept(
-            200_000, lambda seen: len(seen.record.puzzles.ids) if seen.record else 1
-        )
+        self._reading: Kept[Listed] = Kept(0, lambda _: 1)  # what is read is kept below, by its folder
+        self._listed: dict[Path, tuple[Signature, Listed]] = {}
         self._items: Kept[tuple[Task, dict[str, Item]]] = Kept(MOST_ITEMS, lambda loaded: len(loaded[1]))
         self._turn = threading.Lock()
 
@@ -125,11 +135,23 @@ class Library:
 
         return self._open.get((name, _stamp(folder.run_path)), read, "reading the plan of the run")
 
-    def listed(self, folder: RunFolder, patience: float) -> Listed:
-        """Return what a list tells of a run; WaitingError while it is read."""
+    def listed(self, folder: RunFolder, patience: float) -> Listed | None:
+        """Return what a list tells of a run: as it is now, or as it was a moment ago while it is read anew;
+        None while it is read for the first time. Without patience no reading is begun.
+        """
         files = (folder.run_path, folder.attempts_path, folder.verdicts_path, folder.summary_of_path)
-        key = (folder.path, *map(_stamp, files))
-        return self._listed.get(key, lambda: self._list(folder), "reading the run", patience)
+        stamps = tuple(map(_stamp, files))
+        known = self._listed.get(folder.path)
+        if known is not None and known[0] == stamps:
+            return known[1]
+        if patience > 0:
+            with suppress(WaitingError):
+                found = self._reading.get(
+                    (folder.path, stamps), lambda: self._list(folder), "reading the run", patience
+                )
+                self._listed[folder.path] = (stamps, found)
+                return found
+        return None if known is None else known[1]
 
     def _list(self, folder: RunFolder) -> Listed:
         with self._turn:  # one at a time: a folder of many runs must not start as many threads at work
@@ -141,7 +163,8 @@ class Library:
                     summary = summaries.summarise(record, attempts, where=str(folder.attempts_path))
             except DepthbenchError as error:
                 return Listed(problem=str(error))
-            return Listed(record, summary)
+            slim = replace(record, puzzles=Planned(ids=(), difficulty=()))
+            return Listed(slim, record.planned, len(record.puzzles.ids), summary)
 
     def item(self, run: OpenRun, puzzle: str) -> tuple[Task, Item, bool]:
         """Return the task, one puzzle with its key, and whether it is proved to be the one of the run.

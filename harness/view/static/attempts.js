@@ -17,8 +17,9 @@ export async function attempts(page) {
   const run = page.query.get("run") || "";
   const beside = page.query.getAll("with");
   const asked = Object.fromEntries(FILTERS.map((name) => [name, page.query.get(name) || ""]));
+  const named = [["run", run], ...beside.map((name) => ["with", name])];
   let number = Number(page.query.get("page") || 0);
-  let state = await ask("run", [["run", run]], page.signal);
+  let state = await ask("run", named, page.signal);
   page.title(`${state.task}, ${state.solver}`);
   page.crumbs.append(link("", {}, "Runs"), el("span", {}, state.task));
 
@@ -82,18 +83,17 @@ export async function attempts(page) {
     const rest = pause(partial ? 20 : state.state === "running" ? LIVE : STILL, page.signal);
     await Promise.race([rest, new Promise((resolve) => { wake = resolve; })]);
     if (dirty) continue;
-    state = await ask("run", [["run", run]], page.signal);
+    state = await ask("run", named, page.signal);
     tell();
   }
 
   function query() {
-    const found = [["run", run], ["page", number], ["order", order.value]];
+    const found = [...named, ["page", number], ["order", order.value]];
     if (wanted.size) found.push(["outcome", [...wanted].join(",")]);
     if (text.value) found.push(["text", text.value]);
     if (low.value) found.push(["low", low.value]);
     if (high.value) found.push(["high", high.value]);
     if (differ.checked) found.push(["differ", "1"]);
-    for (const other of beside) found.push(["with", other]);
     return found;
   }
 

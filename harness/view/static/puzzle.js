@@ -1,6 +1,6 @@
 // One puzzle: as it is posed, and beside each other what one to four runs made of it.
 
-import { Failure, ask } from "./api.js";
+import { Failure, ask, pause, seen } from "./api.js";
 import { badge, listed } from "./attempts.js";
 import { address, el, link, say } from "./dom.js";
 import { cells, drawing } from "./draw.js";
@@ -8,6 +8,7 @@ import { quantity, seconds, short, usd, whole } from "./numbers.js";
 import { replay } from "./replay.js";
 
 const MOST = 4;
+const LIVE = 3000; // milliseconds between two looks
 
 export async function puzzle(page) {
   const run = page.query.get("run") || "", pair = page.query.get("pair") || "0";
@@ -15,6 +16,7 @@ export async function puzzle(page) {
   const back = address("run", { run, with: beside });
   page.keys({ Escape: () => { location.hash = back; } });
   page.crumbs.append(link("", {}, "Runs"), el("a", { href: back }, run));
+  const waiting = []; // runs whose attempt is planned and not there yet
   const count = 1 + beside.length;
   const wide = Math.min(count, Math.max(1, Math.floor(page.main.clientWidth / 380)));
   const width = cells(page.main.clientWidth / wide - 40);
@@ -23,6 +25,7 @@ export async function puzzle(page) {
   page.title(`${first.puzzle}, ${first.task}`);
   const panes = el("div", { class: `panes of-${count}` });
   const players = [];
+  if (first.outcome === "not_run") waiting.push(run);
   const steps = neighbours(first, run, beside);
   page.main.append(
     el("h1", {}, first.puzzle),
@@ -33,8 +36,9 @@ export async function puzzle(page) {
   panes.append(pane(first, first, players, page.signal));
   for (const name of beside) {
     try {
-      const query = [["run", name], ["id", first.id], ["attempt", first.attempt], ["width", width]];
-      panes.append(pane(await ask("puzzle", query, page.signal), first, players, page.signal));
+      const found = await ask("puzzle", asked(name), page.signal);
+      if (found.outcome === "not_run") waiting.push(name);
+      panes.append(pane(found, first, players, page.signal));
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       panes.append(el("article", { class: "pane" }, el("h2", {}, name), el("p", { class: "problem" }, error.message)));
@@ -46,6 +50,16 @@ export async function puzzle(page) {
     n: () => steps.go(1), p: () => steps.go(-1), " ": () => players.forEach((one) => one.toggle()),
     ArrowLeft: () => players.forEach((one) => one.move(-1)), ArrowRight: () => players.forEach((one) => one.move(1)),
   });
+  while (waiting.length) {
+    await pause(LIVE, page.signal);
+    await seen(page.signal);
+    for (const name of waiting) {
+      const now = await ask("puzzle", asked(name), page.signal);
+      if (now.outcome !== "not_run") { dispatchEvent(new HashChangeEvent("hashchange")); return; }
+    }
+  }
+
+  function asked(name) { return [["run", name], ["id", first.id], ["attempt", first.attempt], ["width", width]]; }
 }
 
 function neighbours(first, run, beside) {
