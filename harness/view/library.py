@@ -20,7 +20,8 @@ from harness.contracts import Item, Task
 from harness.errors import DepthbenchError, UserError
 from harness.records.find import find_run, folders
 from harness.records.folder import RunFolder
-from harness.records.schema import Planned, RunRecord, Summary
+from harness.records.planned import Planned
+from harness.records.schema import RunRecord, Summary
 from harness.running.plan import items_of, recreate_task
 from harness.scores import summary as summaries
 from harness.view.index import AttemptIndex
