@@ -212,6 +212,33 @@ def test_headers_that_cannot_be_sent_or_would_be_recorded_are_refused(
         LlmSolver(model="m", extra_headers=headers)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"system": "use sk-planted-1234 well"},
+        {"extra_body": {"metadata": {"note": "sk-planted-1234"}}},
+        {"stop": ("sk-planted-1234",)},
+        {"reasoning_effort": "sk-planted-1234"},
+        {"base_url": "http://127.0.0.1:1/sk-planted-1234/v1"},
+    ],
+)
+def test_a_secret_of_the_environment_is_refused_in_any_option(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_VENDOR_API_KEY", "sk-planted-1234")
+    with pytest.raises(UserError, match="holds a secret of the environment") as caught:
+        LlmSolver(model="m", **options)
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["api_key", "apikey", "access_token", "Authorization", "client_secret"])
+def test_a_member_of_the_request_that_is_named_as_a_secret_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"the value of {name} stands in the option") as caught:
+        LlmSolver(model="m", extra_body={"provider": [{name: "hidden"}]})
+    assert "hidden" not in str(caught.value)
+    LlmSolver(model="m", extra_body={"max_completion_tokens": 5, "prompt_cache_key": "x", "top_k": 3})
+
+
 def test_words_and_numbers_in_the_environment_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_TOKEN", "12345678")
     monkeypatch.setenv("OTHER_KEY", "password")

@@ -258,6 +258,8 @@ def picky(name: str, words: str) -> Any:
     [
         ("temperature", "Unsupported value: 'temperature' does not support 0.5 with this model.", True),
         ("temperature", "`temperature` is deprecated for this model.", True),
+        ("temperature", "`temperature` may only be set to 1 when thinking is enabled.", True),
+        ("top_p", "`temperature` and `top_p` cannot both be specified for this model.", True),
         ("seed", "Unrecognized request argument supplied: seed", True),
         ("top_p", "Unsupported parameter: 'top_p' is not supported with this model.", True),
         ("max_tokens", "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", False),

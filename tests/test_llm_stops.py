@@ -17,6 +17,7 @@ import pytest
 from harness.contracts import Attempt, Budget, Outcome
 from harness.errors import RunError, UserError
 from solvers.llm.solver import LlmSolver
+from solvers.llm.transport.failures import status_failure
 from solvers.llm.transport.limits import Sentinel
 from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
@@ -139,6 +140,26 @@ def free_port() -> int:
 
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "seconds"),
+    [
+        ({"message": "Rate limit reached. Please try again in 6m12.5s. Visit a page."}, {}, 372.5),
+        ({"message": "Please try again in 250ms."}, {}, 0.25),
+        ({"message": "Please retry after 20 seconds."}, {}, 20.0),
+        ({"message": "Try again in 1 hour, 3 minutes"}, {}, 3780.0),
+        ({"details": [{"@type": "x"}, {"retryDelay": "34.5s"}], "message": "Quota"}, {}, 34.5),
+        ({"message": "Please try again in 6m"}, {"retry-after": "2"}, 2.0),
+        ({"message": "Please try again in a while. 3 models are busy"}, {}, None),
+        ({"message": "Try again. At most 5 messages a day"}, {}, None),
+    ],
+)
+def test_a_pause_is_read_wherever_a_server_asks_for_it(
+    body: dict[str, Any], headers: dict[str, str], seconds: float | None
+) -> None:
+    found = status_failure(429, [{"error": body}], headers).retry_after
+    assert found == (seconds if seconds is None else pytest.approx(seconds))
 
 
 @pytest.mark.parametrize("provider", ["openai", "openai-responses", "anthropic", "litellm"])

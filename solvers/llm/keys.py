@@ -5,6 +5,7 @@ shown.
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,9 @@ SECRET_NAME = re.compile(
 )
 """Variables whose values never appear: litellm reads dozens of them by itself, cloud SDKs others."""
 SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
+SECRET_MEMBER = re.compile(
+    r"(?:^|_|-)(?:api_?key|(?:access|auth|bearer|id)_?token|authorization|secret|password)$", re.IGNORECASE
+)
 SHORTEST = 8  # letters of a value that is looked for; shorter ones are words
 ACCOUNT_HEADERS = ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID",
                    "OPENAI_ORGANIZATION", "ANTHROPIC_AUTH_TOKEN")  # fmt: skip
@@ -86,6 +90,37 @@ def read_headers(given: Mapping[str, str] | None) -> dict[str, str]:
         check_header(f"The value of the header {name}", value)
         found[name] = value
     return found
+
+
+def check_options(options: Mapping[str, object]) -> None:
+    """Refuse a secret in an option, for options are recorded: a value of the environment that is one, or a
+    member of the request that is named as one.
+    """
+    hidden = Redactor([])
+    for name, value in options.items():
+        text = json.dumps(value, default=str, ensure_ascii=False)
+        if value is not None and hidden(text) != text:
+            raise UserError(
+                f"The option {name} holds a secret of the environment.",
+                rule="Options are recorded.",
+                next_step="Name its variable: -S api_key_env=NAME, or -S extra_headers.HEADER='$NAME'.",
+            )
+    if named := sorted(_secret_members(options.get("extra_body"))):
+        raise UserError(
+            f"extra_body: the value of {', '.join(named)} stands in the option.",
+            rule="Options are recorded.",
+            next_step="Send it as a header: -S extra_headers.NAME='$VARIABLE'.",
+        )
+
+
+def _secret_members(value: object) -> set[str]:
+    """Return the names of members, at any depth, that are named as secrets are and hold text."""
+    if isinstance(value, list | tuple):
+        return {name for inner in value for name in _secret_members(inner)}
+    if not isinstance(value, Mapping):
+        return set()
+    found = {name for name, inner in value.items() if isinstance(inner, str) and SECRET_MEMBER.search(name)}
+    return found | {name for inner in value.values() for name in _secret_members(inner)}
 
 
 def check_base_url(base_url: str | None) -> None:

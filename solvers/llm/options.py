@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from harness.errors import UserError, did_you_mean
 from solvers.llm import prompts, strategies
-from solvers.llm.keys import check_base_url, read_headers
+from solvers.llm.keys import check_base_url, check_options, read_headers
 from solvers.llm.models.names import Service, service_of
 from solvers.llm.providers import PROVIDERS, TAKEN_BY
 
@@ -67,6 +67,7 @@ class LlmOptions:
         self._check_names()
         self._check_numbers()
         check_base_url(self.base_url)
+        check_options(vars(self))
         strategies.build(self.strategy, vars(self))
         fits = prompts.find(self.prompt).styles
         if fits and strategies.split(self.strategy)[0] not in fits:

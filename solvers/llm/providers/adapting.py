@@ -63,6 +63,8 @@ class Adapting:
         if not refused_parameter(set(), words):
             return False
         named = [name for name in LEFT_OUT if name in sent and re.search(rf"\b{name}\b", words)]
+        if "both" in words:  # either would do alone
+            named = named[-1:]
         self._left_out.update(named)
         return bool(named)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.errors import RunError
 from harness.running.loading import processors
 from solvers.llm.gguf import model_file
+from solvers.llm.keys import SECRET_NAME
 from solvers.llm.protocol import Call, Endpoint, Reply
 from solvers.llm.providers.openai_chat import OpenAIChat
 
@@ -89,9 +90,7 @@ class Local:
             stdout=subprocess.PIPE,
             stderr=self._log,
             start_new_session=True,  # Ctrl-C is for us: requests in flight may still finish
-            env={
-                name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_TOKEN"))
-            },
+            env={name: value for name, value in os.environ.items() if not SECRET_NAME.search(name)},
         )
         assert self._server.stdout is not None
         told = b""

@@ -62,6 +62,7 @@ PARAMETER_CODES = {"unsupported_parameter", "unsupported_value", "unknown_parame
 PARAMETER = re.compile(
     r"unsupported (?:parameter|value)|unknown (?:parameter|field|name)|unrecognized (?:request )?argument"
     r"|extra inputs are not permitted|(?:parameter|argument|field).{0,40}not (?:supported|allowed|permitted)"
+    r"|(?:may|can) only be set to|cannot both be (?:specified|set)"  # Anthropic, of sampling
     r"|does ?n[o']t support|is deprecated for this model|not supported (?:with|by|for) this model",
     re.IGNORECASE,
 )
@@ -127,6 +128,8 @@ def status_failure(status: int, body: Any, headers: Mapping[str, str], fallback:
         return CallError(said, may_cost=False, own=True, status=status)
     no_credit = bool(codes & NO_CREDIT_CODES)
     pause = retry_after(headers)
+    if pause is None and status in (429, 503):
+        pause = _told_pause(error, deeper)
     return CallError(
         said,
         retryable=status in RETRYABLE and not no_credit,
@@ -145,6 +148,31 @@ def status_failure(status: int, body: Any, headers: Mapping[str, str], fallback:
 def refused_parameter(codes: set[str], words: str) -> bool:
     """Say whether a request was turned down because of an option, which every other request has too."""
     return bool(codes & PARAMETER_CODES) or bool(PARAMETER.search(words))
+
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+PART = re.compile(
+    r"(\d+(?:\.\d+)?) ?(ms|milliseconds?|seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?|d)(?![a-z])",
+    re.IGNORECASE,
+)
+AGAIN = re.compile(rf"(?:try again|retry|wait)[^.\d]{{0,20}}((?:{PART.pattern}[ ,]*)+)", re.IGNORECASE)
+
+
+def _told_pause(error: Any, words: str) -> float | None:
+    """Read the pause that a body asks for where no header does: Google's `retryDelay`, or a sentence such as
+    "Please try again in 6m12.5s".
+    """
+    details = member(error, "details")
+    delays = [member(d, "retryDelay") for d in details] if isinstance(details, list) else []
+    texts = [delay for delay in delays if isinstance(delay, str)]
+    texts += [found.group(1)] if (found := AGAIN.search(words)) else []
+    for text in texts:
+        if parts := PART.findall(text):
+            return sum(
+                float(n) * UNITS["ms" if u.lower().startswith(("ms", "mil")) else u[0].lower()]
+                for n, u in parts
+            )
+    return None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
