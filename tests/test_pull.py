@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import threading
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import huggingface_hub.constants
 import pytest
 import torch
@@ -135,6 +137,39 @@ def test_without_a_network_the_error_says_what_to_do_and_nothing_is_left(
     with pytest.raises(RunError, match=r"ours could not be fetched from someone/net.*Connect to the network"):
         pull("ours")
     assert not (tmp_path / "cache").exists()
+
+
+def left(folder: Path) -> list[str]:
+    """Return the files of any size that stand in a folder for somebody to take for whole."""
+    return [path.name for path in folder.rglob("*") if path.is_file() and path.suffix == ".safetensors"]
+
+
+def test_a_download_that_breaks_off_is_an_error_and_the_next_one_mends_it(hub: Hub, tmp_path: Path) -> None:
+    hub.cut = 1000
+    with pytest.raises(RunError, match=r"ours could not be fetched.*downloads resume where they stopped"):
+        pull("ours")
+    assert left(tmp_path) == []
+    hub.cut = 0
+    assert weights.load(pull("ours")).name == "trm"
+
+
+@pytest.mark.parametrize("where", ["while it comes", "while it is converted"])
+def test_a_full_disk_leaves_nothing_half_written(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if where == "while it comes":
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", full)
+    else:
+        monkeypatch.setattr(weights, "save_file", full)
+    assert dispatch(["weights", "pull", "ours"]) in {1, 2}
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert "Traceback" not in said
+    assert left(tmp_path) == []
+    assert not list((tmp_path / "cache").rglob("*.part"))
 
 
 def test_a_file_that_is_not_there_is_named(hub: Hub) -> None:
