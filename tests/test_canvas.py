@@ -104,10 +104,10 @@ def test_a_net_of_a_small_canvas_keeps_the_rules_of_solvers(small: Path) -> None
     assert sum(attempt.outcome is Outcome.REFUSED for attempt in attempts) == 2
 
 
-def test_the_whole_canvas_is_the_default_and_the_record_does_not_speak_of_it(tmp_path: Path) -> None:
+def test_the_whole_canvas_is_the_default(tmp_path: Path) -> None:
     loaded = weights.load(train(tmp_path, TwoSizes()))
     assert loaded.net.config.seq_len == 64
-    assert "canvas" not in loaded.training["recipe"]
+    assert loaded.training["recipe"]["canvas"] == 0
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_a_hybrid_refines_keeps_the_rules_and_says_so(refining: Path) -> None:
 
 def test_weights_that_were_not_trained_on_proposals_are_refused(tmp_path: Path) -> None:
     plain = train(tmp_path, "trm-sudoku-tiny")
-    assert "proposals" not in weights.load(plain).training["recipe"]
+    assert weights.load(plain).training["recipe"]["proposals"] == 0
     options = {"first": "random", "then": "trm", "then.weights": str(plain), "mode": "refine"}
     with pytest.raises(UserError, match=r"then: .*not trained to start from an answer.*trm-sudoku-refine"):
         registry.create("solver", "hybrid", options).for_task(View(FOUR))

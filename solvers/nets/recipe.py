@@ -71,9 +71,6 @@ class Recipe:
         """Return what decides the weights, for checkpoints and the record in weights files."""
         fields = dataclasses.asdict(self)
         del fields["made_for"]
-        for name in ("canvas", "proposals"):  # as in the checkpoints of runs that began before they were
-            if not fields[name]:
-                del fields[name]
         return fields
 
     def __post_init__(self) -> None:
