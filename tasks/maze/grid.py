@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness.codecs import Symmetries
 from harness.contracts import Answer, Key, Puzzle
+from tasks.maze.paths import count_marks, path_faults
 from tasks.maze.search import dihedral, shortest_path
 
 SYMBOLS = "?# SGo"
@@ -18,8 +19,8 @@ SYMBOLS = "?# SGo"
 
 
 class MazeGrid:
-    """The grid codec of mazes of one size. `unique_paths`: the mazes are perfect, so symmetries keep the
-    label.
+    """The grid codec of mazes up to one size, smaller ones in the upper left. `unique_paths`: the mazes are
+    perfect, so symmetries keep the label.
     """
 
     vocab_size = 6
@@ -30,16 +31,28 @@ class MazeGrid:
 
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
         """Return the maze as tokens, (L,)."""
-        return encode_rows(puzzle.payload["rows"]).astype(np.int64)
+        return self._placed(puzzle.payload["rows"], 0)
 
     def encode_answer(self, puzzle: Puzzle, answer: Answer) -> NDArray[np.int64]:
         """Return the maze with its path as labels, (L,); every cell is scored, as published."""
-        return encode_rows(answer).astype(np.int64)
+        if "asked" in puzzle.payload:
+            raise ValueError("a number of moves is no label")
+        return self._placed(answer, -100)
 
     def decode(self, tokens: NDArray[Any], puzzle: Puzzle) -> Answer:
-        """Return rows of symbols."""
-        cells = np.asarray(tokens).astype(np.int64).reshape(self.height, self.width)
-        return decode_cells(np.where((cells < 0) | (cells >= self.vocab_size), 0, cells))
+        """Return rows of symbols; where moves are asked for, how many the path takes, -1 without one."""
+        rows = puzzle.payload["rows"]
+        canvas = np.asarray(tokens).astype(np.int64).reshape(self.height, self.width)
+        cells = canvas[: len(rows), : len(rows[0])]
+        found = decode_cells(np.where((cells < 0) | (cells >= self.vocab_size), 0, cells))
+        if "asked" in puzzle.payload:
+            return -1 if path_faults(rows, found) else count_marks(found) + 1
+        return found
+
+    def _placed(self, rows: list[str], padding: int) -> NDArray[np.int64]:
+        cells = encode_rows(rows).astype(np.int64).reshape(len(rows), len(rows[0]))
+        sides = ((0, self.height - len(rows)), (0, self.width - len(rows[0])))
+        return np.pad(cells, sides, constant_values=padding).ravel()
 
     def symmetries(self, rng: np.random.Generator, n: int) -> Symmetries | None:
         """Draw n rotations and reflections; None where they would turn the published tie-break into
@@ -59,6 +72,8 @@ class MazeGrid:
         if self.unique_paths:
             return [(self.encode(puzzle), self.encode_answer(puzzle, key.answers[0]))]
         cells = encode_rows(puzzle.payload["rows"])
+        if len(cells) != self.length:  # a smaller one is not turned: nothing is trained on such
+            return [(self.encode(puzzle), self.encode_answer(puzzle, key.answers[0]))]
         pairs = []
         for positions in dihedral(self.height, self.width):
             turned = cells[positions]

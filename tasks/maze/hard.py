@@ -12,7 +12,8 @@ from pathlib import Path
 
 from harness.contracts import Item, Key, Puzzle
 from harness.errors import UserError, did_you_mean
-from tasks.maze.rules import MazeRules, count_marks, path_faults
+from tasks.maze.paths import count_marks, path_faults
+from tasks.maze.rules import MazeRules
 from tasks.shared.published_data import (
     Lines,
     Row,

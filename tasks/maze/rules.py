@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness.base import BaseTask
 from harness.contracts import Answer, GridCodec, Item, Key, Metric, Puzzle, Unparsed, Verdict
-from tasks.shared.forms import symbol_grid
+from tasks.maze.paths import count_marks, is_board, path_faults
+from tasks.shared.forms import single, symbol_grid
 from tasks.shared.text_answers import parse_reply
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 class MazeRules(BaseTask):
     """A maze task. The payload is {"rows": strings of `# SG`}; an answer is the same rows with the path
-    marked `o`.
+    marked `o`. With "asked": "moves" in the payload, as a file may have it, it is the number of moves alone.
 
     Verdict numbers: `valid`, nothing but open cells was marked and S, the marks and G form one path;
     `valid_optimal`, that path is also as short as any (this is what `correct` means); `exact_label`, the
@@ -55,26 +56,38 @@ class MazeRules(BaseTask):
         return MazeGrid(self.height, self.width, unique_paths=self.unique_paths)
 
     def prompt(self, puzzle: Puzzle) -> str:
-        drawn = "\n".join(puzzle.payload["rows"]).replace(" ", ".")
+        rows = puzzle.payload["rows"]
+        height, width, drawn = len(rows), len(rows[0]), "\n".join(rows).replace(" ", ".")
+        wanted = (
+            "How many moves does it take? Give that number alone inside a fenced block marked answer, for "
+            "example:\n```answer\n12\n```"
+            if "asked" in puzzle.payload
+            else "Give the whole maze again with every open cell of one shortest path from S to G replaced "
+            "by o; keep S, G, all walls and all other cells. "
+            f"Write {height} lines of {width} characters inside a fenced block marked answer:\n"
+            f"```answer\n({height} lines of {width} characters)\n```"
+        )
         return (
-            f"Find a shortest path through this maze of {self.height} rows and {self.width} columns. # is "
+            f"Find a shortest path through this maze of {height} rows and {width} columns. # is "
             "a wall, . is open, "
             "S is the start, G is the goal; moves go up, down, left or right, never through a wall or off "
             "the grid.\n\n"
-            f"{drawn}\n\n"
-            "Give the whole maze again with every open cell of one shortest path from S to G replaced by "
-            "o; keep S, G, all "
-            f"walls and all other cells. Write {self.height} lines of {self.width} characters inside a "
-            "fenced block marked "
-            f"answer:\n```answer\n({self.height} lines of {self.width} characters)\n```"
+            f"{drawn}\n\n{wanted}"
         )
 
     def parse(self, reply: str, puzzle: Puzzle) -> Answer | Unparsed:
         """Read lines of `#.SGo`, an open cell written as a dot."""
-        found = parse_reply(reply, symbol_grid(self.height, self.width, "#.SGo"))
+        rows = puzzle.payload["rows"]
+        if "asked" in puzzle.payload:
+            return parse_reply(reply, single("number of moves", "[0-9]{1,5}", int))
+        found = parse_reply(reply, symbol_grid(len(rows), len(rows[0]), "#.SGo"))
         return found if isinstance(found, Unparsed) else [row.replace(".", " ") for row in found]
 
     def violations(self, puzzle: Puzzle, answer: Answer) -> list[str]:
+        if "asked" in puzzle.payload:
+            moves = self.search(puzzle)
+            right = type(answer) is int and answer == moves
+            return [] if right else [f"a shortest path takes {moves} moves, not {str(answer)[:20]}"]
         found = path_faults(puzzle.payload["rows"], answer)
         if not found:
             moves = count_marks(answer) + 1
@@ -84,18 +97,25 @@ class MazeRules(BaseTask):
         return found
 
     def judge(self, puzzle: Puzzle, key: Key, answer: Answer) -> Verdict:
+        if "asked" in puzzle.payload:
+            right = type(answer) is int and answer == key.optimum
+            numbers = ("valid_optimal", "exact_label", "valid")
+            return Verdict(correct=right, numbers=dict.fromkeys(numbers, float(right)))
         valid = not path_faults(puzzle.payload["rows"], answer)
         optimal = valid and count_marks(answer) + 1 == key.optimum
-        numbers = {
+        found = {
             "valid_optimal": optimal,
             "exact_label": valid and answer == key.answers[0],
             "valid": valid,
         }
-        return Verdict(correct=optimal, numbers={name: float(value) for name, value in numbers.items()})
+        return Verdict(correct=optimal, numbers={name: float(value) for name, value in found.items()})
 
     def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
-        """Mark every open cell with probability one half."""
-        coins = (rng.random((self.height, self.width)) < 0.5).tolist()
+        """Mark every open cell with probability one half; any number of moves that fits is as likely."""
+        shown = puzzle.payload["rows"]
+        if "asked" in puzzle.payload:
+            return int(rng.integers(1, 1 + sum(row.count(" ") for row in shown) + 1))
+        coins = (rng.random((len(shown), len(shown[0]))) < 0.5).tolist()
         rows = zip(puzzle.payload["rows"], coins, strict=True)
         return [
             "".join("o" if c == " " and coin else c for c, coin in zip(row, flips, strict=True))
@@ -106,8 +126,12 @@ class MazeRules(BaseTask):
         from tasks.maze.grid import decode_cells, encode_rows
         from tasks.maze.search import shortest_path
 
-        marked = shortest_path(encode_rows(puzzle.payload["rows"]), self.width)
-        return None if marked is None else decode_cells(marked.reshape(self.height, self.width))
+        rows = puzzle.payload["rows"]
+        marked = shortest_path(encode_rows(rows), len(rows[0]))
+        if marked is None:
+            return None
+        path = decode_cells(marked.reshape(len(rows), len(rows[0])))
+        return count_marks(path) + 1 if "asked" in puzzle.payload else path
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
         """Draw walls as blocks, two columns a cell; the path yellow, with a key green where the reference
@@ -116,6 +140,11 @@ class MazeRules(BaseTask):
         from rich.text import Text
 
         rows = puzzle.payload["rows"]
+        if "asked" in puzzle.payload and answer is not None:
+            right = key is None or answer == key.answers[0]
+            drawn = self.render(Puzzle(**{**vars(puzzle), "payload": {"rows": rows}}))
+            assert isinstance(drawn, Text)
+            return drawn.append(f"{str(answer)[:40]} moves", style="green" if right else "red")
         if answer is not None and not is_board(answer, len(rows), len(rows[0])):
             return Text(f"not a maze of this size: {str(answer)[:200]}", style="red")
         text = Text()
@@ -150,42 +179,3 @@ def make_item(name: str, split: str, cells: NDArray[np.int8], height: int, width
     rows = decode_cells(cells.reshape(height, width))
     puzzle = Puzzle(id=name, group=name, split=split, payload={"rows": rows}, difficulty=moves)
     return puzzle, Key(answers=(decode_cells(marked.reshape(height, width)),), optimum=moves)
-
-
-def count_marks(rows: list[str]) -> int:
-    """Return how many cells are marked as path."""
-    return sum(row.count("o") for row in rows)
-
-
-def is_board(answer: Answer, height: int, width: int) -> bool:
-    """Return whether an answer is `height` strings of `width` characters each."""
-    return (
-        isinstance(answer, list)
-        and len(answer) == height
-        and all(isinstance(row, str) and len(row) == width for row in answer)
-    )
-
-
-def path_faults(rows: list[str], answer: Answer) -> list[str]:
-    """List why the marks of an answer are not a path from S to G through the maze; [] if they are. Total."""
-    height, width = len(rows), len(rows[0])
-    if not is_board(answer, height, width):
-        return [f"not {height} strings of {width} characters"]
-    for r in range(height):
-        for c in range(width):
-            if answer[r][c] != rows[r][c] and not (rows[r][c] == " " and answer[r][c] == "o"):
-                return [f"row {r + 1}, column {c + 1} was changed from {rows[r][c]!r} to {answer[r][c]!r}"]
-    path = {(r, c): answer[r][c] for r in range(height) for c in range(width) if answer[r][c] in "SGo"}
-    start = next(cell for cell, symbol in path.items() if symbol == "S")
-    for (r, c), symbol in path.items():
-        neighbours = sum(cell in path for cell in ((r + 1, c), (r - 1, c), (r, c + 1), (r, c - 1)))
-        if neighbours != (2 if symbol == "o" else 1):
-            return [f"the {symbol} in row {r + 1}, column {c + 1} has {neighbours} neighbours on the path"]
-    reached, frontier = {start}, [start]
-    while frontier:
-        r, c = frontier.pop()
-        for cell in ((r + 1, c), (r - 1, c), (r, c + 1), (r, c - 1)):
-            if cell in path and cell not in reached:
-                reached.add(cell)
-                frontier.append(cell)
-    return [] if len(reached) == len(path) else ["some marks are not connected to S"]

@@ -121,6 +121,47 @@ def _life(question: str, expected: str) -> Read:
     return {"rows": rows, "steps": int(steps[1])}, (json.loads(expected),)
 
 
+def _arc(question: str, expected: str) -> Read:
+    """Read examples and a test input as rows of digits; in arc_1d a grid is a row on its title's line."""
+    shown, _, test = question.partition("Below is a test input grid.")
+    grids = [_digits(text) for text in re.split(r"(?:Input|Output): *", shown)[1:]]
+    train = [{"input": one, "output": other} for one, other in zip(grids[::2], grids[1::2], strict=True)]
+    return {"train": train, "test": _digits(test.partition("Input:")[2])}, (_digits(expected),)
+
+
+def _digits(text: str) -> list[list[int]]:
+    """Return the first lines of digits of a text as rows."""
+    rows = re.match(r"\s*((?:[0-9](?: [0-9])* *(?:\n|\Z))+)", text)
+    if rows is None:
+        raise ValueError(f"{text.strip()[:40]!r} is no grid")
+    return [[int(cell) for cell in line.split()] for line in rows[1].splitlines()]
+
+
+ROWS = re.compile(r"(?:^[ \t`*]*[0-9](?:[ ,]+[0-9])*[ \t`*]*(?:\n|\Z))+", re.MULTILINE)
+
+
+def _arc_as_ours(text: str, *_: object) -> str | None:
+    """Mark the last lines of digits of a reply without tags; ours asks for JSON."""
+    if re.search("</answer>", text, re.IGNORECASE) or not (found := ROWS.findall(text)):
+        return None
+    return marked(found[-1].strip("\n"))
+
+
+def _maze(question: str, expected: str) -> Read:
+    """Read a drawing in any characters, named by its legend (a backtick may be one). Moves are asked for."""
+    found = re.search(
+        r"from '(.)' \(start\) to '(.)' \(goal\):\s+```\n(.*)\n```\nLegend: '(.)' = Wall, '(.)' = Passage",
+        question,
+        re.DOTALL,
+    )
+    if found is None:
+        raise ValueError("it draws no maze")
+    start, goal, drawing, wall, passage = found.groups()
+    symbols = {start: "S", goal: "G", wall: "#", passage: " "}
+    rows = ["".join(symbols[cell] for cell in row) for row in drawing.split("\n")]
+    return {"rows": rows, "asked": "moves"}, (int(expected),)
+
+
 def _hanoi(question: str, expected: str) -> Read:
     """Read disks, pegs, from and to; a move of the reference names its disk, ours is a pair of pegs."""
     found = re.search(
@@ -162,6 +203,10 @@ DATASETS: dict[str, Dataset] = {
     "n_queens": Dataset(task="n-queens", read=_queens, as_ours=_queens_as_ours),
     "graph_color": Dataset(task="graph-colouring", read=_graph, as_ours=_graph_as_ours),
     "game_of_life": Dataset(task="game-of-life", read=_life),
+    "arc_agi": Dataset(task="arc1", read=_arc, as_ours=_arc_as_ours),
+    "rearc": Dataset(task="arc1", read=_arc, as_ours=_arc_as_ours),
+    "arc_1d": Dataset(task="arc1", read=_arc, as_ours=_arc_as_ours),
+    "maze": Dataset(task="maze", read=_maze),
     "tower_of_hanoi": Dataset(task="hanoi", read=_hanoi),
     "number_sorting": Dataset(task="sorting", read=_numbers, as_ours=_numbers_as_ours),
     "knights_knaves": Dataset(task="knights-knaves", read=knights, as_ours=knights_as_ours),
