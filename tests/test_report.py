@@ -17,7 +17,7 @@ import pytest
 from harness import run
 from harness.cli.main import dispatch
 from harness.contracts import Attempt, Budget, Outcome, Parameters, Puzzle, SolverCard, TaskView, Usage
-from harness.report.commands import command
+from harness.exchange.commands import command
 from harness.report.content import gather
 from harness.report.words import of_block, of_report
 from tests.fakes import Counting, Lottery, RepeatLast

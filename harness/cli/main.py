@@ -29,7 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "show": ("harness.cli.show:show", "Show what a run answered, and what is wrong with it."),
     "view": ("harness.cli.view:view", "Look at runs in the browser, puzzle by puzzle, side by side, live."),
-    "export": ("harness.cli.export:export", "Write a run on ARC as a file to submit."),
+    "export": ("harness.cli.export:export", "Write runs for other tools, or answers as a file to submit."),
+    "push": ("harness.cli.push:push", "Upload runs to a dataset on Hugging Face."),
     "compare": ("harness.cli.compare:compare", "Test whether runs differ on the puzzles that they share."),
     "report": ("harness.cli.report:report", "Write runs as one page, and its plots as figures of a paper."),
     "analyse": (

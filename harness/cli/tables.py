@@ -88,7 +88,8 @@ def write(
         return
     shown = [i for i in range(len(described)) if not described[i].spare or any_known(rows, i)]
     rows = [row if isinstance(row, Section) else [row[i] for i in shown] for row in rows]
-    _document([described[i].name for i in shown], rows, form)
+    for line in document([described[i].name for i in shown], rows, form):
+        print(line)
 
 
 def visible(text: str) -> str:
@@ -276,21 +277,24 @@ def _legend(columns: Sequence[Column], shown: Sequence[int], room: int) -> Itera
         yield from ("", *folded("; ".join(told) + ".", room))
 
 
-def _document(names: Sequence[str], rows: Sequence[Sequence[str]], form: Format) -> None:
+def document(names: Sequence[str], rows: Sequence[Sequence[str] | Section], form: Format) -> Iterator[str]:
+    """Yield the lines of a table in Markdown, else in LaTeX."""
     if form is Format.MARKDOWN:
         for line in (names, ["---"] * len(names), *rows):
             cells = [line.text] + [""] * (len(names) - 1) if isinstance(line, Section) else line
-            print("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
         return
-    print(rf"\begin{{tabular}}{{{'l' * len(names)}}}", r"\toprule", sep="\n")
+    yield rf"\begin{{tabular}}{{{'l' * len(names)}}}"
+    yield r"\toprule"
     for i, line in enumerate((names, *rows)):
         if isinstance(line, Section):
-            print(rf"\midrule \multicolumn{{{len(names)}}}{{l}}{{{tex(line.text)}}} \\")
+            yield rf"\midrule \multicolumn{{{len(names)}}}{{l}}{{{tex(line.text)}}} \\"
             continue
-        print(" & ".join(map(tex, line)) + r" \\")
+        yield " & ".join(map(tex, line)) + r" \\"
         if i == 0:
-            print(r"\midrule")
-    print(r"\bottomrule", r"\end{tabular}", sep="\n")
+            yield r"\midrule"
+    yield r"\bottomrule"
+    yield r"\end{tabular}"
 
 
 def _records(records: Sequence[Mapping[str, Any]], names: str | None, form: Format) -> None:

@@ -15,8 +15,8 @@ from harness import __version__
 from harness.cli import compare as comparing
 from harness.cli import results
 from harness.cli.tables import Column, any_known, visible
+from harness.exchange.commands import command
 from harness.report import pictures, words
-from harness.report.commands import command
 from harness.report.content import Block, Content, Entry, Section
 from harness.report.drawn import figures_of
 from harness.report.plots import Figure
