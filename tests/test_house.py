@@ -23,7 +23,7 @@ LONGER = {  # to shrink
 }
 MOST_FILES = 14
 FULLER = {  # rooms that hold more, and why
-    "harness/cli": 27,  # a file per command
+    "harness/cli": 28,  # a file per command
     "tasks/optimisation": 24,  # eight families and the power flow
 }
 
