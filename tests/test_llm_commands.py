@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from harness.books.prices import table
 from harness.cli.main import dispatch
 from harness.contracts import SolverCard
 from solvers.baselines import Search
+from tests.conftest import ROOT
 from tests.llm_server import Behaviour, LlmServer
 
 GPT = "gpt-5-nano"
@@ -250,3 +253,17 @@ def test_examples_of_what_is_tested_are_refused(tmp_path: Path, capsys: pytest.C
     said = bench(capsys, "examples", "sudoku", "--split", "test", "--out", str(tmp_path / "x.json"), code=2)
     assert "is the one that is tested" in said
     assert not (tmp_path / "x.json").exists()
+
+
+def test_every_task_is_asked_with_examples_of_its_own_and_every_outcome_is_booked(tmp_path: Path) -> None:
+    with LlmServer(Behaviour(text="```answer\n1\n```")) as server:
+        words = ["-S", "model=m", "-S", f"base_url={server.url}", "--puzzles", "3", "--shots", "2"]
+        words += ["--results-dir", str(tmp_path), "--tasks", "knights-knaves", "prefix-sums", "no-such-task"]
+        script = [sys.executable, str(ROOT / "experiments" / "every_task.py")]
+        done = subprocess.run([*script, *words], capture_output=True, text=True, encoding="utf-8", cwd=ROOT)
+        roles = [[message["role"] for message in request["messages"]] for request in server.requests]
+    first, second, unknown = map(json.loads, done.stdout.splitlines())
+    assert (first["planned"], first["outcomes"]) == (3, {"unparsed": 3})
+    assert second["planned"] == sum(second["outcomes"].values()) == 3
+    assert "no-such-task" in unknown["error"]
+    assert roles == [["user", "assistant", "user", "assistant", "user"]] * 6
