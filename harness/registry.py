@@ -157,6 +157,8 @@ OURS: dict[Kind, dict[str, tuple[str, str]]] = {  # name: (place, one line for `
 
 SOURCES: dict[str, str] = {
     "arc-submission": "tasks.arc.recorded:read",
+    "inspect": "harness.exchange.inspect_logs:read",
+    "lm-eval": "harness.exchange.lm_eval:read",
     "reasoning-gym": "tasks.shared.reasoning_gym:read",
 }
 """What `bench import` reads: name: "module:function"; see `harness.exchange.recordings`."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import Format, FormatOption, ResultsDir
+from harness.cli.options import Format, FormatOption, ResultsDir, TaskOptions
 
 if TYPE_CHECKING:
     from harness.exchange.recordings import Imported
 
 SHOWN = 3  # disagreements named
+OF_ANY_TASK = ("inspect", "lm-eval")  # logs that do not say which task of ours they are of
 
 
 def import_(
-    source: Annotated[str, typer.Argument(help="What wrote the replies: reasoning-gym or arc-submission.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="What wrote the replies: reasoning-gym, arc-submission, inspect or lm-eval."),
+    ],
     path: Annotated[Path, typer.Argument(help="A file of that source, or a folder of such files.")],
     task: Annotated[
         str | None, typer.Option(help="Name of a task, ours or the source's; all that fit if left out.")
@@ -24,6 +28,7 @@ def import_(
     model: Annotated[
         str | None, typer.Option(help="Only this model, or its name where a file has none.")
     ] = None,
+    task_option: TaskOptions = [],  # noqa: B006
     results_dir: ResultsDir = None,
     format: FormatOption = Format.TABLE,  # noqa: A002
 ) -> None:
@@ -32,12 +37,20 @@ def import_(
     from harness.cli import results
     from harness.errors import DepthbenchError, UserError
     from harness.exchange.recordings import bring_in
+    from harness.options import parse_pairs
     from harness.scores.leaderboard import row_of
 
     reader = registry.importer(source)
+    options: dict[str, Any] = {}
+    if task_option:
+        if source not in OF_ANY_TASK:
+            raise UserError(
+                f"{source} takes no -T options.", rule="Its puzzles, and so the task's options, are its own."
+            )
+        options["task_options"] = parse_pairs(task_option, "-T")
     brought: list[Imported] = []
     left_out: list[str] = []
-    for recording in reader(path, task=task, model=model, left_out=left_out.append):
+    for recording in reader(path, task=task, model=model, left_out=left_out.append, **options):
         try:
             brought.append(bring_in(recording, results_dir))
         except DepthbenchError as error:

@@ -41,7 +41,7 @@ def score(
             "bench score takes a run or --submission FILE.", next_step="`bench leaderboard` lists the runs."
         )
     if submission is not None:
-        import_("arc-submission", submission, task, None, results_dir, format)
+        import_("arc-submission", submission, task, None, [], results_dir, format)
         return
     folder = find_run(run, results_dir)
     before = [attempt.outcome for attempt in folder.attempts(light=True)]

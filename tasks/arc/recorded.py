@@ -112,10 +112,8 @@ def _submissions(
 
 def _load(file: Path, left_out: Callable[[str], None]) -> Any:
     try:
-        data = file.read_bytes()
-        if file.suffix == ".gz":
-            with gzip.open(file) as packed:
-                data = packed.read(LARGEST + 1)
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as handle:
+            data = handle.read(LARGEST + 1)  # no more is held in memory, however large it is
         if len(data) > LARGEST:
             raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
         return loads(data)

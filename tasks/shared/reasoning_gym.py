@@ -25,6 +25,7 @@ from harness.exchange.recordings import Recording, Reply
 from harness.records.jsonlines import loads, rows
 from tasks.shared.reasoning_gym_forms import DATASETS, Dataset
 
+LARGEST = 512 * 2**20  # bytes of one file, unpacked
 SOURCE = "open-thought/reasoning-gym-eval@5f09fecc"
 
 
@@ -110,9 +111,13 @@ def _replies(where: str, row: dict[str, Any], payload: dict[str, Any], dataset: 
 
 def _lines(file: Path, left_out: Callable[[str], None]) -> Iterator[dict[str, Any]]:
     try:
-        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as handle:
+            data = handle.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         left_out(f"{file}: {error}")
+        return
+    if len(data) > LARGEST:
+        left_out(f"{file}: it is larger than {LARGEST >> 20} MiB")
         return
     for number, row in rows(data):
         try:
