@@ -47,6 +47,15 @@ def answer(viewer: TestClient, name: str, **query: Any) -> dict[str, Any]:
     raise AssertionError("it waits for ever")
 
 
+def listed(viewer: TestClient) -> list[dict[str, Any]]:
+    """Return the list of runs once all are read."""
+    for _ in range(200):
+        found = answer(viewer, "runs")
+        if not found["waiting"]:
+            return list(found["runs"])
+    raise AssertionError("it reads for ever")
+
+
 def refused(viewer: TestClient, name: str, **query: Any) -> str:
     reply = viewer.get(f"/{TOKEN}/api/{name}", params=query)
     assert reply.status_code == 400
@@ -80,13 +89,9 @@ def lines_of(results: Path, part: str) -> list[dict[str, Any]]:
 
 
 def test_every_run_is_listed_with_the_numbers_of_its_summary(viewer: TestClient, results: Path) -> None:
-    for _ in range(100):
-        found = answer(viewer, "runs")
-        if not found["waiting"]:
-            break
-    listed = {entry["run"]: entry for entry in found["runs"]}
-    assert set(listed) == {path.name for path in (results / "runs").iterdir()}
-    for name, entry in listed.items():
+    entries = {entry["run"]: entry for entry in listed(viewer)}
+    assert set(entries) == {path.name for path in (results / "runs").iterdir()}
+    for name, entry in entries.items():
         summary = RunFolder(results / "runs" / name).summary()
         assert summary is not None
         assert (entry["score"], entry["low"], entry["high"]) == (
@@ -292,7 +297,7 @@ def test_whatever_a_file_says_is_told_as_text(tmp_path: Path) -> None:
     told["card"]["model"] = told["created"] = HOSTILE
     made.folder.run_path.write_text(json.dumps(told), encoding="utf-8")
     with client(Library(tmp_path)) as viewer:
-        (entry,) = answer(viewer, "runs")["runs"]
+        (entry,) = listed(viewer)
         assert "onerror" in entry["model"]
         found = answer(viewer, "puzzle", run=made.folder.name, pair=0)
         assert found["reply"] == [entry["model"]]
@@ -381,7 +386,7 @@ def test_a_damaged_line_and_a_damaged_run_are_named_and_take_nothing_down(tmp_pa
             "Line 4",
         ]
         assert answer(viewer, "attempts", run=made.folder.name)["total"] == 5
-        entries = {entry["run"]: entry for entry in answer(viewer, "runs")["runs"]}
+        entries = {entry["run"]: entry for entry in listed(viewer)}
         assert "cannot be read" in entries["broken"]["problem"]
         assert "corrupt" in entries[made.folder.name]["problem"]
 
@@ -444,3 +449,14 @@ def test_ctrl_c_ends_it_cleanly(results: Path) -> None:
     finally:
         viewer.kill()
         viewer.communicate()
+
+
+def test_a_run_without_a_line_yet_is_listed(tmp_path: Path) -> None:
+    made = run(Counting(), Lottery(), limit=3, attempts=2, results_dir=tmp_path)
+    made.folder.attempts_path.write_bytes(b"")
+    made.folder.summary_path.unlink()
+    with client(Library(tmp_path)) as viewer:
+        (entry,) = listed(viewer)
+        assert entry.get("problem") is None
+        assert (entry["recorded"], entry["planned"]) == (0, 6)
+        assert answer(viewer, "attempts", run=made.folder.name)["total"] == 6

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness import run
 from harness.records.folder import RunFolder
+from harness.records.planned import Planned
 
 OUTCOMES = ("correct", "wrong", "wrong", "unparsed", "truncated", "provider_error", "refused")
 
@@ -20,18 +22,19 @@ def edited(folder: RunFolder, change: Callable[[dict[str, Any]], None]) -> None:
     folder.run_path.write_text(json.dumps(found), encoding="utf-8")
 
 
+def planned(folder: RunFolder, puzzles: Planned) -> None:
+    """Let a run have planned these puzzles."""
+    folder.write_record(replace(folder.record(), puzzles=puzzles, limit=puzzles.count))
+
+
 def large_run(results: Path, size: int, *, recorded: int | None = None) -> RunFolder:
     """Make a run of so many 4×4 Sudokus, each with a line; every hundredth line tells of a needle."""
     made = run("sudoku", "random", task_options={"size": 4}, limit=1, results_dir=results).folder
     line = json.loads(made.attempts_path.read_bytes())
     answer, numbers = line["answer"], line["numbers"]
 
-    def plan(found: dict[str, Any]) -> None:
-        ids = [f"test-0-{n}" for n in range(size)]
-        found["puzzles"] = {"ids": ids, "groups": None, "difficulty": [float(n % 97) for n in range(size)]}
-        found["limit"] = size
-
-    edited(made, plan)
+    ids = [f"test-0-{n}" for n in range(size)]
+    planned(made, Planned(ids=ids, difficulty=[float(n % 97) for n in range(size)]))
     made.summary_path.unlink()
     with made.attempts_path.open("w", encoding="utf-8") as file:
         for n in range(size if recorded is None else recorded):

@@ -58,6 +58,8 @@ def application(library: Library, *, token: str, port: int) -> ASGIApp:
                 return _json({"error": safe(str(error))}, 400)
             except DepthbenchError as error:
                 return _json({"error": safe(str(error))}, 500)
+            except Exception as error:  # said on the page; the viewer goes on
+                return _json({"error": safe(f"A fault of the viewer: {type(error).__name__}: {error}")}, 500)
 
         return respond
 

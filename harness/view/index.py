@@ -74,7 +74,8 @@ class AttemptIndex:
     def __init__(self, folder: RunFolder, record: RunRecord) -> None:
         self.folder, self.record = folder, record
         self.tries = record.attempts_per_puzzle
-        self.place = {puzzle: n for n, puzzle in enumerate(record.puzzles.ids)}
+        self.ids, self.groups = record.puzzles.ids, record.puzzles.group_names()
+        self.place = record.puzzles.place
         known = [np.nan if d is None else d for d in record.puzzles.difficulty]
         self.difficulty: NDArray[np.float64] = np.repeat(np.asarray(known, dtype=np.float64), self.tries)
         self.lock = threading.RLock()
@@ -127,9 +128,10 @@ class AttemptIndex:
         self.version += 1
         try:
             found = attempt_of(row, light=True)
-            pair = self.place.get(found.puzzle, -1) * self.tries + found.attempt
-            if found.puzzle not in self.place or found.attempt >= self.tries:
+            place = self.place(found.puzzle)
+            if place is None or found.attempt >= self.tries:
                 raise DamagedError(f"this run did not plan attempt {(found.puzzle, found.attempt)}")
+            pair = place * self.tries + found.attempt
         except DamagedError as error:
             if len(self.problems) < SHOWN_PROBLEMS:
                 self.problems.append(f"Line {number} of {self._attempts.path.name} is left out: {error}.")
@@ -209,13 +211,14 @@ class AttemptIndex:
 
     def puzzle_of(self, pair: int) -> str:
         """Return the id of a pair's puzzle."""
-        return self.record.puzzles.ids[pair // self.tries]
+        return self.ids[pair // self.tries]
 
     def pairs_of(self, puzzle: str) -> range:
         """Return the pairs of a puzzle; none if the run did not plan it."""
-        if puzzle not in self.place:
+        place = self.place(puzzle)
+        if place is None:
             return range(0)
-        first = self.place[puzzle] * self.tries
+        first = place * self.tries
         return range(first, first + self.tries)
 
 

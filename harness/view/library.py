@@ -54,8 +54,12 @@ class OpenRun:
         """Return for each pair of this run the pair of the same puzzle and attempt in another, or -1."""
         name = (other.folder.path, id(other))
         if name not in self._places:
-            theirs, tries = other.index.place, other.index.tries
-            found = np.fromiter((theirs.get(i, -1) for i in self.record.puzzles.ids), dtype=np.int64)
+            tries, ids = other.index.tries, self.index.ids
+            if ids == other.index.ids:
+                found = np.arange(len(ids))
+            else:
+                theirs = {puzzle: n for n, puzzle in enumerate(other.index.ids)}
+                found = np.fromiter((theirs.get(puzzle, -1) for puzzle in ids), dtype=np.int64)
             tried = np.arange(self.index.tries)
             places = found[:, None] * tries + tried[None, :]
             self._places[name] = np.where(
@@ -164,8 +168,10 @@ class Library:
                     summary = summaries.summarise(record, attempts, where=str(folder.attempts_path))
             except DepthbenchError as error:
                 return Listed(problem=str(error))
+            except Exception as error:  # a fault of ours in one run must not hide the others
+                return Listed(problem=f"{type(error).__name__}: {error}")
             slim = replace(record, puzzles=Planned(ids=(), difficulty=()))
-            return Listed(slim, record.planned, len(record.puzzles.ids), summary)
+            return Listed(slim, record.planned, record.puzzles.count, summary)
 
     def item(self, run: OpenRun, puzzle: str) -> tuple[Task, Item, bool]:
         """Return the task, one puzzle with its key, and whether it is proved to be the one of the run.
@@ -176,7 +182,7 @@ class Library:
         self._check_trust(record)
         task = record.task
         key = (task.reference, repr(task.options), record.split, record.seed, record.limit, record.sample_ids)
-        if len(record.puzzles.ids) > WHOLE_SPLIT:
+        if record.puzzles.count > WHOLE_SPLIT:
             alone = self._items.get((*key, puzzle), lambda: self._one(record, puzzle), "making the puzzle")
             if alone[1]:
                 return alone[0], alone[1][puzzle], False

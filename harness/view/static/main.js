@@ -38,7 +38,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const at = document.activeElement;
   const typing = at.matches("input:not([type=checkbox]):not([type=range]), select, textarea");
-  if (event.key === "Escape" && typing) { at.blur(); main.focus(); return; }
+  if (event.key === "Escape" && typing) { event.preventDefault(); main.focus(); return; } // the text stays
   if (typing) return;
   if (event.key === " " && at.matches("button, a, summary, input")) return;
   if (event.key.startsWith("Arrow") && at.matches("input[type=range], .drawing, .scroll")) return;

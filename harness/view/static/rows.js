@@ -6,7 +6,7 @@ export class Rows {
   }
 
   show(found) {
-    const kept = new Map();
+    const kept = new Map(), focused = document.activeElement;
     found.forEach((entry, place) => {
       const key = this.key(entry);
       const text = JSON.stringify(entry);
@@ -21,6 +21,7 @@ export class Rows {
     });
     for (const [key, row] of this.held) if (!kept.has(key)) row.element.remove();
     this.held = kept;
+    if (document.activeElement !== focused && this.body.contains(focused)) focused.focus(); // a row was moved
   }
 
   replace(old, fresh) {
