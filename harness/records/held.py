@@ -54,7 +54,7 @@ def values_of(metric: Metric, held: Held, puzzles: int, tries: int) -> NDArray[n
     if metric.of == "mean":
         starts = np.flatnonzero(np.diff(place, prepend=-1))
         ends = np.flatnonzero(np.diff(place, append=-1)) + 1  # none, too, where nothing was judged yet
-        for start, end in zip(starts, ends, strict=True):
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
             missing = max(0, tries - (end - start)) if metric.among is None else 0
             total = math.fsum(values[start:end].tolist()) + metric.missing * missing
             worth[place[start]] = total / (end - start + missing)

@@ -78,7 +78,9 @@ def page(library: Library, run: OpenRun, pair: int, width: int) -> Line:
 def name_of(run: OpenRun) -> str:
     """Return who answered, as a heading."""
     card, solver = run.record.card, run.record.solver
-    changed = " ".join(f"{name}={value}" for name, value in solver.changed.items() if name != "model")
+    changed = " ".join(
+        f"{name}={value}" for name, value in solver.changed.items() if name not in ("model", "file")
+    )
     model = card.model if card.kind == "llm" and card.model else ""
     return drawing.safe(" ".join(filter(None, (solver.name, model, changed))))
 
