@@ -195,7 +195,7 @@ def test_when_the_driver_is_killed_its_workers_go_and_another_executor_resumes(t
         f"run(Counting(), Deadly(at='none', seconds=0.02), limit=100, workers=2, results_dir='{tmp_path}')"
     )
     driver = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     lines: list[Path] = []
     while time.monotonic() < deadline and not (lines and lines[0].read_bytes().count(b"\n") > 5):
         lines = list(tmp_path.glob("runs/*/attempts.jsonl"))
@@ -284,13 +284,13 @@ def test_ctrl_c_keeps_what_is_recorded_and_the_same_command_goes_on(tmp_path: Pa
     driver = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and not any(
         path.read_bytes().count(b"\n") > 5 for path in tmp_path.glob("runs/*/attempts.jsonl")
     ):
         time.sleep(0.01)
     driver.send_signal(signal.SIGINT)
-    out, _ = driver.communicate(timeout=60)
+    out, _ = driver.communicate(timeout=300)
     assert out.startswith("interrupted with")
     assert 5 < int(out.split()[-1]) < 100
     assert run(Counting(), Deadly(at="none"), limit=100, results_dir=tmp_path).complete

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from harness.records import index, migrate
-from harness.records.columns import Place, of_records
+from harness.records.columns import Columns, Place, joined, of_records
 from harness.records.jsonlines import Appender, quick_dumps, read_parts
 from harness.records.schema import AttemptRecord, Line
+
+TOGETHER = 1024  # attempts that are held with their answers until they become columns
+NEVER = 1 << 62
 
 
 class Recorder(Appender):
@@ -22,6 +24,8 @@ class Recorder(Appender):
         super().__init__(path)
         self._folder, self._place = folder, place
         self._records: list[AttemptRecord] = []
+        self._columns: list[Columns] = []
+        self._held = 0  # lines since the last part
         self._start = -1
 
     def record(self, attempt: AttemptRecord, line: Line | None = None) -> None:
@@ -31,12 +35,16 @@ class Recorder(Appender):
         self.append_bytes(quick_dumps(attempt.line() if line is None else line) + b"\n")
         if self._start == NEVER:
             return
-        self._records.append(_light(attempt))
-        if len(self._records) == index.LINES:
-            assert self._place is not None  # else it is never
-            columns = of_records(self._records, self._place)
-            index.write(self.path, self._folder, self._start, self.size, columns)
-            self._records, self._start = [], self.size
+        self._records.append(attempt)
+        self._held += 1
+        if len(self._records) < TOGETHER and self._held < index.LINES:
+            return
+        assert self._place is not None  # else it is never
+        self._columns.append(of_records(self._records, self._place))
+        self._records = []
+        if self._held == index.LINES:
+            index.write(self.path, self._folder, self._start, self.size, joined(self._columns))
+            self._columns, self._held, self._start = [], 0, self.size
 
     def _first_unindexed(self) -> int:
         """Return where the next part begins: NEVER if lines stand there already that it would lack."""
@@ -44,19 +52,9 @@ class Recorder(Appender):
             return NEVER
         end = index.sound_end(self.path, self._folder)
         for lines, _ in read_parts(self.path, end, index.LINES, 1):
-            self._records += [migrate.attempt_record(line, light=True) for line in lines]
-            if len(self._records) >= index.LINES:  # a reader makes those parts first
-                self._records = []
+            records = [migrate.attempt_record(line, light=True) for line in lines]
+            if len(records) >= index.LINES:  # a reader makes those parts first
                 return NEVER
+            self._columns.append(of_records(records, self._place))
+            self._held += len(records)
         return end
-
-
-NEVER = 1 << 62
-
-
-def _light(attempt: AttemptRecord) -> AttemptRecord:
-    """Return a record without answers and replies, which may be long and are not needed."""
-    made = object.__new__(AttemptRecord)
-    trace = tuple(replace(point, answer=None) for point in attempt.trace) if attempt.trace else ()
-    made.__dict__.update({**vars(attempt), "answer": None, "reply": None, "trace": trace})
-    return made

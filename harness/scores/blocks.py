@@ -38,7 +38,7 @@ def block_of(record: RunRecord) -> Block:
     """Return the block of one run."""
     task, metric = record.task, record.metrics[0]
     options = ",".join(f"{name}={value}" for name, value in task.changed.items())
-    subset = f"{len(record.puzzles.ids):,} of {record.split}, seed {record.seed}"
+    subset = f"{record.puzzles.count:,} of {record.split}, seed {record.seed}"
     return Block(
         task=f"{task.name} {options}".strip(),
         version=task.version,

@@ -38,9 +38,10 @@ def estimate(values: Sequence[float], clusters: Sequence[object] | None = None) 
     if clusters is None and set(values) <= {0.0, 1.0}:  # a million of them are nothing unusual
         low, high = wilson(mean, n)
         return Score(score=mean, low=low, high=high, n=n)
-    clusters = clusters if clusters is not None else range(n)
-    groups = len(set(clusters))
-    variance = cluster_variance(values, clusters)
+    if clusters is None:
+        groups, variance = n, _variance_of_mean(values, mean)
+    else:
+        groups, variance = len(set(clusters)), cluster_variance(values, clusters)
     if min(values) < 0 or max(values) > 1:
         half = Z * math.sqrt(variance)
         return Score(score=mean, low=mean - half, high=mean + half, n=n)
@@ -50,9 +51,8 @@ def estimate(values: Sequence[float], clusters: Sequence[object] | None = None) 
     elif spread <= 0:
         size = float(groups)
     else:
-        telling = min(
-            _clusters_with(values, clusters, above=0.0), _clusters_with(values, clusters, below=1.0)
-        )
+        units = range(n) if clusters is None else clusters
+        telling = min(_clusters_with(values, units, above=0.0), _clusters_with(values, units, below=1.0))
         effect, half_way = variance * n / spread, (1 + n / groups) / 2
         size = n * (telling + 1) / (telling * effect + half_way)
     low, high = wilson(mean, size)
@@ -72,10 +72,19 @@ def cluster_variance(values: Sequence[float], clusters: Sequence[object]) -> flo
     return math.fsum(d * d for d in deviations.values()) / n**2 * groups / max(1, groups - 1)
 
 
+def _variance_of_mean(values: Sequence[float], mean: float) -> float:
+    """Return what `cluster_variance` does where each value is a cluster of its own."""
+    n = len(values)
+    deviations = [value - mean for value in values]
+    return math.fsum([d * d for d in deviations]) / n**2 * n / max(1, n - 1)
+
+
 def _clusters_with(
     values: Sequence[float], clusters: Sequence[object], *, above: float = -1.0, below: float = 2.0
 ) -> int:
     """Return how many clusters hold a value between two bounds."""
+    if isinstance(clusters, range):  # each value is one
+        return sum(above < value < below for value in values)
     return len({unit for unit, value in zip(clusters, values, strict=True) if above < value < below})
 
 

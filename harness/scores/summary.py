@@ -102,7 +102,7 @@ def summarise_columns(record: RunRecord, lines: Columns, *, where: str = "") -> 
         depth_curve=None if depths is None else {depth: found.score for depth, found in depths.items()},
         depth_scores=depths,
         mean_depth=float(depth.sum()) / len(depth) if len(depth) else None,
-        costs=column_costs(lines.usage, len(lines), len(np.unique(held.place))),
+        costs=column_costs(lines.usage, len(lines), int(np.count_nonzero(np.diff(held.place, prepend=-1)))),
         asked={
             name: int(asked)
             for name, times in sorted(lines.asked.items())
@@ -229,6 +229,8 @@ def depth_scores(record: RunRecord, lines: Columns, last: NDArray[np.intp]) -> d
     a depth at which some puzzles halted, and others went on unseen, is left out. An attempt without a trace
     has no answer before it ended.
     """
+    if not len(lines.trace_line):
+        return None
     groups = traces_of(lines, last)
     traces = [depths for depths, _, points in groups if points is not None]
     if not traces:
