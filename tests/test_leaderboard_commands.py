@@ -97,6 +97,21 @@ def test_the_front_and_the_budgets_of_the_command_are_those_of_the_functions(
         assert {row["score"] for row in found} == {None}
 
 
+def test_equal_scores_share_a_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for solver in (RepeatLast(), "random", "search", Lottery()):
+        run(Counting(), solver, limit=20, results_dir=tmp_path)
+    found = bench(tmp_path, capsys, "leaderboard")
+    assert [(row["rank"], row["score"] > 0) for row in found] == [
+        (1, True),
+        (2, True),
+        (3, False),
+        (3, False),
+    ]
+    capsys.readouterr()
+    assert dispatch(["leaderboard", "--results-dir", str(tmp_path)]) == 0
+    assert "±seeds" not in capsys.readouterr().out, "no run was merged"
+
+
 def test_training_shared_out_is_in_the_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(Counting(), "search", limit=4, results_dir=tmp_path)
     run(Counting(), Skilled(), limit=4, results_dir=tmp_path)

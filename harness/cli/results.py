@@ -73,7 +73,7 @@ def write(rows: Sequence[Row], form: Format, layout: Layout | None = None) -> No
     for number, block in enumerate(blocks, 1):
         if block.differs:
             lines.append(Section(f"apart from those above by {'; '.join(block.differs)}"))
-        for place, row in enumerate(block.rows, 1):
+        for place, row in block.placed:
             lines.append(cells(row, place))
             records.append(asdict(row) | {"rank": place, "ranked_in": number, "differs": block.differs})
     tables.write(COLUMNS, lines, records, form, layout)
@@ -206,7 +206,7 @@ def _ranked(rows: Sequence[Row]) -> Iterator[list[str]]:
     for block in ranked(rows):
         if block.differs:
             yield Section(f"apart from those above by {'; '.join(block.differs)}")
-        for place, row in enumerate(block.rows, start=1):
+        for place, row in block.placed:
             who = solver_of(row)
             core, source = units.quantity(row.core_parameters), f"run {row.run.rpartition('_')[2]}"
             regime = row.block.training

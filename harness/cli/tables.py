@@ -181,7 +181,7 @@ def any_known(rows: Sequence[Sequence[str]], place: int) -> bool:
 
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> list[int]:
     """Return the places of the columns to show: those of rank 0, then as many as fit that hold anything."""
-    shown = [i for i, column in enumerate(columns) if column.rank == 0]
+    shown = [i for i, c in enumerate(columns) if c.rank == 0 and (not c.spare or any_known(rows, i))]
     for i in sorted(range(len(columns)), key=lambda i: (columns[i].rank, i)):
         if i not in shown and any_known(rows, i) and _narrowest(columns, rows, [*shown, i]) <= room:
             shown.append(i)

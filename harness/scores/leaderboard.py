@@ -112,6 +112,12 @@ class RankedBlock:
     differs: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    @property
+    def placed(self) -> list[tuple[int, Row]]:
+        """The rows with their places; of one score, one place."""
+        first: dict[float | None, int] = {}
+        return [(first.setdefault(row.score, place), row) for place, row in enumerate(self.rows, 1)]
+
 
 def rows(
     results_dir: str | Path | None = None,
