@@ -19,7 +19,7 @@ from harness.cli.main import dispatch
 from harness.contracts import Attempt, Budget, Outcome, Parameters, Puzzle, SolverCard, TaskView, Usage
 from harness.exchange.commands import command
 from harness.report.content import gather
-from harness.report.words import of_block, of_report
+from harness.report.words import of_report, of_set
 from tests.fakes import Counting, Lottery, RepeatLast
 
 pytest.importorskip("altair")
@@ -119,14 +119,27 @@ def test_the_data_it_carries_is_what_the_commands_say(
     results: Path, page: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = json.loads(re.findall(r'id="data">(.*?)</script>', page)[0])
-    rows = told(capsys, "leaderboard", "--results-dir", str(results))
-    for row in rows:  # what the ranking of all runs adds to each
-        assert {row.pop(name) is None for name in ("rank", "ranked_in", "differs")} == {False}
+    rows = told(capsys, "leaderboard", "--each-seed", "--results-dir", str(results))
     assert {row["run"]: row for row in data["leaderboard"]} == {row["run"]: row for row in rows}
     counting = [row["run"] for row in data["leaderboard"] if row["task"] == "counting"]
     pairs = told(capsys, "compare", *counting, "--results-dir", str(results))
     mine = [pair for pair in data["compare"] if pair["first"] in counting]
     assert mine == pairs
+    fronts = told(capsys, "leaderboard", "--front", "usd", "--results-dir", str(results))
+    told_of = {row["run"]: (row["cost"], row["score"], row["on_front"], row["share"]) for row in fronts}
+    for row in (row for row in data["front"] if row["axis"] == "usd"):
+        assert told_of[row["run"]] == (row["cost"], row["score"], row["on_front"], row["share"])
+    (analysed,) = told(capsys, "analyse", counting[0], "--results-dir", str(results))
+    assert data["strata"].get(counting[0], []) in ([], analysed["strata"])
+
+
+def test_runs_of_other_training_are_not_ranked_together_and_it_says_so(results: Path, page: str) -> None:
+    rows = json.loads(re.findall(r'id="data">(.*?)</script>', page)[0])["leaderboard"]
+    blocks = {row["ranked_in"] for row in rows if row["task"] == "counting"}
+    assert len(blocks) > 1
+    assert page.count("Apart from those above by ") == len({r["ranked_in"] for r in rows if r["differs"]})
+    sentences = of_set(next(s for s in gather([], task="counting", results_dir=results).sections).sets[0])
+    assert "compared but not ranked together" in sentences[1]
 
 
 def test_nothing_in_it_loads_or_runs_but_its_own_script(page: str) -> None:
@@ -177,15 +190,15 @@ def test_the_same_runs_give_the_same_file(results: Path, page: str, tmp_path: Pa
     assert again.read_text(encoding="utf-8") == page
 
 
-def block_of(tmp_path: Path, *solvers: Any, limit: int = 40) -> list[str]:
+def set_of(tmp_path: Path, *solvers: Any, limit: int = 40) -> list[str]:
     for solver in solvers:
         run(Counting(), solver, limit=limit, results_dir=tmp_path)
     (section,) = gather([], task=None, results_dir=tmp_path).sections
-    return of_block(section.blocks[0])
+    return of_set(section.sets[0])
 
 
 def test_one_run_is_compared_with_nothing(tmp_path: Path) -> None:
-    asked, first, models = block_of(tmp_path, Replies())
+    asked, first, models = set_of(tmp_path, Replies())
     assert "40 puzzles" in asked
     assert "50.0 %" in first
     assert "compared with nothing" in first
@@ -193,21 +206,21 @@ def test_one_run_is_compared_with_nothing(tmp_path: Path) -> None:
 
 
 def test_ties_are_ties(tmp_path: Path) -> None:
-    _, first, models = block_of(tmp_path, Replies(), Replies(kind="net"))
+    _, first, models = set_of(tmp_path, Replies(), Replies(kind="net"))
     assert "no difference is seen" in first
     assert "no difference is seen" in models
     (tmp_path / "b").mkdir()
-    _, first, _ = block_of(tmp_path / "b", Replies(right=1), Replies(), Replies(model="b"))
-    assert "share the first place with 50.0 %" in first
+    _, first, _ = set_of(tmp_path / "b", Replies(right=1), Replies(), Replies(model="b"))
+    assert "have the highest score, all 50.0 %" in first
 
 
 def test_who_is_ahead_is_what_the_test_says_and_too_few_puzzles_are_said(tmp_path: Path) -> None:
-    _, first, models = block_of(tmp_path, Replies(right=2), Replies(right=9, kind="net"))
+    _, first, models = set_of(tmp_path, Replies(right=2), Replies(right=9, kind="net"))
     assert "+70.0 points" in models
     assert "the net is ahead" in models
     assert "tell it apart from 1 of the 1" in first
     (tmp_path / "b").mkdir()
-    _, first, models = block_of(tmp_path / "b", Replies(right=6), Replies(right=5, kind="net"))
+    _, first, models = set_of(tmp_path / "b", Replies(right=6), Replies(right=5, kind="net"))
     assert "-10.0 points" in models
     assert "would be needed" in models
     assert "ahead" not in models
@@ -223,7 +236,7 @@ def test_a_run_in_which_every_call_failed_has_no_score(tmp_path: Path) -> None:
             for puzzle in puzzles:
                 yield Attempt(puzzle_id=puzzle.id, outcome=Outcome.PROVIDER_ERROR, detail={"error": "no"})
 
-    _, first, models = block_of(tmp_path, Down())
+    _, first, models = set_of(tmp_path, Down())
     assert "There is no answer" in first
     assert "nothing is said" in models
     assert dispatch(["report", "--results-dir", str(tmp_path), "-o", str(tmp_path / "r.html")]) == 0

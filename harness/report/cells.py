@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.report import plots
-from harness.report.content import Block, Dial, depths
+from harness.report.content import Dial, PuzzleSet, depths
 from harness.report.plots import WIDTH, Figure
 
 BARS = 40
@@ -17,7 +17,7 @@ LOWEST, MIDDLE, HIGHEST = "#a63d00", "#f4f1ea", "#00508c"  # of cells; names are
 NAME = 150  # pixels of a run's name beside its row
 
 
-def outcomes(block: Block) -> Figure:
+def outcomes(block: PuzzleSet) -> Figure:
     """Draw what became of the planned attempts, a bar a run."""
     import altair as alt
 
@@ -53,7 +53,7 @@ def outcomes(block: Block) -> Figure:
     )  # fmt: skip
 
 
-def pairs(block: Block) -> Figure | None:
+def pairs(block: PuzzleSet) -> Figure | None:
     """Draw the difference of every pair of runs, starred where the paired test tells them apart."""
     import altair as alt
 

@@ -6,6 +6,7 @@ Every number comes from the records' own scores (`harness.scores`); nothing is e
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,15 @@ from harness.records.find import find_run, left_out, results_folder, scan
 from harness.records.folder import RunFolder
 from harness.records.schema import DepthScore, RunRecord
 from harness.scores.compare import Pair, compare
-from harness.scores.leaderboard import Row, row_of
+from harness.scores.depths import depths_of
+from harness.scores.front import Front, front_of
+from harness.scores.leaderboard import RankedBlock, Row, ranked, row_of
+from harness.scores.strata import Strata, strata_of
 from harness.scores.summary import summary_of
+from harness.scores.values import RunValues, load
 
 LONGEST = 26  # characters of a name inside a plot
+AXES = ("core", "flops", "usd", "seconds")  # of `front_of`, that scores are drawn against
 COMPARED = 10  # runs of a block whose pairs are tested: all pairs of 100 runs would be 4,950 tests
 
 
@@ -41,11 +47,20 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
-    """Runs on the very same puzzles, judged by the same headline: they may be ranked. The best first."""
+class PuzzleSet:
+    """Runs on the very same puzzles, judged by the same number: they may be compared. The best first.
+
+    ranked: those of the same training, prompt and attempts, best first; only they have ranks. fronts: by
+    axis. strata: by run, where its puzzles have difficulties. lost: by run, answers right at some depth and
+    wrong at the last.
+    """
 
     puzzles: str  # the task with its options, as the leaderboard says it
     entries: tuple[Entry, ...]
+    ranked: tuple[RankedBlock, ...]
+    fronts: Mapping[str, Front]
+    strata: Mapping[str, Strata]
+    lost: Mapping[str, int]
     pairs: tuple[Pair, ...] = ()
     unpaired: str = ""  # why there are no pairs
 
@@ -71,12 +86,12 @@ class Section:
     """Everything of one task."""
 
     task: str
-    blocks: tuple[Block, ...]
+    sets: tuple[PuzzleSet, ...]
     dials: tuple[Dial, ...]
 
     @property
     def entries(self) -> Iterator[Entry]:
-        return (entry for block in self.blocks for entry in block.entries)
+        return (entry for block in self.sets for entry in block.entries)
 
     @property
     def grids(self) -> tuple[Dial, ...]:
@@ -165,9 +180,9 @@ def _section(task: str, found: Sequence[tuple[RunFolder, RunRecord, Row]]) -> Se
     by_puzzles: dict[Any, list[Entry]] = {}
     for entry in entries:
         by_puzzles.setdefault(_puzzles(entry), []).append(entry)
-    blocks = [_block(sorted(of, key=lambda e: e.row.rank[3:])) for of in by_puzzles.values()]
+    blocks = [_set(sorted(of, key=lambda e: e.row.rank[3:])) for of in by_puzzles.values()]
     blocks.sort(key=lambda block: (-len(block.entries), block.puzzles))
-    return Section(task=task, blocks=tuple(blocks), dials=tuple(_dials(entries)))
+    return Section(task=task, sets=tuple(blocks), dials=tuple(_dials(entries)))
 
 
 def _puzzles(entry: Entry) -> tuple[Any, ...]:
@@ -199,16 +214,40 @@ def shortened(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[:keep]}…{name[-keep:]}"
 
 
-def _block(entries: Sequence[Entry]) -> Block:
-    puzzles = visible(puzzles_of(entries[0].row))
-    chosen = _chosen([entry for entry in entries if entry.scored])
+def _set(entries: Sequence[Entry]) -> PuzzleSet:
+    scored = [entry for entry in entries if entry.scored]
+    values = list(_values(scored))
+    strata = {run.name: found for run in values if len((found := strata_of(run)).strata) > 1}
+    watched = [run for run in values if any(attempt.trace for attempt in run.counted.values())]
+    pairs, unpaired = _pairs(scored)
+    return PuzzleSet(
+        puzzles=visible(puzzles_of(entries[0].row)),
+        entries=tuple(entries),
+        ranked=tuple(ranked([entry.row for entry in entries])),
+        fronts={axis: front_of(values, axis) for axis in AXES} if values else {},
+        strata=strata,
+        lost={run.name: len(depths_of(run).lost) for run in watched},
+        pairs=pairs,
+        unpaired=unpaired,
+    )
+
+
+def _values(entries: Sequence[Entry]) -> Iterator[RunValues]:
+    """Yield the puzzles' values of each run; those of a headline over part of the puzzles have none."""
+    for entry in entries:
+        with suppress(DepthbenchError):
+            yield load(entry.folder)
+
+
+def _pairs(scored: Sequence[Entry]) -> tuple[tuple[Pair, ...], str]:
+    """Return the pairs, or why there are none."""
+    chosen = _chosen(scored)
     if len(chosen) < 2:
-        return Block(puzzles=puzzles, entries=tuple(entries), unpaired="A pair is of two runs with a score.")
+        return (), "a pair is of two runs with a score"
     try:
-        pairs = compare([entry.folder for entry in chosen])
+        return tuple(compare([entry.folder for entry in chosen])), ""
     except DepthbenchError as error:
-        return Block(puzzles=puzzles, entries=tuple(entries), unpaired=visible(str(error)))
-    return Block(puzzles=puzzles, entries=tuple(entries), pairs=tuple(pairs))
+        return (), visible(str(error))
 
 
 def _chosen(entries: Sequence[Entry]) -> list[Entry]:

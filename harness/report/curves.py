@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.cli import units
 from harness.report import plots
-from harness.report.content import Block, Dial, Entry, depths, shortened
+from harness.report.content import Dial, Entry, PuzzleSet, depths, shortened
 from harness.report.labels import Point, placed
 from harness.report.plots import HEIGHT, LINES, WIDTH, Figure
 
@@ -20,72 +20,104 @@ BANDS = "Bands are 95 % intervals."
 class Cost:
     """A quantity that scores are drawn against. form: of the numbers on its axis, as d3-format takes it."""
 
+    axis: str  # of `front_of`
     name: str
     title: str
-    field: str  # of `Row`
     form: str
     written: Callable[[float | None], str]
 
-    def of(self, entry: Entry) -> float | None:
-        """Return what a run spent of it; None is unknown."""
-        value: float | None = getattr(entry.row, self.field)
-        return value
-
 
 COSTS = (
-    Cost(name="parameters", title="parameters that every pass uses", field="core_parameters", form="~s",
+    Cost(axis="core", name="parameters", title="parameters that every pass uses", form="~s",
          written=units.quantity),
-    Cost(name="flops", title="FLOPs a puzzle", field="flops_per_puzzle", form="~s", written=units.quantity),
-    Cost(name="dollars", title="US dollars a puzzle", field="usd_per_puzzle", form="$~g", written=units.usd),
-    Cost(name="seconds", title="seconds a puzzle", field="seconds_per_puzzle", form="~g",
-         written=units.seconds),
+    Cost(axis="flops", name="flops", title="FLOPs a puzzle", form="~s", written=units.quantity),
+    Cost(axis="usd", name="dollars", title="US dollars a puzzle", form="$~g", written=units.usd),
+    Cost(axis="seconds", name="seconds", title="seconds a puzzle", form="~g", written=units.seconds),
 )  # fmt: skip
 
 
-def against_cost(block: Block, cost: Cost) -> Figure | None:
-    """Draw the score of each run against what a puzzle cost it; None below two runs that know it."""
+def against_cost(block: PuzzleSet, cost: Cost) -> Figure | None:
+    """Draw the score of each run against what a puzzle cost it, and the Pareto front; None below two runs
+    that know it.
+    """
     import altair as alt
 
-    known = [e for e in block.entries if e.scored and (cost.of(e) or 0) > 0]
-    if len(known) < 2:
+    front = block.fronts.get(cost.axis)
+    known = [row for row in front.rows if row.cost > 0] if front else []
+    if front is None or len(known) < 2:
         return None
-    values = [
-        plots.scored(e) | {"x": cost.of(e), "told": f"{plots.scored(e)['told']}, {cost.written(cost.of(e))}"}
-        for e in known
-    ]
+    entries = {entry.folder.name: entry for entry in block.entries}
+    values: list[dict[str, Any]] = [
+        plots.scored(entry) | {
+            "score": row.score.score, "low": row.score.low, "high": row.score.high, "n": row.score.n,
+            "x": row.cost, "front": row.on_front, "share": row.share,
+            "told": f"{entry.name}: {plots.told(row.score)}, {cost.written(row.cost)}; on the front in "
+                    f"{units.share(row.share)} of resamples",
+        }
+        for row in known
+        for entry in [entries[row.run]]
+    ]  # fmt: skip
     low, high = _decades([value["x"] for value in values])
     ends = plots.domain(values)
     kinds = [kind for kind in plots.KINDS if any(value["kind"] == kind for value in values)]
-    x = alt.X("x:Q", title=cost.title, scale=alt.Scale(type="log", domain=[low, high], nice=False),
-              axis=alt.Axis(format=cost.form, values=_ticks(low, high)))  # fmt: skip
+    colours, shapes = ([of[kind] for kind in kinds] for of in (plots.KINDS, plots.SHAPES))
+    x = alt.X(
+        "x:Q", title=cost.title, scale=alt.Scale(type="log", domain=[low, high], nice=False),
+        axis=alt.Axis(format=cost.form, values=_ticks(low, high)),
+    )  # fmt: skip
     colour = alt.Color("kind:N", title=None, legend=alt.Legend(columns=4),
-                       scale=alt.Scale(domain=kinds, range=[plots.KINDS[k] for k in kinds]))  # fmt: skip
-    shape = alt.Shape("kind:N", title=None,
-                      scale=alt.Scale(domain=kinds, range=[plots.SHAPES[k] for k in kinds]))  # fmt: skip
-    base = alt.Chart(plots.data(values)).encode(x=x, color=colour)
+                       scale=alt.Scale(domain=kinds, range=colours))  # fmt: skip
+    shape = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=kinds, range=shapes))
+    y = plots.score_axis("score", block.entries[0].row.metric, ends)
+    base = alt.Chart(plots.data(values)).encode(x=x)
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
-        y=plots.score_axis("low", block.entries[0].row.metric, ends), y2="high:Q", description="told:N"
-    )
+        y=plots.score_axis("low", block.entries[0].row.metric, ends), y2="high:Q", color=colour,
+        description="told:N",
+    )  # fmt: skip
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        y="score:Q", shape=shape, description="told:N"
+        y=y, color=colour, shape=shape, description="told:N"
+    )
+    line = alt.Chart(plots.data([value for value in values if value["front"]])).mark_line(
+        interpolate="step-after", strokeDash=[4, 3], strokeWidth=1.2, color=plots.FAINT
     )
     names = alt.Chart(plots.data(_labels(values, (low, high), ends))).mark_text(
         align="left", baseline="middle", color=plots.INK
     )
-    zero = [e.name for e in block.entries if e.scored and cost.of(e) == 0]
-    unknown = [e.name for e in block.entries if e.scored and cost.of(e) is None]
+    zero = [entries[row.run].name for row in front.rows if row.cost == 0]
+    unknown = [entries[run].name for run in front.unknown]
     return plots.figure(
         f"score-{cost.name}", f"Score against {cost.title}",
-        "Dots are scores, bars their 95 % intervals; the axis below is logarithmic.",
-        alt.layer(bars, dots, names.encode(x="x:Q", y="y:Q", text="label:N")),
-        (("run", cost.title, "score", "low", "high", "planned"),
-         [[v[k] for k in ("run", "x", "score", "low", "high", "n")] for v in values]),
+        "Dots are scores, bars their 95 % intervals; the dashed line is the Pareto front, of runs that no "
+        "other beats in both, those of cost 0 included. The axis below is logarithmic.",
+        alt.layer(line.encode(x=x, y=y), bars, dots, names.encode(x="x:Q", y="y:Q", text="label:N")),
+        (("run", cost.title, "score", "low", "high", "of", "on the front", "share of resamples"),
+         [[v[k] for k in ("run", "x", "score", "low", "high", "n", "front", "share")] for v in values]),
         [f"Not drawn: {plots.several(names)} ({why})."
          for names, why in ((zero, "0, which no logarithmic axis has"), (unknown, "not known")) if names],
     )  # fmt: skip
 
 
-def against_depth(block: Block) -> Figure | None:
+def against_difficulty(block: PuzzleSet) -> Figure | None:
+    """Draw the score by difficulty, in the task's own unit; None if the puzzles have none."""
+    runs = [entry for entry in block.entries if entry.folder.name in block.strata]
+    values: list[dict[str, Any]] = [
+        {"run": e.name, "short": e.short, "x": (s.least + s.most) / 2, "score": s.score.score,
+         "low": s.score.low, "high": s.score.high, "n": s.puzzles, "least": s.least, "most": s.most,
+         "told": f"{e.name}, difficulty {s.least:g} to {s.most:g}: {plots.told(s.score)}"}
+        for e in runs[:LINES]
+        for s in block.strata[e.folder.name].strata
+        if s.least is not None and s.most is not None
+    ]  # fmt: skip
+    if len({value["x"] for value in values}) < 2:
+        return None
+    return _curves(
+        ("score-difficulty", "Score against difficulty"), "difficulty", values, runs[0].row.metric,
+        f"Puzzles of like difficulty together, each drawn at the middle of its range. {BANDS}",
+        plots.left(runs, "runs"),
+    )  # fmt: skip
+
+
+def against_depth(block: PuzzleSet) -> Figure | None:
     """Draw the score of the answers held after each supervision step; None if no run was watched."""
     watched = [e for e in block.entries if e.scored and depths(e)]
     if not watched:
@@ -99,8 +131,16 @@ def against_depth(block: Block) -> Figure | None:
     return _curves(
         ("score-depth", "Score against depth"), "supervision steps", values, watched[0].row.metric,
         f"The score of the answers held after so many supervision steps. {BANDS}",
-        plots.left(watched, "curves"), doubling=all(value["x"] > 0 for value in values),
+        [*plots.left(watched, "curves"), *_lost(block, watched)],
+        doubling=all(value["x"] > 0 for value in values),
     )  # fmt: skip
+
+
+def _lost(block: PuzzleSet, watched: Sequence[Entry]) -> list[str]:
+    found = [f"{e.name} {n:,}" for e in watched[:LINES] if (n := block.lost.get(e.folder.name, 0))]
+    return (
+        [f"Answers that were right at some depth and wrong at the last: {'; '.join(found)}."] if found else []
+    )
 
 
 def against_dial(dials: Sequence[Dial]) -> Figure:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.cli import compare, results
 from harness.cli.tables import any_known, tex, visible
 from harness.report import words
-from harness.report.content import Block, Content
+from harness.report.content import Content, PuzzleSet
 
 LEFT_OUT = ("task", "kind", "metric", "failures", "run")  # in the caption, or of no use on paper
 
@@ -16,15 +16,16 @@ def latex(content: Content) -> str:
     """Return a table of runs and one of pairs for each set of puzzles."""
     lines = ["% needs \\usepackage{booktabs}"]
     for section in content.sections:
-        for block in section.blocks:
+        for block in section.sets:
             lines += ["", *_runs(block)]
             if block.pairs:
                 lines += ["", *_pairs(block)]
     return "\n".join(lines) + "\n"
 
 
-def _runs(block: Block) -> Iterator[str]:
-    texts = [results.cells(entry.row) for entry in block.entries]
+def _runs(block: PuzzleSet) -> Iterator[str]:
+    place = {row.run: n for one in block.ranked for n, row in enumerate(one.rows, 1)}
+    texts = [results.cells(entry.row, place[entry.folder.name]) for entry in block.entries]
     kept = [i for i, c in enumerate(results.COLUMNS) if c.name not in LEFT_OUT and any_known(texts, i)]
     columns = [results.COLUMNS[i] for i in kept]
     rows = [
@@ -33,14 +34,14 @@ def _runs(block: Block) -> Iterator[str]:
     ]
     row = block.entries[0].row
     caption = (
-        f"{block.puzzles}: {row.metric} in per cent of {row.puzzles:,} puzzles. {words.of_block(block)[1]}"
+        f"{block.puzzles}: {row.metric} in per cent of {row.puzzles:,} puzzles. {words.of_set(block)[1]}"
     )
     yield from _table(
         caption, [c.name for c in columns], "".join("r" if c.right else "l" for c in columns), rows
     )
 
 
-def _pairs(block: Block) -> Iterator[str]:
+def _pairs(block: PuzzleSet) -> Iterator[str]:
     names = {entry.folder.name: entry.name for entry in block.entries}
     rows = []
     for pair in block.pairs:

@@ -1,7 +1,6 @@
 // Sort a table by the column whose heading is pressed. Values are compared as they are, not as they are written.
 "use strict";
 for (const table of document.querySelectorAll("table.sortable")) {
-  const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
     head.querySelector("button").addEventListener("click", () => {
@@ -17,7 +16,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
         const order = numbers.some(Number.isNaN) ? one.localeCompare(two) : numbers[0] - numbers[1];
         return up ? order : -order;
       };
-      body.append(...[...body.rows].sort(compare));
+      for (const body of table.tBodies) {
+        const rows = [...body.rows].filter((row) => !row.classList.contains("apart"));
+        body.append(...rows.sort(compare));
+      }
     });
   });
 }

@@ -17,11 +17,12 @@ from harness.cli import results
 from harness.cli.tables import Column, any_known, visible
 from harness.exchange.commands import command
 from harness.report import pictures, words
-from harness.report.content import Block, Content, Entry, Section
+from harness.report.content import Content, Entry, PuzzleSet, Section
 from harness.report.drawn import figures_of
 from harness.report.plots import Figure
 from harness.report.svg import picture
 from harness.scores.compare import Pair
+from harness.scores.leaderboard import ranked
 
 HERE = Path(__file__).parent
 BUDGET = 4_000_000  # bytes of figures and drawings; the file stays below 5 MB
@@ -29,6 +30,8 @@ RAW = {  # column of the leaderboard: field of its row
     "score": "score", "95 %": "low", "planned": "planned", "core": "core_parameters",
     "stored": "stored_parameters", "FLOPs/puzzle": "flops_per_puzzle", "time/puzzle": "seconds_per_puzzle",
     "tokens/puzzle": "tokens_per_puzzle", "$/puzzle": "usd_per_puzzle",
+    "$ + training": "usd_per_puzzle_amortised", "FLOPs + training": "flops_per_puzzle_amortised",
+    "$/device-hour": "usd_per_device_hour",
 }  # fmt: skip
 RAW_PAIR = {"shared": "shared", "difference": "difference", "95 %": "low", "p": "p", "Holm": "holm"}
 
@@ -39,6 +42,14 @@ class Cells:
 
     cells: Sequence[tuple[Any, str]]
     run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Rows that may be ranked, under a line that says what sets them apart from those above."""
+
+    rows: Sequence[Cells]
+    head: str = ""
 
 
 @dataclass
@@ -60,7 +71,7 @@ def html(content: Content, *, examples: int, data_dir: str | Path | None, truste
 
     draw = partial(pictures.examples, each=examples, data_dir=data_dir, trusted=trusted)
     page = _Page(draw=draw)
-    alone = len(content.sections) == 1 and len(content.sections[0].blocks) == 1
+    alone = len(content.sections) == 1 and len(content.sections[0].sets) == 1
     sections = [_section(page, n, s) for n, s in enumerate(content.sections, start=1)]
     style = (HERE / "page.css").read_text(encoding="utf-8") + page.palette.css()
     script = (HERE / "page.js").read_text(encoding="utf-8")
@@ -94,13 +105,11 @@ def _title(content: Content) -> str:
 
 def _section(page: _Page, place: int, section: Section) -> dict[str, Any]:
     own = _drawn(page, figures_of(section, None))[0]
-    blocks = [
-        _block(page, f"s{place}b{n}", section, block) for n, block in enumerate(section.blocks, start=1)
-    ]
+    blocks = [_block(page, f"s{place}b{n}", section, block) for n, block in enumerate(section.sets, start=1)]
     return {"id": f"s{place}", "title": section.task, "figures": own, "blocks": blocks}
 
 
-def _block(page: _Page, name: str, section: Section, block: Block) -> dict[str, Any]:
+def _block(page: _Page, name: str, section: Section, block: PuzzleSet) -> dict[str, Any]:
     columns, rows = _runs(block)
     drawn, left = _drawn(page, figures_of(section, block))
     shown, why = page.draw(block, palette=page.palette) if page.left > 0 else ([], "")
@@ -109,29 +118,40 @@ def _block(page: _Page, name: str, section: Section, block: Block) -> dict[str, 
     )
     note = f"{left} plots are left out to keep this file small; --task draws them." if left else ""
     return {
-        "id": name, "title": block.puzzles, "sentences": words.of_block(block), "columns": columns,
-        "rows": rows, "left": note, "figures": drawn, "pairs": [_pair(block, pair) for pair in block.pairs],
+        "id": name, "title": block.puzzles, "sentences": words.of_set(block), "columns": columns,
+        "rows": rows, "left": note, "figures": drawn, "pairs": len(block.pairs),
+        "pair_rows": [Group(rows=[_pair(block, pair) for pair in block.pairs])],
         "pair_columns": [Column(name, right=name in RAW_PAIR) for name in comparing.COLUMNS],
         "pairs_say": _pairs_say(block), "examples": shown, "no_examples": why,
     }  # fmt: skip
 
 
-def _runs(block: Block) -> tuple[list[Column], list[Cells]]:
-    """Return the leaderboard's own columns and cells, but the task's, which heads the block."""
-    texts = [results.cells(entry.row) for entry in block.entries]
-    kept = [i for i, c in enumerate(results.COLUMNS) if c.name != "task" and any_known(texts, i)]
-    rows = []
-    for entry, text in zip(block.entries, texts, strict=True):
-        found = []
-        for i in kept:
-            column = results.COLUMNS[i].name
-            value = getattr(entry.row, RAW[column]) if column in RAW else visible(text[i])
-            found.append((value, entry.name if column == "solver" else visible(text[i])))
-        rows.append(Cells(cells=found, run=entry.folder.name))
-    return [results.COLUMNS[i] for i in kept], rows
+def _runs(block: PuzzleSet) -> tuple[list[Column], list[Group]]:
+    """Return the leaderboard's own columns and cells, but the task's, which heads the set; block by block."""
+    names = {entry.folder.name: entry.name for entry in block.entries}
+    texts = {
+        row.run: results.cells(row, place) for one in block.ranked for place, row in enumerate(one.rows, 1)
+    }
+    kept = [
+        i for i, c in enumerate(results.COLUMNS) if c.name != "task" and any_known(list(texts.values()), i)
+    ]
+    order = sorted(kept, key=lambda i: results.COLUMNS[i].name != "solver")  # the name first
+    groups = []
+    for one in block.ranked:
+        rows = []
+        for row in one.rows:
+            found = []
+            for i in order:
+                column, text = results.COLUMNS[i].name, visible(texts[row.run][i])
+                text = names[row.run] if column == "solver" else text
+                found.append((getattr(row, RAW[column]) if column in RAW else text, text))
+            rows.append(Cells(cells=found, run=row.run))
+        differs = f"Apart from those above by {'; '.join(one.differs)}" if one.differs else ""
+        groups.append(Group(rows=rows, head=visible(differs)))
+    return [results.COLUMNS[i] for i in order], groups
 
 
-def _pair(block: Block, pair: Pair) -> Cells:
+def _pair(block: PuzzleSet, pair: Pair) -> Cells:
     """Return the cells of `bench compare`, under the names that runs have here."""
     names = {entry.folder.name: entry.name for entry in block.entries}
     texts = [names[pair.first], names[pair.second], *comparing.cells(pair)[2:]]
@@ -143,7 +163,7 @@ def _pair(block: Block, pair: Pair) -> Cells:
     )
 
 
-def _pairs_say(block: Block) -> str:
+def _pairs_say(block: PuzzleSet) -> str:
     metric = block.pairs[0].metric if block.pairs else ""
     return (
         f"{metric}: first minus second, in points, with a paired bootstrap over groups; alone: puzzles only "
@@ -167,7 +187,7 @@ def _drawn(page: _Page, figures: Iterable[Figure]) -> tuple[list[dict[str, Any]]
         columns = [Column(c, right=i > 0) for i, c in enumerate(figure.columns)]
         rows = [Cells(cells=[(value, _written(value)) for value in row]) for row in figure.rows]
         drawn.append({"id": name, "title": figure.title, "says": figure.says, "notes": figure.notes,
-                      "svg": Markup(svg), "columns": columns, "rows": rows})  # fmt: skip
+                      "svg": Markup(svg), "columns": columns, "rows": [Group(rows=rows)]})  # fmt: skip
     return drawn, left
 
 
@@ -220,7 +240,7 @@ def _commands(content: Content) -> Iterator[dict[str, Any]]:
     after = [
         "bench compare " + " ".join(entry.folder.name.rpartition("_")[2] for entry in block.compared)
         for section in content.sections
-        for block in section.blocks
+        for block in section.sets
         if block.pairs
     ]
     names = " ".join(entry.folder.name.rpartition("_")[2] for entry in content.entries)
@@ -242,11 +262,27 @@ def _made_with(entries: Sequence[Entry]) -> str:
 
 
 def _data(content: Content) -> str:
-    """Return all rows and pairs as JSON that no HTML parser takes for an end tag."""
-    found = {
-        "leaderboard": [asdict(entry.row) for entry in content.entries],
-        "compare": [asdict(pair) for s in content.sections for b in s.blocks for pair in b.pairs],
+    """Return what the commands say, row by row, as JSON that no HTML parser takes for an end tag."""
+    rows = [
+        asdict(row) | {"rank": place, "ranked_in": number, "differs": block.differs}
+        for number, block in enumerate(ranked([entry.row for entry in content.entries]), 1)
+        for place, row in enumerate(block.rows, 1)
+    ]
+    pairs = [asdict(pair) for s in content.sections for one in s.sets for pair in one.pairs]
+    fronts = [
+        asdict(row) | {"axis": axis}
+        for section in content.sections
+        for one in section.sets
+        for axis, front in one.fronts.items()
+        for row in front.rows
+    ]
+    strata = {
+        run: asdict(found)["strata"]
+        for s in content.sections
+        for one in s.sets
+        for run, found in one.strata.items()
     }
+    found = {"leaderboard": rows, "compare": pairs, "front": fronts, "strata": strata}
     text = json.dumps(found, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -13,7 +13,7 @@ from harness.cli.show import differences, marked
 from harness.contracts import Outcome
 from harness.errors import DepthbenchError
 from harness.records.normal import normal
-from harness.report.content import Block, Entry
+from harness.report.content import Entry, PuzzleSet
 from harness.view.drawing import COLOURS, drawn, safe
 from harness.view.puzzle import violations
 from harness.view.reply import passage
@@ -73,7 +73,7 @@ class Palette:
 
 
 def examples(
-    block: Block, *, each: int, palette: Palette, data_dir: str | Path | None, trusted: bool
+    block: PuzzleSet, *, each: int, palette: Palette, data_dir: str | Path | None, trusted: bool
 ) -> tuple[list[Example], str]:
     """Return the first unsolved attempts, in the order of the plan, of the best run of each kind, `each` of a
     run; and why there is none, where that needs saying.
@@ -95,7 +95,7 @@ def examples(
     ], ""
 
 
-def _best(block: Block) -> list[Entry]:
+def _best(block: PuzzleSet) -> list[Entry]:
     first: dict[str, Entry] = {}
     for entry in block.entries:
         if entry.scored:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli import units
 from harness.report.content import Entry
 from harness.scores.leaderboard import Row
+from harness.scores.statistics import Score
 
 if TYPE_CHECKING:
     import altair as alt
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 320, 220  # of the plotting area in CSS pixels: with its axis it fits a page of 400
 LINES = 8  # curves in one plot
 INK, FAINT, GRID, PAPER = "#1f2933", "#5b6673", "#d5dae0", "#fffffe"  # page.css gives each its dark form
-KINDS = {"net": "#0072b2", "llm": "#d55e00", "exact": "#00805a", "baseline": "#6b7280"}
-SHAPES = {"net": "circle", "llm": "square", "exact": "diamond", "baseline": "triangle-up"}
+KINDS = {
+    "net": "#0072b2", "llm": "#d55e00", "hybrid": "#a23b72", "exact": "#00805a", "baseline": "#6b7280"
+}  # fmt: skip
+SHAPES = {
+    "net": "circle", "llm": "square", "hybrid": "cross", "exact": "diamond", "baseline": "triangle-up"
+}  # fmt: skip
 CURVES = ("#0072b2", "#d55e00", "#00805a", "#a23b72", "#8a6d00", "#4b3fa7", "#6b7280", "#b3261e")
 CONFIG: dict[str, Any] = {
     "background": None,
@@ -87,7 +92,7 @@ def scored(entry: Entry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def told(found: Row | DepthScore) -> str:
+def told(found: Row | DepthScore | Score) -> str:
     """Say a score with its interval."""
     return f"{units.share(found.score)} ({units.span(found.low, found.high)})"
 

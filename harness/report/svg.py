@@ -76,8 +76,8 @@ def _named(content: Content) -> Iterator[tuple[str, Figure]]:
         task = re.sub(r"[^A-Za-z0-9]+", "-", section.task).strip("-") or "task"
         for figure in figures_of(section, None):
             yield f"{task}-{figure.name}", figure
-        for place, block in enumerate(section.blocks, start=1):
-            part = f"-set-{place}" if len(section.blocks) > 1 else ""
+        for place, block in enumerate(section.sets, start=1):
+            part = f"-set-{place}" if len(section.sets) > 1 else ""
             for figure in figures_of(section, block):
                 yield f"{task}{part}-{figure.name}", figure
 

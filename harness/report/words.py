@@ -10,19 +10,20 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.cli import units
-from harness.report.content import Block, Content, Entry, Section
+from harness.report.content import Content, Entry, PuzzleSet, Section
 from harness.report.plots import several, told
 from harness.scores.compare import Pair
 
 KINDS = {
     "net": ("net", "nets"),
     "llm": ("language model", "language models"),
+    "hybrid": ("hybrid", "hybrids"),
     "exact": ("exact solver", "exact solvers"),
     "baseline": ("baseline", "baselines"),
 }
 
 
-def of_block(block: Block) -> list[str]:
+def of_set(block: PuzzleSet) -> list[str]:
     """Return the three sentences of runs on the same puzzles: what was asked, who is first, nets against
     language models.
     """
@@ -31,9 +32,9 @@ def of_block(block: Block) -> list[str]:
 
 def of_report(content: Content) -> list[str]:
     """Return the three sentences of a whole report; of one block, that block's."""
-    blocks = [block for section in content.sections for block in section.blocks]
+    blocks = [block for section in content.sections for block in section.sets]
     if len(blocks) == 1:
-        return of_block(blocks[0])
+        return of_set(blocks[0])
     runs = content.entries
     tasks = [section.task for section in content.sections]
     asked = (
@@ -43,7 +44,7 @@ def of_report(content: Content) -> list[str]:
     return [asked, _leaders(content.sections), _everywhere(blocks)]
 
 
-def _asked(block: Block) -> str:
+def _asked(block: PuzzleSet) -> str:
     row = block.entries[0].row
     metric = f"{row.metric}{', where low is better' if row.better == 'low' else ''}"
     of = f"{_n(row.puzzles, 'puzzle')} of {block.puzzles}"
@@ -52,7 +53,7 @@ def _asked(block: Block) -> str:
     return f"Asked: which of {_counted(block.entries)} does best on {of} ({metric})."
 
 
-def _first(block: Block) -> str:
+def _first(block: PuzzleSet) -> str:
     scored = [entry for entry in block.entries if entry.scored]
     if not scored:
         return "There is no answer: no run has a score, since nothing was attempted or every call failed."
@@ -64,13 +65,19 @@ def _first(block: Block) -> str:
     if len(level) == len(scored):
         return f"All {len(scored)} runs that have a score have the same, {told(row)}: no difference is seen."
     if len(level) > 1:
-        head = f"{several([e.name for e in level])} share the first place with {units.share(row.score)}"
+        head = f"{several([e.name for e in level])} have the highest score, all {units.share(row.score)}"
     else:
-        head = f"{best.name} is first with {told(row)}{_unfinished(best)}"
-    return f"{head}; {_behind(block, level)}."
+        head = f"{best.name} has the highest score, {told(row)}{_unfinished(best)}"
+    if row.better == "low":
+        head = head.replace("highest", "lowest")
+    apart = sorted({name.partition(":")[0] for ranked in block.ranked for name in ranked.differs})
+    ranks = (
+        f"; runs that differ in {' and '.join(apart)} are compared but not ranked together" if apart else ""
+    )
+    return f"{head}; {_behind(block, level)}{ranks}."
 
 
-def _behind(block: Block, level: Sequence[Entry]) -> str:
+def _behind(block: PuzzleSet, level: Sequence[Entry]) -> str:
     """Say which others the paired tests separate from the first run, and which they do not."""
     if not block.pairs:
         return f"no paired test was made: {block.unpaired.rstrip('.')}"
@@ -92,7 +99,7 @@ def _behind(block: Block, level: Sequence[Entry]) -> str:
     return f"{told_apart}, but not from {several([e.name for e in open_], 3)}"
 
 
-def _nets_and_models(block: Block) -> str:
+def _nets_and_models(block: PuzzleSet) -> str:
     net, model = (_best(block, kind) for kind in ("net", "llm"))
     if net is None or model is None:
         lacking = [KINDS[kind][0] for kind, found in (("net", net), ("llm", model)) if found is None]
@@ -104,7 +111,7 @@ def _nets_and_models(block: Block) -> str:
     )
 
 
-def _verdict(pair: tuple[Pair, int] | None, block: Block) -> str:
+def _verdict(pair: tuple[Pair, int] | None, block: PuzzleSet) -> str:
     if pair is None:
         return f"they were not compared puzzle by puzzle ({block.unpaired.rstrip('.') or 'left out'})"
     found, sign = pair
@@ -126,7 +133,7 @@ def _verdict(pair: tuple[Pair, int] | None, block: Block) -> str:
 def _leaders(sections: Sequence[Section]) -> str:
     parts = []
     for section in sections:
-        block = section.blocks[0]  # that of most runs
+        block = section.sets[0]  # that of most runs
         scored = [entry for entry in block.entries if entry.scored]
         if scored:
             level = [e.name for e in scored if e.row.score == scored[0].row.score]
@@ -137,7 +144,7 @@ def _leaders(sections: Sequence[Section]) -> str:
     return f"First by score, on each task's most played set: {'; '.join(parts)}."
 
 
-def _everywhere(blocks: Sequence[Block]) -> str:
+def _everywhere(blocks: Sequence[PuzzleSet]) -> str:
     """Count the sets of puzzles on which nets and language models met, by what the paired test says."""
     counts = {"net": 0, "llm": 0, "open": 0}
     for block in blocks:
@@ -158,11 +165,11 @@ def _everywhere(blocks: Sequence[Block]) -> str:
     )
 
 
-def _best(block: Block, kind: str) -> Entry | None:
+def _best(block: PuzzleSet, kind: str) -> Entry | None:
     return next((e for e in block.entries if e.scored and e.row.kind == kind), None)
 
 
-def _pair(block: Block, one: Entry, other: Entry) -> tuple[Pair, int] | None:
+def _pair(block: PuzzleSet, one: Entry, other: Entry) -> tuple[Pair, int] | None:
     """Return the pair of two runs, and the sign that makes its difference one minus other."""
     names = (one.folder.name, other.folder.name)
     for pair in block.pairs:
