@@ -122,8 +122,9 @@ def test_the_data_it_carries_is_what_the_commands_say(
     rows = told(capsys, "leaderboard", "--each-seed", "--results-dir", str(results))
     assert {row["run"]: row for row in data["leaderboard"]} == {row["run"]: row for row in rows}
     counting = [row["run"] for row in data["leaderboard"] if row["task"] == "counting"]
-    pairs = told(capsys, "compare", *counting, "--results-dir", str(results))
     mine = [pair for pair in data["compare"] if pair["first"] in counting]
+    order = dict.fromkeys(name for pair in mine for name in (pair["first"], pair["second"]))
+    pairs = told(capsys, "compare", *order, "--results-dir", str(results))
     assert mine == pairs
     fronts = told(capsys, "leaderboard", "--front", "usd", "--results-dir", str(results))
     told_of = {row["run"]: (row["cost"], row["score"], row["on_front"], row["share"]) for row in fronts}
