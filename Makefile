@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix docs test-slow test-wheel test-newest test-llm test-kernels clean
+.PHONY: help demo test reference check fix docs test-slow test-wheel test-newest test-llm test-kernels clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ check: .venv/.installed  ## format, lint, types, import rules; changes nothing
 fix: .venv/.installed  ## let ruff mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+reference: .venv/.installed  ## run nets, searches and baselines beside published replies (DEPTHBENCH_DATA), write the tables
+	$(BIN)/python experiments/reference.py --write
 
 test-slow: .venv/.installed  ## the tests that take minutes
 	$(BIN)/pytest -m slow

@@ -21,6 +21,7 @@ import argparse
 import itertools
 import json
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -202,7 +203,9 @@ def row_of(folder: RunFolder, record: RunRecord, items: Mapping[str, tuple[Puzzl
         puzzle, _ = items[attempt.puzzle]
         kept.append(_of(count, task, puzzle, attempt.answer))
         solved += attempt.numbers["correct"] >= 1
-    who = record.card.model or " ".join([record.solver.name, *_told(record.solver.changed)])
+    who = " ".join([record.solver.name, *_told(record.solver.changed)])
+    if record.card.kind == "llm":
+        who = record.card.model or who
     return Row(**_where(record, items), solver=who, solved=solved, **shares(kept, record.planned))
 
 
@@ -254,13 +257,19 @@ def floors(record: RunRecord, items: Mapping[str, tuple[Puzzle, Key]], task: Any
             yield Row(**_where(record, items), solver=kind, solved=solved, **shares(kept, len(kept)))
 
 
-def rows_of(results_dir: Path | None, wanted: Sequence[str] = ()) -> list[Row]:
-    """Return a row of every run in a folder on one of the counted tasks, and the floors of every set."""
+def runs_in(results_dir: Path | None) -> Iterator[tuple[RunFolder, RunRecord]]:
+    """Yield the readable runs of a results folder."""
+    for run in scan(results_dir):
+        if run.record is not None:
+            yield run.folder, run.record
+
+
+def rows_of(runs: Iterable[tuple[RunFolder, RunRecord]], wanted: Sequence[str] = ()) -> list[Row]:
+    """Return a row of every run that is of one of the counted tasks, and the floors of every set."""
     found: list[Row] = []
     known: dict[str, tuple[Any, dict[str, tuple[Puzzle, Key]]]] = {}
-    for run in scan(results_dir):
+    for folder, record in runs:
         try:
-            record = run.folder.record()
             if record.task.name not in (wanted or COUNTED) or record.task.name not in COUNTED:
                 continue
             content = f"{record.task.name} {record.task.puzzles_sha256}"
@@ -270,9 +279,9 @@ def rows_of(results_dir: Path | None, wanted: Sequence[str] = ()) -> list[Row]:
                 known[content] = task, items
                 found += floors(record, items, task)
             task, items = known[content]
-            found.append(row_of(run.folder, record, items, task))
+            found.append(row_of(folder, record, items, task))
         except DepthbenchError as error:
-            print(f"constraints: left out {run.folder.name}: {error}")
+            print(f"constraints: left out {folder.name}: {error}", file=sys.stderr)
     return sorted(found, key=lambda r: (r.task, r.puzzles, -(r.pairs_planned or 0)))
 
 
@@ -301,7 +310,7 @@ def main() -> None:
     parser.add_argument("--task", nargs="*", choices=list(COUNTED), default=[])
     parser.add_argument("--format", choices=["markdown", "json"], default="markdown")
     args = parser.parse_args()
-    rows = rows_of(args.results_dir, args.task)
+    rows = rows_of(runs_in(args.results_dir), args.task)
     print(markdown(rows) if args.format == "markdown" else json.dumps([asdict(r) for r in rows], indent=1))
 
 

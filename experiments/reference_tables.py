@@ -48,7 +48,7 @@ def key_of(row: Row) -> tuple[str, str, str]:
 
 def name_of(row: Row) -> str:
     """Return how a row's solver is called."""
-    if row["model"]:
+    if row["kind"] == "llm":  # the model of a net is its weights file
         return str(row["model"])
     return " ".join([row["solver"], *(f"{name}={value}" for name, value in row["options"].items())])
 
@@ -119,18 +119,12 @@ def readme(found: Tables) -> str:
         mine = {row["set"]: row for row in rows if name_of(row) == name}
         one = next(iter(mine.values()))
         cells = [score(mine[title]) if title in mine else "" for title in sets]
-        lines.append(
-            [_label(name, one), _parameters(list(mine.values())), *cells, _time(list(mine.values()))]
-        )
+        lines.append([_label(one), _parameters(list(mine.values())), *cells, _time(list(mine.values()))])
     return markdown(["solver", "parameters", *sets, "time a puzzle"], lines)
 
 
-def _label(name: str, row: Row) -> str:
-    labels = {
-        "looped": "looped net, a kind each", "trm": "TRM", "trm depth=1": "TRM, one supervision step",
-        "search": "exact search", "greedy": "greedy", "random": "random",
-    }  # fmt: skip
-    return labels.get(name) or f"{_short(name)}, {str(row['date'])[:7]}"
+def _label(row: Row) -> str:
+    return f"{_short(row['model'])}, {str(row['date'])[:7]}" if row["kind"] == "llm" else label(row)
 
 
 def _parameters(rows: Sequence[Row]) -> str:
@@ -156,8 +150,9 @@ def arc(found: Tables) -> str:
     lines = []
     for row in sorted(found["arc"], key=lambda row: -(row["score"] or 0)):
         attempted = row["planned"] - sum(row["failures"].values())
+        date = "2024-11 to 2025-01" if row["kind"] == "llm" else "this project"
         answered = f"{attempted:,} of {row['planned']:,}"
-        told = [_short(name_of(row)), row["date"] or "this project", score(row), answered]
+        told = [_short(name_of(row)), date, score(row), answered]
         lines.append((row["score"] or 0, told))
     lines.append((0.446, ["TRM, as its authors report", "2025-10", "44.6", "arXiv 2510.04871, table 5"]))
     ordered = [line for _, line in sorted(lines, key=lambda pair: -pair[0])]
@@ -172,51 +167,61 @@ def block(rows: Sequence[Row]) -> str:
         share = row["metrics"].get("constraints", row["metrics"].get("cells"))
         failed = ", ".join(f"{n} {kind}" for kind, n in row["failures"].items()) or "–"
         best = next((value for name, value in row["metrics"].items() if "pass@" in name), None)
+        usd = row["usd_per_puzzle"]
         lines.append([
-            _short(name_of(row)), row["date"] or "–", score(row),
-            "–" if best is None else f"{100 * best:.1f}",
+            label(row), row["date"] or "–", score(row), "–" if best is None else f"{100 * best:.1f}",
             f"{row['correct']:,} of {row['planned']:,}", failed,
-            "–" if share is None else f"{100 * share:.1f}", _count(row["flops_per_puzzle"]),
-            _seconds(row["seconds_per_puzzle"]),
-            "unknown" if row["usd_per_puzzle"] is None else f"{row['usd_per_puzzle']:.2g}",
+            "–" if share is None or row["score"] is None else f"{100 * share:.1f}",
+            _count(row["flops_per_puzzle"]), _seconds(row["seconds_per_puzzle"]),
+            "unknown" if usd is None else f"{usd:.2g}",
         ])  # fmt: skip
-    columns = ("solver", "date", "solved, % (95 %)", "in any reply, %", "replies", "without an answer",
-               "constraints or cells, %", "FLOPs", "seconds", "dollars")  # fmt: skip
+    columns = ("solver", "date", "solved, % (95 %)", "in any reply, %", "attempts", "without an answer",
+               "cells or constraints, %", "FLOPs", "time", "dollars")  # fmt: skip
     return markdown(columns, lines)
 
 
+def label(row: Row) -> str:
+    """Return how a row's solver is called in a table, with its level where it is not the easy one."""
+    options = row["options"]
+    name = {"trm": "TRM", "looped": "looped net", "search": "exact search"}.get(row["solver"], row["solver"])
+    if row["kind"] == "llm":
+        name = _short(row["model"])
+    if depth := max(options.get("depths", ())) if "depths" in options else options.get("depth"):
+        name += f", {depth} supervision step{'s' * (depth > 1)}"
+    if "samples" in options:
+        name += f", vote of {options['samples']} symmetric copies"
+    return name + (", hard" if row["level"] == "hard" else "")
+
+
 def blocks(rows: Sequence[Row]) -> str:
-    """Return the tables of all sets, each under its heading."""
-    kinds = dict.fromkeys((row["set"], row["level"]) for row in rows)
+    """Return the tables of all sets of puzzles, each under its heading."""
     parts = []
-    for title, level in kinds:
-        mine = [row for row in rows if (row["set"], row["level"]) == (title, level)]
-        contents = sorted({row["puzzles_sha256"] for row in mine})
-        for content in contents:
-            same = [row for row in mine if row["puzzles_sha256"] == content]
-            heading = f"#### {title}, {level}: {same[0]['puzzles']} puzzles, content {content[:12]}"
-            parts.append(f"{heading}\n\n{block(same)}")
+    for title, content in dict.fromkeys((row["set"], row["puzzles_sha256"]) for row in rows):
+        mine = [row for row in rows if (row["set"], row["puzzles_sha256"]) == (title, content)]
+        levels = " and ".join(dict.fromkeys(row["level"] for row in mine))
+        if levels == "generated":
+            levels = "of our own generator"
+        heading = f"#### {title}, {levels}: {mine[0]['puzzles']} puzzles, content {content[:12]}"
+        parts.append(f"{heading}\n\n{block(mine)}")
     return "\n\n".join(parts)
 
 
 def pairs(found: Tables) -> str:
     """Return each net against every other solver of its block, and how many of the models' pairs separate."""
-    nets = {name_of(row) for row in found["published"] if row["kind"] == "net"}
-    models = {name_of(row) for row in found["published"] if row["kind"] == "llm"}
     lines = []
     for row in found["pairs"]:
-        if (row["first"] in nets) == (row["second"] in nets):
+        if (row["kinds"][0] == "net") == (row["kinds"][1] == "net"):
             continue
-        sign = 1 if row["first"] in nets else -1
+        sign = 1 if row["kinds"][0] == "net" else -1
         net, other = (row["first"], row["second"])[::sign]
-        low, high = sorted((sign * 100 * row["low"], sign * 100 * row["high"]))
+        low, high = sorted((sign * 100 * row["low"] + 0.0, sign * 100 * row["high"] + 0.0))
         verdict = "they differ" if row["holm"] < 0.05 else "not separated"
-        lines.append([row["set"], row["level"], net, _short(other), f"{sign * 100 * row['difference']:+.1f}",
+        lines.append([row["set"], net, other, f"{sign * 100 * row['difference'] + 0.0:+.1f}",
                       f"{low:+.1f} to {high:+.1f}", _p(row["p"]), _p(row["holm"]), verdict])  # fmt: skip
-    columns = ("puzzles", "level", "net", "against", "difference", "95 %", "p", "Holm", "verdict")
-    between = [row for row in found["pairs"] if row["first"] in models and row["second"] in models]
-    told = f"Between two models: {sum(row['holm'] < 0.05 for row in between)} of {len(between)} pairs differ."
-    return markdown(columns, lines) + f"\n\n{told}"
+    columns = ("puzzles", "net", "against", "difference, points", "95 %", "p", "Holm", "verdict")
+    between = [row for row in found["pairs"] if row["kinds"] == ["llm", "llm"]]
+    apart = sum(row["holm"] < 0.05 for row in between)
+    return f"{markdown(columns, lines)}\n\nBetween two models {apart} of {len(between)} pairs differ."
 
 
 def _p(p: float) -> str:
@@ -237,7 +242,14 @@ def constraints(found: Tables) -> str:
 
 
 BLOCKS: dict[str, dict[str, Callable[[Tables], str]]] = {
-    "docs/reference.md": {"constraints": constraints},
+    "README.md": {"table": readme},
+    "docs/reference.md": {
+        "arc": arc,
+        "published": lambda found: blocks(found["published"]),
+        "pairs": pairs,
+        "constraints": constraints,
+        "own": lambda found: blocks(found["own"]),
+    },
 }
 """Which generated block stands in which file, between its two marks."""
 

@@ -311,3 +311,14 @@ def test_a_size_a_difficulty_or_a_split_that_does_not_exist_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=word):
         Sudoku(**options).load(split="dev", seed=0, limit=1, data_dir=None)
+
+
+def test_greedy_keeps_the_clues_and_solves_what_single_candidates_solve() -> None:
+    easy, hard = Sudoku(size=9, difficulty="easy"), Sudoku(size=9, difficulty="hard")
+    for task, all_solved in ((easy, True), (hard, False)):
+        solved = []
+        for puzzle, key in task.load(split="test", seed=0, limit=10, data_dir=None):
+            answer = task.greedy(puzzle)
+            assert not [broken for broken in task.violations(puzzle, answer) if broken.startswith("the clue")]
+            solved.append(task.judge(puzzle, key, answer).correct)
+        assert all(solved) == all_solved

@@ -106,6 +106,28 @@ class SudokuRules(BaseTask):
         pairs = zip(puzzle.payload["grid"], drawn, strict=True)
         return [[clue or digit for clue, digit in zip(clues, row, strict=True)] for clues, row in pairs]
 
+    def greedy(self, puzzle: Puzzle) -> Answer:
+        """Fill the blank with the fewest digits left with the smallest of them; 1 where none is left."""
+        size, (box_height, box_width) = self.size, BOXES[self.size]
+        cells = [(r, c) for r in range(size) for c in range(size)]
+
+        def together(one: tuple[int, int], other: tuple[int, int]) -> bool:
+            (r, c), (s, d) = one, other
+            return r == s or c == d or (r // box_height, c // box_width) == (s // box_height, d // box_width)
+
+        rows: Rows = [list(clues) for clues in puzzle.payload["grid"]]
+        left = {cell: set(range(1, size + 1)) for cell in cells if not rows[cell[0]][cell[1]]}
+        for cell, digits in left.items():
+            digits -= {rows[r][c] for r, c in cells if together(cell, (r, c))}
+        while left:
+            cell = min(left, key=lambda blank: len(left[blank]))
+            digit = min(left.pop(cell), default=1)
+            rows[cell[0]][cell[1]] = digit
+            for other, digits in left.items():
+                if together(cell, other):
+                    digits.discard(digit)
+        return rows
+
     def search(self, puzzle: Puzzle) -> Answer | None:
         import numpy as np
 
