@@ -48,16 +48,9 @@ class OpenAIResponses(OpenAIChat):
             # what runs in the background must be stored to be asked for
             "background": True if self._background else None,
         }
-        needed: dict[str, Any] = {
-            "model": call.model,
-            "input": list(call.messages),
-            "store": self._background,
-        }
-        return (
-            needed
-            | {name: value for name, value in options.items() if value is not None}
-            | dict(call.extra_body or {})
-        )
+        needed = {"model": call.model, "input": list(call.messages), "store": self._background}
+        given = {name: value for name, value in options.items() if value is not None}
+        return needed | given | dict(call.extra_body or {})
 
     async def _send(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
         """In the background: start a response, or find the one that a killed run started, and wait for it."""
