@@ -133,6 +133,7 @@ def kills(wanted: int, seed: int) -> dict[str, Any]:
                     done["worker"] += _kill(rng.choice(workers))
                 elif only(rough) is not None:
                     done["driver"] += _kill(driver.pid)
+                    driver.wait()
             driver.wait()
             if driver.returncode == 0:
                 break
