@@ -336,3 +336,22 @@ def test_published_submissions_score_what_their_source_says(
     code, found, _ = bring(folder, tmp_path, capsys)
     assert code == 0
     assert {r["model"]: pytest.approx(400 * r["metrics"]["task_mean"]) for r in found} == ARC_SCORES
+
+
+def test_a_file_that_is_too_large_is_named_and_not_held_in_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tasks.arc.recorded
+    import tasks.shared.reasoning_gym
+
+    for module in (tasks.arc.recorded, tasks.shared.reasoning_gym):
+        monkeypatch.setattr(module, "LARGEST", 2**20)
+    zeros = gzip.compress(b" " * 2**22)  # 4 kB that unpack to 4 MiB
+    (tmp_path / "big.json").write_bytes(b" " * 2**21)
+    (tmp_path / "big2.json.gz").write_bytes(zeros)
+    (tmp_path / "sudoku.jsonl.gz").write_bytes(zeros)
+    for source in ("arc-submission", "reasoning-gym"):
+        assert dispatch(["import", source, str(tmp_path), "--results-dir", str(tmp_path / "r")]) == 2
+        err = capsys.readouterr().err
+        assert "larger than 1 MiB" in err
+        assert not (tmp_path / "r").exists()
