@@ -299,10 +299,11 @@ def _but(entry: Entry, of: str, option: str) -> str:
 
 
 def _without(entry: Entry, of: str, option: str) -> str:
-    if of == "task":
-        return entry.name
-    solver = {name: v for name, v in entry.row.solver_options.items() if name != option}
-    return visible(solver_of(replace(entry.row, solver_options=solver)))
+    """Return a solver's name along an option, with what else of the task is not at its default."""
+    rest = {name: v for name, v in entry.row.task_options.items() if of == "solver" or name != option}
+    solver = {name: v for name, v in entry.row.solver_options.items() if of == "task" or name != option}
+    name = solver_of(replace(entry.row, solver_options=solver))
+    return visible(" ".join([name, *(f"{option}={value}" for option, value in rest.items())]))
 
 
 def _number(value: Any) -> bool:

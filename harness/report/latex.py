@@ -24,7 +24,7 @@ def latex(content: Content) -> str:
 
 
 def _runs(block: PuzzleSet) -> Iterator[str]:
-    place = {row.run: n for one in block.ranked for n, row in enumerate(one.rows, 1)}
+    place = {row.run: n for one in block.ranked for n, row in one.placed}
     texts = [results.cells(entry.row, place[entry.folder.name]) for entry in block.entries]
     kept = [i for i, c in enumerate(results.COLUMNS) if c.name not in LEFT_OUT and any_known(texts, i)]
     columns = [results.COLUMNS[i] for i in kept]

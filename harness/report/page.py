@@ -129,9 +129,7 @@ def _block(page: _Page, name: str, section: Section, block: PuzzleSet) -> dict[s
 def _runs(block: PuzzleSet) -> tuple[list[Column], list[Group]]:
     """Return the leaderboard's own columns and cells, but the task's, which heads the set; block by block."""
     names = {entry.folder.name: entry.name for entry in block.entries}
-    texts = {
-        row.run: results.cells(row, place) for one in block.ranked for place, row in enumerate(one.rows, 1)
-    }
+    texts = {row.run: results.cells(row, place) for one in block.ranked for place, row in one.placed}
     kept = [
         i for i, c in enumerate(results.COLUMNS) if c.name != "task" and any_known(list(texts.values()), i)
     ]
@@ -266,7 +264,7 @@ def _data(content: Content) -> str:
     rows = [
         asdict(row) | {"rank": place, "ranked_in": number, "differs": block.differs}
         for number, block in enumerate(ranked([entry.row for entry in content.entries]), 1)
-        for place, row in enumerate(block.rows, 1)
+        for place, row in block.placed
     ]
     pairs = [asdict(pair) for s in content.sections for one in s.sets for pair in one.pairs]
     fronts = [
