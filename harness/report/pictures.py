@@ -82,7 +82,7 @@ def examples(
         return [], ""
     runs = [(entry, found) for entry in _best(block) if (found := _unsolved(entry, each))]
     if not runs:
-        return [], "No run of these left a puzzle unsolved." if _best(block) else ""
+        return [], "The best run of each kind left no puzzle unsolved." if _best(block) else ""
     reference = runs[0][0].record.task.reference
     if not trusted and set(reference) & {":", "/", "\\"}:
         return [], f"Not drawn: the task comes from {safe(reference)}, whose code --trust would run."
