@@ -98,6 +98,12 @@ def test_a_link_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(there), f"{page.name}: {target}"
 
 
+def test_every_page_stands_in_the_site_s_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    pages = {page.name for page in ROOT.glob("docs/*.md")} | {"commands.md"}
+    assert set(re.findall(r"([\w-]+\.md)", menu)) == pages
+
+
 def test_the_command_page_has_every_command_and_option() -> None:
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
