@@ -324,8 +324,8 @@ def test_mistakes_are_named_with_the_member_they_are_of(options: dict[str, str],
 @pytest.mark.parametrize("role", ["first", "then"])
 def test_a_member_that_cannot_play_the_task_says_so_before_anybody_is_asked(role: str) -> None:
     members = {"first": "random", "then": "random"} | {role: "greedy"}
-    with pytest.raises(UserError, match=f"{role}: sudoku has no method 'greedy'"):
-        answers(registry.create("solver", "hybrid", members))
+    with pytest.raises(UserError, match=f"{role}: two-tries has no method 'greedy'"):
+        answers(registry.create("solver", "hybrid", members), TwoTries(), 3)
 
 
 def test_an_attempt_keeps_its_number_and_its_own_doubt() -> None:
