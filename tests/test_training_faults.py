@@ -274,7 +274,7 @@ def test_no_weights_for_a_task_names_its_options_and_the_recipes_made_for_it(
     assert "trm-sudoku-tiny" in said
     assert "trm-small" in said
     assert "maze" not in said.partition("Train some")[2]
-    assert dispatch(["run", "--task", "arc1", "--solver", "trm", *results]) == 2
+    assert dispatch(["run", "--task", "arc2", "--solver", "trm", *results]) == 2
     said = capsys.readouterr().err
     assert "--recipe trm-arc" in said
     assert "trm-small" not in said
