@@ -161,6 +161,7 @@ def test_without_a_difference_the_test_seldom_finds_one() -> None:
     assert found <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)
 
 
+@pytest.mark.slow
 def test_of_many_pairs_without_a_difference_holm_finds_one_in_at_most_a_twentieth() -> None:
     rng, any_found, trials = np.random.default_rng(9), 0, 300
     for _ in range(trials):
