@@ -28,7 +28,9 @@ from tasks.shared.text_answers import AnswerForm, parse_reply
 from tasks.sudoku.generated import Sudoku
 
 SUDOKU, MAZE, ARC = Sudoku(size=4), MazeUnique(height=5, width=5), Arc1()
-ANY = Puzzle(id="any", group="any", split="test", payload={})  # parsing looks at the reply alone
+ANY = Puzzle(
+    id="any", group="any", split="test", payload={"rows": [" " * 5] * 5}
+)  # parsing looks at the reply alone
 
 GRID = [[1, 2, 3, 4], [3, 4, 1, 2], [2, 1, 4, 3], [4, 3, 2, 1]]
 OTHER = [[4, 3, 2, 1], [2, 1, 4, 3], [3, 4, 1, 2], [1, 2, 3, 4]]

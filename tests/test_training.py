@@ -644,7 +644,7 @@ def test_sign_sgd_moves_only_the_rows_that_were_used() -> None:
 
 
 def test_the_metrics_are_right_although_a_graph_overwrites_its_result() -> None:
-    meter, progress = Meter(1.0, Clock(checkpoint.Progress())), checkpoint.Progress()
+    meter, progress = Meter(1.0, Clock(checkpoint.TrainingState())), checkpoint.TrainingState()
     loss, one = torch.tensor(0.0), torch.ones(1)
     result: Any = SimpleNamespace(
         loss_sum=loss,
