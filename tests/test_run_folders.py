@@ -226,7 +226,7 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
     "no task": lambda f: drop(f, "task"),
     "no reference": lambda f: drop(f, "solver", "reference"),
     "a task that is a word": lambda f: record(f, task="counting"),
-    "no puzzles": lambda f: drop(f, "puzzles", "ids"),
+    "no puzzles": lambda f: drop(f, "puzzles"),
     "lists of different lengths": lambda f: record(f, puzzles={"ids": ["a", "b"], "difficulty": [None]}),
     "no metric": lambda f: record(f, metrics=[]),
     "an unknown kind of metric": lambda f: record(f, metrics=[{"name": "x", "over": "moon"}]),

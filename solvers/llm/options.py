@@ -53,7 +53,7 @@ class LlmOptions:
     extra_headers: Mapping[str, Any] | None = None  # HTTP headers, the same way; $NAME is a variable's value
     stream: bool | None = None  # take replies piece by piece: an hour of reasoning outlives idle time-outs
     background: bool | None = None  # openai-responses: start, and ask now and then whether it is done
-    timeout: float | None = None  # seconds per request; none: 600, or a day where it may rightly take hours
+    timeout: float = 600.0  # seconds per request; left at 600, a day where it may rightly take hours
     puzzle_timeout: float | None = None  # seconds per attempt, all requests and retries together
     max_retries: int = 8  # further tries of a request after transient failures
     batch: bool = False  # use the provider's batch API: half the price, hours of waiting
@@ -147,7 +147,7 @@ class LlmOptions:
         out by the processor of this machine.
         """
         patient = self.stream or self.background or self.provider_name == "local"
-        return self.timeout or (DAY if patient else 600.0)
+        return DAY if patient and self.timeout == 600.0 else self.timeout
 
     @property
     def provider_name(self) -> str:
