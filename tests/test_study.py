@@ -222,6 +222,35 @@ def test_one_cap_holds_for_all_runs_of_a_study_and_after_a_resume(tmp_path: Path
         assert [part.state for part in more] == ["done", "done"]
 
 
+def test_a_hybrid_that_asks_a_model_is_under_the_cap_and_its_price_is_not_called_nothing(
+    tmp_path: Path,
+) -> None:
+    with LlmServer(lambda _body, _nth: Behaviour(text="no answer", delay=0.001)) as server:
+        text = f"""
+        max_cost = 0.25
+        max_connections = 1
+        limit = 30
+        [[task]]
+        name = "{COUNTING}"
+        [[solver]]
+        name = "hybrid"
+        S.then = "random"
+        [solver.S.first]
+        name = "llm"
+        model = "a"
+        base_url = "{server.url}"
+        cache = false
+        usd_per_million_input = 1000.0
+        usd_per_million_output = 2000.0
+        """  # a reply costs $0.025
+        path = written(text, tmp_path)
+        assert [row.usd for row in estimates(checked(read(path), tmp_path))] == [None]
+        (part,) = study(path, results_dir=tmp_path)
+        assert part.state == "failed"
+        assert "cap" in str(part.error)
+        assert 10 <= len(server.requests) <= 11
+
+
 def long_study(tmp_path: Path, runs: int) -> Path:
     shown = list(range(3, 3 + runs))
     text = (

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.books.ledger import spent
-from harness.capabilities import Bounded, DecidedByTask, Previews, Priced
+from harness.capabilities import Bounded, DecidedByTask, Previews
 from harness.contracts import Solver, SolverCard, Task
 from harness.errors import DepthbenchError, UserError, did_you_mean
 from harness.records.find import results_folder, runs_folder
@@ -30,7 +30,7 @@ from harness.running.view import View
 from harness.studies.spec import Study, name_of, read
 
 SCHEMA = 1
-DEAREST = {"baseline": 0, "exact": 1, "net": 2, "llm": 3}  # what is played first costs least
+DEAREST = {"baseline": 0, "exact": 1, "net": 2}  # what is played first costs least; anything else last
 SAMPLED = 50  # prompts whose length is measured for an estimate
 
 
@@ -104,7 +104,7 @@ def estimates(parts: Sequence[Part]) -> Iterator[Estimate]:
             tokens = math.fsum(counts) / len(counts) * plan.planned
             if isinstance(solver, Bounded) and (most := solver.most_usd(tokens / plan.planned)) is not None:
                 usd = most * plan.planned
-        elif solver.card.kind != "llm":
+        elif not _may_cost(solver):
             usd = 0.0
         yield Estimate(
             name=part.name,
@@ -180,7 +180,7 @@ def runs_of(name: str, results_dir: str | Path | None = None) -> list[RunFolder]
 def _play(part: Part, note: _Notes, study: Study, executor: Any, progress: Progress) -> None:
     plan = plan_run(part.spec)
     folder = RunFolder(plan.folder.path)
-    if isinstance(plan.solver, Priced) and study.max_cost_usd is not None:
+    if _may_cost(plan.solver) and study.max_cost_usd is not None:
         elsewhere = note.spent(besides=plan.folder.name)
         left = study.max_cost_usd - elsewhere
         if left <= 0 and not (folder.exists() and RunResult(folder).complete):
@@ -189,7 +189,7 @@ def _play(part: Part, note: _Notes, study: Study, executor: Any, progress: Progr
             )
         plan.spec = replace(plan.spec, max_cost_usd=max(left, 1e-12))
     note.folders[part.name] = plan.folder.name
-    if isinstance(plan.solver, Priced):
+    if _may_cost(plan.solver):
         note.priced.add(plan.folder.name)
     note.write()  # before the run: a kill leaves it named
     part.result = execute(plan, progress, executor)
@@ -291,12 +291,17 @@ def _solver(spec: RunSpec, task: Task) -> Solver:
     return solver
 
 
+def _may_cost(solver: Solver) -> bool:
+    """Say whether a solver may ask somebody who is paid: all but those known to ask nobody."""
+    return solver.card.kind not in DEAREST
+
+
 def _cost(solver: Solver) -> tuple[float, ...]:
     """Return what runs are ordered by: kind, then the size of the net or the price of the model."""
     card: SolverCard = solver.card
     price = getattr(solver, "price", None)
     return (
-        DEAREST.get(card.kind, 2),
+        DEAREST.get(card.kind, len(DEAREST)),
         float(card.parameters.core or 0),
-        float(price.output) if price is not None and card.kind == "llm" else 0.0,
+        float(price.output) if price is not None else 0.0,
     )
