@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from harness import own
 from harness.contracts import Answer, GridCodec, Item, Key, Method, Metric, Puzzle, Task
 from harness.errors import UserError, did_you_mean
-from harness.options import first_paragraph
+from harness.options import docstring, first_paragraph
 from harness.randomness import generator
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class BaseTask:
     @property
     def summary(self) -> str:
         """The first paragraph of the class's docstring."""
-        return first_paragraph(type(self).__doc__) or self.name
+        return first_paragraph(docstring(type(self))) or self.name
 
     @property
     def grid(self) -> GridCodec | None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from harness import ours, source
 from harness.errors import UserError, did_you_mean
-from harness.options import build, first_paragraph
+from harness.options import build, docstring, first_paragraph
 
 Kind = Literal["task", "solver"]
 FROM_FILE = "depthbench_plugin_"  # modules of plug-ins named by a file
@@ -242,7 +242,7 @@ def catalogue(kind: Kind) -> list[Entry]:
 
 def _summary(found: Any) -> str:
     text = getattr(found, "summary", None)
-    return text if isinstance(text, str) else first_paragraph(found.__doc__)
+    return text if isinstance(text, str) else first_paragraph(docstring(found))
 
 
 def _room(place: str) -> str:

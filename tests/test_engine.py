@@ -435,3 +435,9 @@ def test_a_task_without_shipped_weights_says_how_to_train_some() -> None:
         UserError, match=r"No trm weights are shipped for maze-7x8.*bench train --task maze.*trm-small"
     ):
         registry.create("solver", "trm").for_task(task)
+
+
+def test_a_task_for_which_another_net_has_shipped_weights_names_them() -> None:
+    task = registry.create("task", "sudoku", {"size": 4})
+    with pytest.raises(UserError, match=r"No trm weights.*Shipped for sudoku-4x4: looped-sudoku-4x4\."):
+        registry.create("solver", "trm").for_task(task)

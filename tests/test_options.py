@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.cli.main import dispatch
 from harness.errors import UserError
-from harness.options import build, parse_pairs
+from harness.options import build, docstring, parse_pairs
 from harness.options.describe import describe
 from harness.registry import OURS, create, find
 from tests.fakes import EXAMPLES
@@ -44,11 +44,23 @@ class Outer:
     parts: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class Untold:
+    knob: int = 3
+
+
 FIRST = "option 'first' of solver 'outer'"
 
 
 def made(**options: Any) -> Any:
     return build(Outer, options, owner="solver 'outer'", flag="-S")
+
+
+def test_the_signature_that_a_dataclass_has_for_a_docstring_tells_nothing() -> None:
+    assert Untold.__doc__ == "Untold(knob: 'int' = 3) -> None" or "knob" in (Untold.__doc__ or "")
+    assert [(option.name, option.help) for option in describe(Untold)] == [("knob", "")]
+    assert docstring(Untold) == ""
+    assert docstring(Outer) == "Holds everything an option can be."
 
 
 def test_an_option_may_have_options_of_its_own_in_a_dataclass_and_in_a_mapping() -> None:

@@ -282,6 +282,15 @@ def test_no_weights_for_a_task_names_its_options_and_the_recipes_made_for_it(
     assert "No recipe of hrm was made for it" in capsys.readouterr().err
 
 
+def test_a_training_without_a_recipe_is_told_which_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", "--task", "sudoku", "-T", "size=4", "--solver", "trm"]
+    assert dispatch(command) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Which recipe? Of trm for sudoku-4x4: " in told
+    assert "trm-sudoku-tiny" in told
+    assert "trm-maze" not in told
+
+
 def test_a_recipe_on_a_size_it_was_not_made_for_warns_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

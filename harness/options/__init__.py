@@ -71,6 +71,12 @@ def first_paragraph(doc: str | None) -> str:
     return " ".join((doc or "").strip().partition("\n\n")[0].split())
 
 
+def docstring(kind: Any) -> str:
+    """Return what a class's author wrote of it; `dataclass` writes a signature where there is nothing."""
+    doc = getattr(kind, "__doc__", None) or ""
+    return "" if dataclasses.is_dataclass(kind) and doc.startswith(f"{kind.__name__}(") else doc
+
+
 def shown(value: str) -> str:
     """Return a value as it stands in an error: quoted, and not longer than a line."""
     return repr(value) if len(value) <= SHOWN else f"{value[:SHOWN]!r}… ({len(value):,} characters)"

@@ -21,7 +21,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from harness.options import is_mapping
+from harness.options import docstring, is_mapping
 
 TYPES = {bool: "true|false", int: "whole number", float: "number", str: "text", Path: "file"}
 
@@ -103,7 +103,7 @@ def _lines(factory: type) -> dict[str, str]:
     names = [field.name for field in dataclasses.fields(factory)]
     for kind in reversed(factory.__mro__):
         if kind is not object:
-            found |= _of_docstring(kind.__doc__ or "", names) | _of_comments(kind)
+            found |= _of_docstring(docstring(kind), names) | _of_comments(kind)
     for field in dataclasses.fields(factory):
         if told := field.metadata.get("help"):
             found[field.name] = str(told)

@@ -64,6 +64,8 @@ def _shipped(task: TaskView, kind: type[Member]) -> Path:
         return path
     shipped = ", ".join(sorted(p.stem for p in files.SHIPPED.glob(f"{kind.net}-*.safetensors")))
     known = f"Shipped for {kind.net}: {shipped or 'none'}."
+    if others := sorted(p.stem for p in files.SHIPPED.glob(f"*-{task.family}.safetensors")):
+        known += f" Shipped for {task.family}: {', '.join(others)}."
     raise UserError(
         f"No {kind.net} weights are shipped for {task.family}.",
         rule=" ".join(filter(None, (known, pull.advice(task.name, kind.net)))),

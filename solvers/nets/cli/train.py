@@ -13,7 +13,10 @@ from harness.cli.options import DataDir, TaskOptions
 def train(
     task: Annotated[str, typer.Option(help="Name of a task with a training split.")],
     solver: Annotated[str, typer.Option(help="Name of a net.")],
-    recipe: Annotated[str, typer.Option(help="Name of a training recipe: `bench list recipes`.")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Name of a training recipe: `bench list recipes`.", show_default="needed"),
+    ] = None,
     task_option: TaskOptions = [],  # noqa: B006  typer copies it
     recipe_option: Annotated[
         list[str],

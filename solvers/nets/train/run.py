@@ -29,7 +29,7 @@ def train_by_recipe(
     net: str,
     task: Task,
     *,
-    recipe_name: str,
+    recipe_name: str | None,
     recipe_options: Mapping[str, str],
     out: Path | None,
     seed: int,
@@ -50,20 +50,27 @@ def train_by_recipe(
 
     member: the solver class of the net, where its name is not registered.
     """
-    chosen = changed(recipe(recipe_name, own=getattr(member, "own_recipes", None)), recipe_options, member)
+    if task.grid is None:
+        raise UserError(f"Task {task.name!r} has no grid codec.", rule="Nets need one.")
+    own = getattr(member, "own_recipes", None)
+    fitting = made_for(task.family, net, own, grouped=isinstance(task, GroupedTask))
+    if recipe_name is None:
+        raise UserError(
+            "Which recipe?",
+            rule=f"Of {net} for {task.family}: {', '.join(fitting) or 'none'}.",
+            next_step="Give --recipe NAME; `bench list recipes` says what each is for.",
+        )
+    chosen = changed(recipe(recipe_name, own=own), recipe_options, member)
     if chosen.net != net:
         raise UserError(
             f"Recipe {recipe_name!r} trains {chosen.net!r}, not {net!r}.",
             next_step=f"Give --solver {chosen.net}.",
         )
-    if task.grid is None:
-        raise UserError(f"Task {task.name!r} has no grid codec.", rule="Nets need one.")
-    own = getattr(member, "own_recipes", None)
     if not chosen.fits(task.family):
-        better = made_for(task.family, net, own, grouped=isinstance(task, GroupedTask))
         say(
             f"warning: the recipe {chosen.name} was made for {' and '.join(chosen.made_for)}, not for "
-            f"{task.family}; " + (f"for that: {', '.join(better)}" if better else f"{net} has none for that")
+            f"{task.family}; "
+            + (f"for that: {', '.join(fitting)}" if fitting else f"{net} has none for that")
         )
     if threads is not None:
         torch.set_num_threads(threads)
