@@ -1,9 +1,10 @@
 # The commands of this project; `make` alone lists them. Everything runs in .venv, which is made when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
+AXE := 4.14.1  # axe-core, which looks at accessibility
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test reference check fix docs test-slow test-wheel test-newest test-llm test-kernels clean
+.PHONY: help demo test reference check fix docs test-slow test-wheel test-newest test-browser test-llm test-kernels clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +58,15 @@ test-newest: .venv/.installed  ## the tests with the newest versions that pyproj
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager \
 		--constraint .venv-newest/constraints.txt --group dev --editable .
 	.venv-newest/bin/pytest
+
+test-browser: .venv/.installed  ## install Playwright, and axe-core where there is npm; the viewer and reports in Chromium
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group browser
+	@command -v "$${CHROMIUM:-chromium}" chromium-browser >/dev/null \
+		|| echo "No Chromium on the path, so these tests are skipped: install it, or name one in CHROMIUM."
+	@command -v npm >/dev/null && npm install --silent --no-save --prefix .venv/axe axe-core@$(AXE) >/dev/null \
+		|| echo "axe-core could not be installed, so accessibility is not looked at: it needs npm."
+	DEPTHBENCH_AXE=$$(ls $(CURDIR)/.venv/axe/node_modules/axe-core/axe.min.js 2>/dev/null) \
+		$(BIN)/pytest -m slow tests/test_view_browser.py
 
 test-llm: .venv/.installed  ## install llama.cpp and SmolLM2, run the tests against a real model on loopback
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt xllamacpp

@@ -194,7 +194,7 @@ def test_what_keeps_runs_out_of_one_ranking_is_said(tmp_path: Path) -> None:
     blocks = [block_of(r.record) for r in (one, other, fewer)]
     assert blocks[1].differs_from(blocks[0]) == ("training: all there are",)
     (differs,) = blocks[2].differs_from(blocks[0])
-    assert differs.startswith("puzzles: 10 of test, seed 0 (")
+    assert differs.startswith("puzzles: 10 of test (")
     asked = SolverCard(name="llm", kind="llm", prompt="3, cot")
     cards = [
         block_of(replace(one.record, card=replace(asked, prompt=p))) for p in ("3, cot", "3, direct", None)

@@ -74,6 +74,14 @@ def test_best_of_n_stops_at_the_first_answer_that_keeps_the_rules() -> None:
     assert attempt.usage.passes == len(requests) == 3
 
 
+def test_an_answers_own_score_of_best_of_n_is_minus_the_rules_it_breaks() -> None:
+    attempt, _ = solve(replies(C, "nothing", A, B), strategy="best-of-n", samples=8)
+    assert [sample.score for sample in attempt.candidates][1:] == [None, 0.0]
+    assert (attempt.candidates[0].score or 0.0) < 0
+    voted, _ = solve(replies(C, A), strategy="self-consistency", samples=2)
+    assert [sample.score for sample in voted.candidates] == [None, None], "a vote has none"
+
+
 def test_best_of_n_falls_back_on_the_answer_that_breaks_fewest_rules() -> None:
     attempt, requests = solve(replies("nothing", C), strategy="best-of-n", samples=3)
     assert (attempt.outcome, attempt.answer, attempt.samples, attempt.detail["violations"]) == (

@@ -170,6 +170,22 @@ def text_of(lines: list[list[list[str]]]) -> str:
     return "\n".join("".join(span[0] for span in line) for line in lines)
 
 
+@pytest.mark.parametrize("task", ["sudoku", "maze", "futoshiki"])
+def test_of_a_large_run_the_one_puzzle_is_made_alone(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.view import library as shelves
+
+    made = run(task, "random", limit=4, results_dir=tmp_path)
+    monkeypatch.setattr(shelves, "WHOLE_SPLIT", 3)
+    monkeypatch.setattr(shelves, "items_of", None)  # which makes them all
+    with client(Library(tmp_path)) as viewer:
+        for pair, puzzle in enumerate(made.folder.record().puzzles.ids):
+            page = answer(viewer, "puzzle", run=made.folder.name, pair=pair)
+            assert (page["puzzle"], page["proved"]) == (puzzle, False)
+            assert page["drawing"]
+
+
 def test_runs_stand_side_by_side_on_the_same_puzzles(viewer: TestClient, results: Path) -> None:
     exact, chance = named(results, "search"), named(results, "random")
     for limit in (10, 25):

@@ -52,7 +52,7 @@ def analyse(
     for number, (run, strata, depths, samples) in enumerate(found):
         if format is Format.TABLE:
             print("\n" * (number > 0), end="")
-            tables.note(f"{run.name}: {run.metric.name} {_score(run.score)}")
+            tables.note(f"{run.name}: {run.metric.name} {scored(run.score)}")
         _write_strata(strata, format)
         if depths is not None:
             _write_depths(depths, format)
@@ -131,7 +131,7 @@ def _write_depths(found: DepthCurve, form: Format) -> None:
         )
         more = f", and {len(found.lost) - LOST_SHOWN} more" if len(found.lost) > LOST_SHOWN else ""
         tables.note(
-            f"Right at some depth {_score(found.ever)}, at the last {_score(found.final)}. "
+            f"Right at some depth {scored(found.ever)}, at the last {scored(found.final)}. "
             "Right and lost again: " + (f"{len(found.lost)}: {named}{more}." if found.lost else "none.")
         )
 
@@ -150,20 +150,25 @@ def _write_samples(found: Samples, form: Format) -> None:
     ]
     _table((Column("chosen by", 0), SCORE, INTERVAL), rows, form)
     if form is Format.TABLE:
-        fewest, most = found.k
         start = "own score" if found.chosen == "own" else "vote (there is no own score)"
-        gap = _gap(found.generation_verification_gap)
-        rest = "–" if found.verifier_gap is None else _gap(found.verifier_gap)
+        brought = gap(found.generation_verification_gap)
+        rest = "–" if found.verifier_gap is None else gap(found.verifier_gap)
         tables.note(
-            f"{most if fewest == most else f'{fewest} to {most}'} samples a puzzle"
+            f"{counted(found, short=False)} samples a puzzle"
             + (
                 ", ended early: no fair draw, so the first of each is the mean single. "
                 if found.early
                 else ". "
             )
-            + f"Generation-verification gap, {start} less mean single: {gap}. "
+            + f"Generation-verification gap, {start} less mean single: {brought}. "
             f"Verifier gap, rules less that: {rest}."
         )
+
+
+def counted(found: Samples, *, short: bool = True) -> str:
+    """Say how many samples a puzzle has, and in short that sampling ended early."""
+    fewest, most = found.k
+    return (f"{most}" if fewest == most else f"{fewest} to {most}") + (", early" * (found.early and short))
 
 
 def _table(columns: tuple[Column, ...], rows: list[list[str]], form: Format) -> None:
@@ -178,9 +183,9 @@ def _difficulty(stratum: Stratum) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _score(score: Score) -> str:
+def scored(score: Score) -> str:
     return f"{units.share(score.score)} ({units.span(score.low, score.high)})"
 
 
-def _gap(found: Difference) -> str:
+def gap(found: Difference) -> str:
     return f"{100 * found.value:+.1f} points ({100 * found.low:+.1f} to {100 * found.high:+.1f})"

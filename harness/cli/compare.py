@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,10 @@ def compare(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN RUN...", help="Two runs or more, as for bench show.")
     ],
+    merge_seeds: Annotated[
+        bool,
+        typer.Option("--merge-seeds", help="Runs that differ in a seed alone are one, the mean of them."),
+    ] = False,
     results_dir: ResultsDir = None,
     format: FormatOption = Format.TABLE,  # noqa: A002
 ) -> None:
@@ -28,28 +33,33 @@ def compare(
     from harness.records.find import find_run
     from harness.scores import compare as comparing
 
-    pairs = comparing.compare([find_run(name, results_dir) for name in runs])
+    pairs = comparing.compare([find_run(name, results_dir) for name in runs], merge=merge_seeds)
     tables.write(COLUMNS, [cells(pair) for pair in pairs], [asdict(pair) for pair in pairs], format)
     if format is Format.TABLE:
         tables.note(
             f"{pairs[0].metric}; difference: first minus second, in points, with a paired bootstrap over "
             "groups; "
-            "alone: puzzles only the first, only the second solved; p: McNemar's exact test; Holm: p "
+            f"alone: puzzles only the first, only the second solved; p: {tests(pairs)}; Holm: p "
             "adjusted "
             "for all pairs"
         )
         for pair in pairs:
-            if pair.other_content or pair.apart:
+            several = [
+                f"{_short(name)} stands for {n} seeds"
+                for name, n in zip((pair.first, pair.second), pair.seeds, strict=True)
+                if n > 1
+            ]
+            if pair.other_content or pair.apart or several:
                 n = pair.other_content
                 others = f"{n:,} puzzle{'s' * (n > 1)} of the same name but of other content left out"
-                told = [*[others] * bool(n), *pair.apart]
+                told = [*several, *[others] * bool(n), *pair.apart]
                 tables.note(f"{_short(pair.first)} and {_short(pair.second)}: {'; '.join(told)}")
 
 
 def cells(pair: Pair) -> list[str]:
     """Return a pair as text, a value for each of `COLUMNS`."""
     scale = 100
-    alone = "–" if pair.p is None else f"{pair.first_alone} : {pair.second_alone}"
+    alone = "–" if pair.first_alone is None else f"{pair.first_alone} : {pair.second_alone}"
     return [
         _short(pair.first),
         _short(pair.second),
@@ -64,6 +74,17 @@ def cells(pair: Pair) -> list[str]:
         probability(pair.holm),
         verdict(pair),
     ]
+
+
+def tests(pairs: Sequence[Pair]) -> str:
+    """Say which tests the p of these pairs are of."""
+    solved = "McNemar's exact test"
+    if all(pair.first_alone is not None for pair in pairs):
+        return solved
+    flips = "a test that flips the signs of the differences"
+    if all(pair.first_alone is None for pair in pairs):
+        return flips
+    return f"{solved}; where a value is no yes or no, {flips}"
 
 
 def verdict(pair: Pair) -> str:

@@ -65,10 +65,11 @@ def leaderboard(
     if front is not None or asked:
         from harness.cli import results_budgets
 
+        runs = results_budgets.same_puzzles(results_dir, task, solver, light=not asked, merge=not each_seed)
         if front is not None:
-            results_budgets.write_front(results_dir, task, solver, front, format, layout)
+            results_budgets.write_front(runs, front, format, layout)
         for name, value in asked.items():
-            results_budgets.write_at(results_dir, task, solver, (name, value), format, layout)
+            results_budgets.write_at(runs, (name, value), format, layout)
         return
     named = None
     if study is not None:

@@ -74,7 +74,8 @@ def first_paragraph(doc: str | None) -> str:
 def docstring(kind: Any) -> str:
     """Return what a class's author wrote of it; `dataclass` writes a signature where there is nothing."""
     doc = getattr(kind, "__doc__", None) or ""
-    return "" if dataclasses.is_dataclass(kind) and doc.startswith(f"{kind.__name__}(") else doc
+    name = getattr(kind, "__name__", "")
+    return "" if dataclasses.is_dataclass(kind) and doc.startswith(f"{name}(") else doc
 
 
 def shown(value: str) -> str:

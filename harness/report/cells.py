@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.report import plots
-from harness.report.content import Dial, PuzzleSet, depths
+from harness.report.content import Dial, PuzzleSet
+from harness.report.entries import depths
 from harness.report.plots import WIDTH, Figure
 
 BARS = 40

@@ -13,37 +13,20 @@ from typing import Any
 
 from harness.cli.results import puzzles_of, solver_of
 from harness.cli.tables import visible
-from harness.errors import DepthbenchError, UserError, did_you_mean
-from harness.records.find import find_run, left_out, results_folder, scan
+from harness.errors import DepthbenchError, UserError
 from harness.records.folder import RunFolder
-from harness.records.schema import DepthScore, RunRecord
+from harness.report.entries import Entry, depths, read, sets_of
 from harness.scores.compare import Pair, compare
 from harness.scores.depths import depths_of
 from harness.scores.front import Front, front_of
-from harness.scores.leaderboard import RankedBlock, Row, ranked, row_of
+from harness.scores.leaderboard import RankedBlock, ranked
+from harness.scores.samples import Samples, samples_of
+from harness.scores.seeds import pooled
 from harness.scores.strata import Strata, strata_of
-from harness.scores.summary import summary_of
 from harness.scores.values import RunValues, load
 
-LONGEST = 26  # characters of a name inside a plot
 AXES = ("core", "flops", "usd", "seconds")  # of `front_of`, that scores are drawn against
 COMPARED = 10  # runs of a block whose pairs are tested: all pairs of 100 runs would be 4,950 tests
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One run: its record, its leaderboard row and a name that no other run of its task has."""
-
-    folder: RunFolder
-    record: RunRecord
-    row: Row
-    name: str
-    short: str  # the name with its middle left out, for plots
-
-    @property
-    def scored(self) -> bool:
-        """Whether it has a score to show: something was attempted, and not every call failed."""
-        return self.row.score is not None and self.row.outcomes["not_run"] < self.row.planned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +35,7 @@ class PuzzleSet:
 
     ranked: those of the same training, prompt and attempts, best first; only they have ranks. fronts: by
     axis. strata: by run, where its puzzles have difficulties. lost: by run, answers right at some depth and
-    wrong at the last.
+    wrong at the last. samples: by run, where it has K of them a puzzle.
     """
 
     puzzles: str  # the task with its options, as the leaderboard says it
@@ -61,6 +44,7 @@ class PuzzleSet:
     fronts: Mapping[str, Front]
     strata: Mapping[str, Strata]
     lost: Mapping[str, int]
+    samples: Mapping[str, Samples]
     pairs: tuple[Pair, ...] = ()
     unpaired: str = ""  # why there are no pairs
 
@@ -111,72 +95,16 @@ class Content:
         return [entry for section in self.sections for entry in section.entries]
 
 
-def depths(entry: Entry) -> dict[int, DepthScore]:
-    """Return the depth curve of a run, if it has two points or more."""
-    found = {int(d): s for d, s in (entry.row.depth_scores or {}).items() if s.score is not None}
-    return found if len(found) > 1 else {}
-
-
 def gather(runs: Sequence[str], *, task: str | None, results_dir: str | Path | None) -> Content:
     """Read the named runs, or all of a results folder. Raises UserError where there is nothing to report."""
-    problems: list[str] = []
-    found = list(_named(runs, results_dir) if runs else _all(task, results_dir, problems))
-    if runs and task is not None:
-        found = [pair for pair in found if pair[1].task.name == task]
-    if not found:
-        raise _nothing(runs, task, results_dir, problems)
-    by_task: dict[str, list[tuple[RunFolder, RunRecord, Row]]] = {}
-    for folder, record in found:
-        try:
-            row = row_of(folder, record, summary_of(folder, record))
-        except DepthbenchError as error:
-            if runs:
-                raise
-            problems.append(left_out(folder, error))
-            continue
-        by_task.setdefault(row.task, []).append((folder, record, row))
-    if not by_task:
-        raise _nothing(runs, task, results_dir, problems)
+    by_task, problems = read(runs, task=task, results_dir=results_dir)
     return Content(
-        sections=tuple(_section(name, of) for name, of in sorted(by_task.items())),
+        sections=tuple(_section(name, of) for name, of in by_task.items()),
         problems=tuple(visible(problem) for problem in problems),
     )
 
 
-def _named(runs: Sequence[str], results_dir: str | Path | None) -> Iterator[tuple[RunFolder, RunRecord]]:
-    seen = set()
-    for name in runs:
-        folder = find_run(name, results_dir)
-        if folder.path.resolve() not in seen:  # named twice is one run
-            seen.add(folder.path.resolve())
-            yield folder, folder.record()
-
-
-def _all(
-    task: str | None, results_dir: str | Path | None, problems: list[str]
-) -> Iterator[tuple[RunFolder, RunRecord]]:
-    for run in scan(results_dir):
-        if run.record is None:
-            problems.append(run.problem or "")
-        elif task in (None, run.record.task.name):
-            yield run.folder, run.record
-
-
-def _nothing(
-    runs: Sequence[str], task: str | None, results_dir: str | Path | None, problems: Sequence[str]
-) -> UserError:
-    if problems:
-        return UserError(f"No run can be read. {problems[0]}")
-    folder = results_folder(results_dir)
-    known = {run.record.task.name for run in scan(results_dir) if run.record is not None}
-    if task is not None and (known or runs):
-        named = "None of the runs named is" if runs else f"No run in {folder} is"
-        return UserError(f"{named} of the task {task!r}.", rule="" if runs else did_you_mean(task, known))
-    return UserError(f"No run in {folder}.", next_step="`bench run --task sudoku --solver search` makes one.")
-
-
-def _section(task: str, found: Sequence[tuple[RunFolder, RunRecord, Row]]) -> Section:
-    entries = list(_entries(found))
+def _section(task: str, entries: Sequence[Entry]) -> Section:
     by_puzzles: dict[Any, list[Entry]] = {}
     for entry in entries:
         by_puzzles.setdefault(_puzzles(entry), []).append(entry)
@@ -188,45 +116,27 @@ def _section(task: str, found: Sequence[tuple[RunFolder, RunRecord, Row]]) -> Se
 def _puzzles(entry: Entry) -> tuple[Any, ...]:
     """Return what runs must have in common to be ranked: the puzzles, their version, and the headline."""
     task, metric = entry.record.task, entry.record.metrics[0]
-    return task.version, task.puzzles_sha256, metric.number, metric.over, metric.better, metric.among
-
-
-def _entries(found: Sequence[tuple[RunFolder, RunRecord, Row]]) -> Iterator[Entry]:
-    """Yield each run under a name of its own on these puzzles: its solver with options; with the end of the
-    folder's name where two would have the same.
-    """
-    plain = [(visible(solver_of(row)), record.task.puzzles_sha256) for _, record, row in found]
-    brief = [(shortened(name), puzzles) for name, puzzles in plain]
-    for (folder, record, row), name, short in zip(found, plain, brief, strict=True):
-        tail = visible(folder.name.rpartition("_")[2])
-        yield Entry(
-            folder=folder,
-            record=record,
-            row=row,
-            name=name[0] if plain.count(name) == 1 else f"{name[0]} {tail}",
-            short=short[0] if brief.count(short) == 1 else shortened(f"{name[0]} {tail}"),
-        )
-
-
-def shortened(name: str) -> str:
-    """Return a name that a plot has room for: its middle is left out, since runs often differ at the end."""
-    keep = (LONGEST - 1) // 2
-    return name if len(name) <= LONGEST else f"{name[:keep]}…{name[-keep:]}"
+    return task.version, sets_of(entry.runs), metric.number, metric.over, metric.better, metric.among
 
 
 def _set(entries: Sequence[Entry]) -> PuzzleSet:
     scored = [entry for entry in entries if entry.scored]
     values = list(_values(scored))
-    strata = {run.name: found for run in values if len((found := strata_of(run)).strata) > 1}
-    watched = [run for run in values if any(attempt.trace for attempt in run.counted.values())]
+    newest = [run.each[-1] for run in values]
+    strata = {run.name: found for run in newest if len((found := strata_of(run)).strata) > 1}
+    watched = [run for run in newest if any(attempt.trace for attempt in run.counted.values())]
     pairs, unpaired = _pairs(scored)
+    row = entries[0].row
+    if len({entry.row.seed for entry in entries}) > 1:  # other seeds of the very same puzzles
+        row = replace(row, seed=0)
     return PuzzleSet(
-        puzzles=visible(puzzles_of(entries[0].row)),
+        puzzles=visible(puzzles_of(row)),
         entries=tuple(entries),
         ranked=tuple(ranked([entry.row for entry in entries])),
         fronts={axis: front_of(values, axis) for axis in AXES} if values else {},
         strata=strata,
         lost={run.name: len(depths_of(run).lost) for run in watched},
+        samples=dict(_samples(newest, {entry.folder.name: entry.folder for entry in entries})),
         pairs=pairs,
         unpaired=unpaired,
     )
@@ -236,7 +146,19 @@ def _values(entries: Sequence[Entry]) -> Iterator[RunValues]:
     """Yield the puzzles' values of each run; those of a headline over part of the puzzles have none."""
     for entry in entries:
         with suppress(DepthbenchError):
-            yield load(entry.folder)
+            runs = [load(folder) for folder, _ in entry.runs]
+            yield pooled(runs) if len(runs) > 1 else runs[0]
+
+
+def _samples(runs: Sequence[RunValues], folders: Mapping[str, RunFolder]) -> Iterator[tuple[str, Samples]]:
+    """Yield what the samples of each run are worth, of those that have several a puzzle."""
+    for run in runs:
+        chosen_from = any(attempt.candidates for attempt in run.counted.values())
+        if not chosen_from and run.record.attempts_per_puzzle < 2:
+            continue
+        with suppress(UserError):  # attempts that were chosen from samples nobody kept
+            # attempts that are samples themselves need their answers: which are equal
+            yield run.name, samples_of(run if chosen_from else load(folders[run.name], light=False))
 
 
 def _pairs(scored: Sequence[Entry]) -> tuple[tuple[Pair, ...], str]:
@@ -245,7 +167,7 @@ def _pairs(scored: Sequence[Entry]) -> tuple[tuple[Pair, ...], str]:
     if len(chosen) < 2:
         return (), "a pair is of two runs with a score"
     try:
-        return tuple(compare([entry.folder for entry in chosen])), ""
+        return tuple(compare([folder for entry in chosen for folder, _ in entry.runs], merge=True)), ""
     except DepthbenchError as error:
         return (), visible(str(error))
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from harness.cli import units
 from harness.report import plots
-from harness.report.content import Dial, Entry, PuzzleSet, depths, shortened
+from harness.report.content import Dial, PuzzleSet
+from harness.report.entries import Entry, depths, shortened
 from harness.report.labels import Point, placed
 from harness.report.plots import HEIGHT, LINES, WIDTH, Figure
 

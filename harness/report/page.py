@@ -5,19 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.cli import analyse as analysing
 from harness.cli import compare as comparing
 from harness.cli import results
 from harness.cli.tables import Column, any_known, visible
-from harness.exchange.commands import command
 from harness.report import pictures, words
-from harness.report.content import Content, Entry, PuzzleSet, Section
+from harness.report.cards import cards, commands, made_with
+from harness.report.content import Content, PuzzleSet, Section
 from harness.report.drawn import figures_of
 from harness.report.plots import Figure
 from harness.report.svg import picture
@@ -27,12 +28,24 @@ from harness.scores.leaderboard import ranked
 HERE = Path(__file__).parent
 BUDGET = 4_000_000  # bytes of figures and drawings; the file stays below 5 MB
 RAW = {  # column of the leaderboard: field of its row
-    "score": "score", "95 %": "low", "planned": "planned", "core": "core_parameters",
+    "score": "score", "95 %": "low", "±seeds": "spread", "planned": "planned", "core": "core_parameters",
     "stored": "stored_parameters", "FLOPs/puzzle": "flops_per_puzzle", "time/puzzle": "seconds_per_puzzle",
     "tokens/puzzle": "tokens_per_puzzle", "$/puzzle": "usd_per_puzzle",
     "$ + training": "usd_per_puzzle_amortised", "FLOPs + training": "flops_per_puzzle_amortised",
     "$/device-hour": "usd_per_device_hour",
 }  # fmt: skip
+SAMPLES = (
+    Column("solver", 0),
+    Column(
+        "samples", 0, "of a puzzle; early: it ended at a good answer, so they are no fair draw", right=True
+    ),
+    Column("mean single", 0, "one sample alone; of those that ended early the first", right=True),
+    Column("vote", 0, "the answer that most samples agree on", right=True),
+    Column("best by its own score", 0, "the sample that the solver is surest of", right=True),
+    Column("best by the rules", 0, "the sample that breaks fewest rules of the puzzle", right=True),
+    Column("generation-verification gap", 0, "own score, else vote, less mean single, in points", right=True),
+    Column("verifier gap", 0, "rules less own score, else vote, in points", right=True),
+)
 RAW_PAIR = {"shared": "shared", "difference": "difference", "95 %": "low", "p": "p", "Holm": "holm"}
 
 
@@ -85,9 +98,9 @@ def html(content: Content, *, examples: int, data_dir: str | Path | None, truste
         problems=content.problems,
         sections=sections,
         alone=alone,
-        cards=list(_cards(content.entries)),
-        commands=list(_commands(content)),
-        made_with=_made_with(content.entries),
+        cards=list(cards(content.entries)),
+        commands=list(commands(content)),
+        made_with=made_with(content.entries),
         data=Markup(_data(content)),
         style=Markup(style),
         style_hash=_hash(style),
@@ -122,7 +135,9 @@ def _block(page: _Page, name: str, section: Section, block: PuzzleSet) -> dict[s
         "rows": rows, "left": note, "figures": drawn, "pairs": len(block.pairs),
         "pair_rows": [Group(rows=[_pair(block, pair) for pair in block.pairs])],
         "pair_columns": [Column(name, right=name in RAW_PAIR) for name in comparing.COLUMNS],
-        "pairs_say": _pairs_say(block), "examples": shown, "no_examples": why,
+        "pairs_say": _pairs_say(block),
+        "samples": [Group(rows=list(_samples(block)))] if block.samples else [], "samples_columns": SAMPLES,
+        "examples": shown, "no_examples": why,
     }  # fmt: skip
 
 
@@ -161,11 +176,26 @@ def _pair(block: PuzzleSet, pair: Pair) -> Cells:
     )
 
 
+def _samples(block: PuzzleSet) -> Iterator[Cells]:
+    """Yield what the samples of each run are worth, as `bench analyse` has it, the best run first."""
+    for entry in block.entries:
+        found = block.samples.get(entry.folder.name)
+        if found is None:
+            continue
+        cells: list[tuple[Any, str]] = [(entry.name, entry.name), (found.k[1], analysing.counted(found))]
+        ways = (found.mean_single, found.vote, found.own, found.rules)
+        cells += [(None, "–") if one is None else (one.score, analysing.scored(one)) for one in ways]
+        gaps = (found.generation_verification_gap, found.verifier_gap)
+        cells += [(None, "–") if one is None else (one.value, analysing.gap(one)) for one in gaps]
+        yield Cells(cells=cells, run=entry.folder.name)
+
+
 def _pairs_say(block: PuzzleSet) -> str:
     metric = block.pairs[0].metric if block.pairs else ""
     return (
         f"{metric}: first minus second, in points, with a paired bootstrap over groups; alone: puzzles only "
-        "the first, only the second solved; p: McNemar's exact test; Holm: p adjusted for all pairs here"
+        f"the first, only the second solved; p: {comparing.tests(block.pairs)}; Holm: p adjusted for all "
+        "pairs here; of several seeds each puzzle counts with their mean"
     )
 
 
@@ -197,68 +227,6 @@ def _written(value: Any) -> str:
     )
 
 
-def _cards(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
-    """Yield each solver's card once, with the runs that are its."""
-    cards: dict[str, list[Entry]] = {}
-    for entry in entries:
-        card = asdict(entry.record.card)
-        cards.setdefault(json.dumps([card, entry.name], default=str, sort_keys=True), []).append(entry)
-    for of in cards.values():
-        runs = ", ".join(visible(entry.folder.name) for entry in of)
-        yield {"name": of[0].name, "facts": list(_facts(asdict(of[0].record.card))), "runs": runs}
-
-
-def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in card.items():
-        if isinstance(value, Mapping):
-            if not value:
-                yield name, "unknown"
-            for inner, of in value.items():
-                yield visible(f"{name}: {inner.replace('_', ' ')}"), _fact(of)
-        else:
-            yield name.replace("_", " "), _fact(value)
-
-
-def _fact(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.6g}"
-    return visible(value if isinstance(value, str) else json.dumps(value, default=str))
-
-
-def _commands(content: Content) -> Iterator[dict[str, Any]]:
-    for section in content.sections:
-        lines = list(dict.fromkeys(visible(command(entry.record)) for entry in section.entries))
-        yield {"label": f"Commands of {section.task}", "lines": lines}
-    after = [
-        "bench compare " + " ".join(entry.folder.name.rpartition("_")[2] for entry in block.compared)
-        for section in content.sections
-        for block in section.sets
-        if block.pairs
-    ]
-    names = " ".join(entry.folder.name.rpartition("_")[2] for entry in content.entries)
-    yield {
-        "label": "Comparing and reporting",
-        "lines": [*map(visible, after), visible(f"bench report {names}")],
-    }
-
-
-def _made_with(entries: Sequence[Entry]) -> str:
-    commits = sorted({e.record.environment.git_commit or "unknown" for e in entries})
-    days = sorted(e.record.created[:10] for e in entries)
-    prices = sorted({e.record.environment.price_table or "none" for e in entries})
-    return visible(
-        f"Runs of {days[0]}{'' if days[0] == days[-1] else f' to {days[-1]}'}; commit {', '.join(commits)}; "
-        f"prices of {', '.join(prices)}; report by depthbench {__version__}. The same runs give the same "
-        "file."
-    )
-
-
 def _data(content: Content) -> str:
     """Return what the commands say, row by row, as JSON that no HTML parser takes for an end tag."""
     rows = [
@@ -280,7 +248,12 @@ def _data(content: Content) -> str:
         for one in s.sets
         for run, found in one.strata.items()
     }
-    found = {"leaderboard": rows, "compare": pairs, "front": fronts, "strata": strata}
+    samples = {
+        run: asdict(found) for s in content.sections for one in s.sets for run, found in one.samples.items()
+    }
+    found = {
+        "leaderboard": rows, "compare": pairs, "front": fronts, "strata": strata, "samples": samples,
+    }  # fmt: skip
     text = json.dumps(found, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

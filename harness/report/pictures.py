@@ -13,7 +13,8 @@ from harness.cli.show import differences, marked
 from harness.contracts import Outcome
 from harness.errors import DepthbenchError
 from harness.records.normal import normal
-from harness.report.content import Entry, PuzzleSet
+from harness.report.content import PuzzleSet
+from harness.report.entries import Entry
 from harness.view.drawing import COLOURS, drawn, safe
 from harness.view.puzzle import violations
 from harness.view.reply import passage

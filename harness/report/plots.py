@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.cli import units
-from harness.report.content import Entry
+from harness.report.entries import Entry
 from harness.scores.leaderboard import Row
 from harness.scores.statistics import Score
 

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.cli import units
-from harness.report.content import Content, Entry, PuzzleSet, Section
+from harness.report.content import Content, PuzzleSet, Section
+from harness.report.entries import Entry
 from harness.report.plots import several, told
 from harness.scores.compare import Pair
 

@@ -21,7 +21,7 @@ class Block:
 
     task: str
     version: str
-    puzzles: str  # split, seed, how many, and the hash that tells them from others
+    puzzles: str  # split, how many, and the hash that tells them from others; a seed may draw the very same
     metric: str
     attempts: str
     training: str
@@ -38,7 +38,7 @@ def block_of(record: RunRecord) -> Block:
     """Return the block of one run."""
     task, metric = record.task, record.metrics[0]
     options = ",".join(f"{name}={value}" for name, value in task.changed.items())
-    subset = f"{record.puzzles.count:,} of {record.split}, seed {record.seed}"
+    subset = f"{record.puzzles.count:,} of {record.split}"
     return Block(
         task=f"{task.name} {options}".strip(),
         version=task.version,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.errors import UserError
 from harness.scores.depths import depths_of
 from harness.scores.front import costs_of
 from harness.scores.samples import vote_curve
+from harness.scores.seeds import configuration, deviation, seed
 from harness.scores.statistics import Score
 from harness.scores.values import RunValues
 
@@ -48,12 +49,66 @@ class BudgetCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class AtBudget:
-    """A curve read at a cost. score None: outside what was measured, below or above its points."""
+    """A curve read at a cost. score None: outside what was measured, below or above its points.
+
+    seeds, spread: of curves that differ in a seed alone, each read by itself; score and interval are then
+    their means, and the curve is that of the newest.
+    """
 
     curve: BudgetCurve
     budget: float
     score: Score | None
     where: Literal["measured", "between", "below", "above"]
+    seeds: tuple[str, ...] = ()
+    spread: float | None = None
+
+
+def read_at(runs: Sequence[RunValues], axis: str, budget: float, *, merge: bool = True) -> list[AtBudget]:
+    """Read every curve of runs on the same puzzles at a cost. merge: seeds of one configuration are one."""
+    found = [at_budget(curve, budget) for curve in curves_of(runs, axis)]
+    if not merge:
+        return found
+    records = {run.name: run.record for run in runs}
+
+    def age(at: AtBudget) -> tuple[str, str]:
+        run = at.curve.points[-1].run
+        return records[run].created, run
+
+    newest_first = sorted(found, key=age, reverse=True)
+    groups: dict[tuple[str, str], dict[str, AtBudget]] = {}
+    alone = []
+    for at in newest_first:
+        curve = at.curve
+        record = records[curve.points[-1].run]
+        several = len({point.run for point in curve.points}) > 1
+        key = (curve.by, configuration(record, without=curve.by if several else ""))
+        if groups.setdefault(key, {}).setdefault(seed(record), at) is not at:
+            alone.append(at)
+    return [_as_one(group) for group in groups.values()] + alone
+
+
+def _as_one(by_seed: Mapping[str, AtBudget]) -> AtBudget:
+    """Return several seeds of a curve as one. More seeds of the same puzzles are no more puzzles, so the
+    interval is the mean of theirs. Where one has no number there is none.
+    """
+    newest, *_ = each = list(by_seed.values())
+    if len(each) == 1:
+        return newest
+    seeds = tuple(reversed(list(by_seed)))
+    scores = [at.score for at in each if at.score is not None]
+    if len(scores) < len(each):
+        return replace(next(at for at in each if at.score is None), seeds=seeds)
+    mean = {
+        name: math.fsum(getattr(score, name) for score in scores) / len(scores)
+        for name in ("score", "low", "high")
+    }
+    return replace(
+        newest,
+        score=Score(**mean, n=min(score.n for score in scores)),
+        where="measured" if all(at.where == "measured" for at in each) else "between",
+        seeds=seeds,
+        spread=deviation([score.score for score in scores]),
+    )
 
 
 def at_budget(curve: BudgetCurve, budget: float) -> AtBudget:
@@ -164,7 +219,8 @@ def _families(runs: Sequence[RunValues]) -> list[tuple[str, list[RunValues]]]:
             if name in NO_DIAL:
                 continue
             rest = {n: v for n, v in solver.options.items() if n != name}
-            same = repr((solver.reference, solver.weights_sha256, solver.source_sha256, sorted(rest.items())))
+            made = (solver.reference, solver.weights_sha256, solver.source_sha256, seed(run.record))
+            same = repr((*made, sorted(rest.items())))
             families.setdefault((name, same), []).append(run)
     found = []
     for (name, _), members in families.items():

@@ -16,7 +16,8 @@ from harness.contracts import Metric
 from harness.errors import DepthbenchError, UserError
 from harness.records.folder import RunFolder
 from harness.scores.blocks import block_of
-from harness.scores.paired import LEVEL, difference, worst_of_groups
+from harness.scores.paired import LEVEL, difference, sign_flips, worst_of_groups
+from harness.scores.seeds import with_seeds_as_one
 from harness.scores.values import RunValues, load
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ POWER = 0.8  # at which the number of puzzles that would separate two runs is gi
 class Pair:
     """Two runs on the puzzles that they share. Differences are first minus second, in the metric's unit.
 
-    both, first_alone, second_alone, neither: puzzles solved,
-    where the metric is solved or not (else None). p:
-    McNemar's exact test of the two middle numbers (McNemar 1947, Psychometrika 12:153), None for other
-    metrics. low, high: 95 % interval of the difference, bootstrap over groups. holm: p adjusted for all pairs
-    of the comparison (Holm 1979, Scand. J. Statist. 6:65). needed: puzzles at which a difference as large
-    would be found with a probability of 0.8; None where there is none. other_content: puzzles of one name
-    that hold something else in the two runs, left out. apart: what beside the solver differs: training,
-    prompt.
+    both, first_alone, second_alone, neither: puzzles solved, where the values are solved or not (else
+    None). p: McNemar's exact test of the two middle numbers (McNemar 1947, Psychometrika 12:153); of other
+    values, as means over seeds are, of a test that flips the signs of the groups' differences. seeds: runs
+    that each of the two is the mean of. low, high: 95 % interval of the difference, bootstrap over groups.
+    holm: p adjusted for all pairs of the comparison (Holm 1979, Scand. J. Statist. 6:65). needed: puzzles
+    at which a difference as large would be found with a probability of 0.8; None where there is none.
+    other_content: puzzles of one name that hold something else in the two runs, left out. apart: what
+    beside the solver differs: training, prompt.
     """
 
     first: str
@@ -58,6 +59,7 @@ class Pair:
     needed: int | None = None
     other_content: int = 0
     apart: tuple[str, ...] = ()
+    seeds: tuple[int, int] = (1, 1)
 
     @property
     def separated(self) -> bool:
@@ -67,8 +69,10 @@ class Pair:
         return not self.low <= 0 <= self.high
 
 
-def compare(folders: Sequence[RunFolder]) -> list[Pair]:
-    """Return every pair of the runs. Raises UserError for runs that cannot be compared."""
+def compare(folders: Sequence[RunFolder], *, merge: bool = False) -> list[Pair]:
+    """Return every pair of the runs. merge: those that differ in a seed alone are one, each puzzle with the
+    mean over its seeds. Raises UserError for runs that cannot be compared.
+    """
     if len(folders) < 2:
         raise UserError("One run was named.", rule="A comparison is of two or more.")
     runs = [load(folder) for folder in folders]
@@ -76,6 +80,14 @@ def compare(folders: Sequence[RunFolder]) -> list[Pair]:
         (a.name for a, b in itertools.combinations(folders, 2) if a.path.resolve() == b.path.resolve()), ""
     ):
         raise UserError(f"{twice} was named twice.", rule="A run does not differ from itself.")
+    if merge:
+        runs = with_seeds_as_one(runs)
+        if len(runs) < 2:
+            raise UserError(
+                f"All {len(folders):,} runs are seeds of one configuration.",
+                rule="Merged they are one, which differs from nothing.",
+                next_step="Leave --merge-seeds out to compare the seeds with each other.",
+            )
     return _adjusted([_pair(one, other) for one, other in itertools.combinations(runs, 2)])
 
 
@@ -102,9 +114,10 @@ def _pair(one: RunValues, other: RunValues) -> Pair:
         needed=_needed(groups, first - second),
         other_content=other_content,
         apart=_apart(one, other),
+        seeds=(len(one.each), len(other.each)),
     )
     if not np.isin(np.concatenate([first, second]), (0.0, 1.0)).all():
-        return found
+        return replace(found, p=sign_flips(groups, first - second))
     a, b = first > 0.5, second > 0.5
     counts = [int(n.sum()) for n in (a & b, a & ~b, ~a & b, ~a & ~b)]
     return replace(
@@ -138,7 +151,13 @@ def _shared(one: RunValues, other: RunValues) -> tuple[list[str], int]:
             )
     shared = [name for name in one.values if name in other.values]
     named = len(shared)
-    if shared and mine.puzzles_sha256 != theirs.puzzles_sha256:
+    if shared and one.puzzle_sets != other.puzzle_sets:
+        if one.of or other.of:
+            raise UserError(
+                f"{one.name} and {other.name} are of seeds that drew other puzzles.",
+                rule="Merged seeds are compared where both were given all of their puzzles.",
+                next_step="Compare run with run, without --merge-seeds.",
+            )
         contents = [_contents(run) for run in (one, other)]
         shared = [name for name in shared if contents[0][name] == contents[1][name]]
     if not shared:

@@ -39,13 +39,17 @@ BATCH = 250  # resamples at a time: (BATCH, groups) weights
 
 @dataclass(frozen=True, kw_only=True)
 class FrontRow:
-    """One run against one cost. share: of the resamples, in which it is on the front."""
+    """One run against one cost. share: of the resamples, in which it is on the front. seeds, spread: of runs
+    that differ in a seed alone, taken as one; `run` is the newest, the cost their mean.
+    """
 
     run: str
     cost: float
     score: Score
     on_front: bool
     share: float
+    seeds: tuple[str, ...] = ()
+    spread: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +72,9 @@ def front_of(runs: Sequence[RunValues], axis: str, *, resamples: int = RESAMPLES
         raise UserError(f"No cost {axis!r}.", rule=f"Known: {', '.join(AXES)}.")
     if not runs:
         return Front(axis=axis, rows=(), unknown=())
-    first = runs[0].record.task
+    first = runs[0]
     for run in runs[1:]:
-        theirs = run.record.task
-        if (theirs.name, theirs.puzzles_sha256) != (first.name, first.puzzles_sha256):
+        if (run.record.task.name, run.puzzle_sets) != (first.record.task.name, first.puzzle_sets):
             raise UserError(
                 f"{runs[0].name} and {run.name} are of different puzzles.",
                 rule="A front is of runs on the same ones.",
@@ -102,6 +105,8 @@ def front_of(runs: Sequence[RunValues], axis: str, *, resamples: int = RESAMPLES
             score=runs[n].score,
             on_front=bool(on[i]),
             share=float(hits[i] / resamples),
+            seeds=seeds.seeds if (seeds := runs[n].seeds) is not None else (),
+            spread=None if seeds is None else seeds.spread,
         )
         for i, n in enumerate(kept)
     ]
@@ -111,8 +116,10 @@ def front_of(runs: Sequence[RunValues], axis: str, *, resamples: int = RESAMPLES
 
 def costs_of(run: RunValues, axis: str) -> Mapping[str, float] | None:
     """Return what each planned puzzle took; None where that is unknown for one of those that ran. Parameters
-    are the same for all.
+    are the same for all. Of several seeds as one: the mean over those that ran a puzzle.
     """
+    if run.of:
+        return _mean_costs([costs_of(one, axis) for one in run.of])
     if axis in PARAMETERS:
         count = getattr(run.record.card.parameters, axis)
         if count is None and run.record.card.kind in ("exact", "baseline"):
@@ -128,6 +135,16 @@ def costs_of(run: RunValues, axis: str) -> Mapping[str, float] | None:
             return None
         found[name] = math.fsum(known)
     return found or None
+
+
+def _mean_costs(each: Sequence[Mapping[str, float] | None]) -> Mapping[str, float] | None:
+    together: dict[str, list[float]] = {}
+    for costs in each:
+        if costs is None:
+            return None
+        for name, cost in costs.items():
+            together.setdefault(name, []).append(cost)
+    return {name: math.fsum(of) / len(of) for name, of in together.items()}
 
 
 def _spent(usage: Usage, card: SolverCard, axis: str) -> float | None:
@@ -150,7 +167,7 @@ def _by_group(runs: Sequence[RunValues]) -> tuple[NDArray[np.float64], NDArray[n
     over = runs[0].metric.over
     rows = []
     for run in runs:
-        values = np.array(list(run.values.values()))
+        values = np.array([run.values[name] for name in groups])  # seeds may stand in another order
         if over == "strict":
             worst = np.ones(len(place))
             np.minimum.at(worst, index, (values >= 1).astype(float))

@@ -150,7 +150,7 @@ def rows(
     if merge:
         made = []
         for names in by_configuration({name: record for name, (_, record, _) in found.items()}):
-            made += _as_one([found[name][2] for name in names], [found[name][0] for name in names])
+            made += as_one([found[name][2] for name in names], [found[name][0] for name in names])
     return [row for block in ranked(made) for row in block.rows], [p for p in problems if p]
 
 
@@ -166,7 +166,7 @@ def ranked(found: Sequence[Row]) -> list[RankedBlock]:
     return blocks
 
 
-def _as_one(of: list[Row], folders: Sequence[RunFolder]) -> list[Row]:
+def as_one(of: list[Row], folders: Sequence[RunFolder]) -> list[Row]:
     """Return the rows of several seeds as one, if they are several and all have a score over all planned."""
     if len(of) == 1 or any(row.score is None for row in of):
         return of

@@ -62,6 +62,37 @@ def difference(
     return scores, Difference(value=value, low=float(interval.low), high=float(interval.high))
 
 
+def sign_flips(groups: Sequence[str], gaps: NDArray[np.float64]) -> float:
+    """Return the two-sided p of no difference: how often the sum of the groups' gaps is as far from 0 where
+    the sign of each is drawn (Fisher 1935, section 21); exact for few groups, else of seeded draws.
+    """
+    import numpy as np
+    from scipy.stats import monte_carlo_test, permutation_test
+
+    def total(drawn: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = drawn.sum(axis=axis)
+        return found
+
+    place = {name: i for i, name in enumerate(dict.fromkeys(groups))}
+    sums = np.bincount(np.array([place[group] for group in groups]), weights=gaps)
+    sums = sums[np.abs(sums) > 1e-12]  # a gap of 0 has no sign
+    if not len(sums):
+        return 1.0
+    if 2 ** len(sums) <= RESAMPLES:  # all of them
+        exact = permutation_test((sums,), total, permutation_type="samples", vectorized=True, batch=256)
+        return float(exact.pvalue)
+    rng = np.random.default_rng(0)
+    drawn = monte_carlo_test(
+        sums,
+        lambda size: rng.choice((-1.0, 1.0), size) * sums,
+        total,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=256,
+    )
+    return float(drawn.pvalue)
+
+
 def worst_of_groups(
     groups: Sequence[str], first: NDArray[np.float64], second: NDArray[np.float64]
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:

@@ -9,42 +9,28 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
+from harness.errors import UserError
 from harness.records.schema import RunRecord
-from harness.scores.statistics import Score, estimate
-from harness.scores.values import RunValues
+from harness.scores.statistics import estimate
+from harness.scores.values import RunValues, Seeds
 
 OF_A_TRAINING = frozenset({"seed", "seconds", "training_flops", "validation_exact", "device", "torch"})
 """What a training record says of one training, not of how it was made."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seeds:
-    """Several seeds of one configuration.
-
-    score: over all puzzles of all seeds, those of one group together; its interval is of the puzzles. spread:
-    standard deviation (n - 1) of the seeds' scores, least and most the extremes: what another seed may bring.
+def configuration(record: RunRecord, *, without: str = "") -> str:
+    """Return what two runs share that differ in seeds alone, as text. without: an option of the solver that
+    may differ as well.
     """
-
-    runs: tuple[str, ...]
-    seeds: tuple[str, ...]
-    score: Score
-    each: tuple[float, ...]
-    spread: float
-    least: float
-    most: float
-
-
-def configuration(record: RunRecord) -> str:
-    """Return what two runs share that differ in seeds alone, as text."""
     task, solver, card = record.task, record.solver, record.card
     return json.dumps(
         [
             [task.name, task.version, task.options, task.source_sha256],
             [record.split, record.limit, record.sample_ids, record.attempts_per_puzzle, record.data_revision],
-            [solver.reference, solver.source_sha256, _but(solver.options, ("seed", "weights"))],
+            [solver.reference, solver.source_sha256, _but(solver.options, ("seed", "weights", without))],
             [card.model, card.prompt] if card.kind == "llm" else [card.kind],
             _training(card.training) or solver.weights_sha256,
         ],
@@ -72,7 +58,7 @@ def by_configuration(records: Mapping[str, RunRecord]) -> list[list[str]]:
     """
     groups: dict[str, dict[str, str]] = {}
     alone = []
-    for name, record in sorted(records.items(), key=lambda item: item[1].created, reverse=True):
+    for name, record in sorted(records.items(), key=lambda item: (item[1].created, item[0]), reverse=True):
         of_this = groups.setdefault(configuration(record), {})
         if of_this.setdefault(seed(record), name) != name:
             alone.append([name])
@@ -118,6 +104,49 @@ def merged(runs: Sequence[RunValues]) -> Seeds:
         least=min(each),
         most=max(each),
     )
+
+
+def pooled(runs: Sequence[RunValues]) -> RunValues:
+    """Return runs that differ in seeds alone, oldest first, as one whose values are means over the seeds that
+    were given a puzzle. Raises UserError for a headline that counts whole groups: a mean of such is none.
+    """
+    newest = runs[-1]
+    if newest.metric.over == "strict":
+        raise UserError(
+            f"The headline of {newest.name} is {newest.metric.name!r}, over whole groups.",
+            rule="Seeds of such are not taken as one puzzle by puzzle.",
+        )
+    values: dict[str, list[float]] = {}
+    groups: dict[str, str] = {}
+    for run in runs:
+        groups |= run.groups
+        for name, value in run.values.items():
+            values.setdefault(name, []).append(value)
+    return replace(
+        newest,
+        values={name: math.fsum(of) / len(of) for name, of in values.items()},
+        groups={name: groups[name] for name in values},
+        lines=(),
+        counted={},
+        of=tuple(runs),
+        seeds=merged(runs),
+    )
+
+
+def with_seeds_as_one(runs: Sequence[RunValues]) -> list[RunValues]:
+    """Return the runs, those that differ in seeds alone pooled; a headline over whole groups is left as it
+    is.
+    """
+    named = {run.name: run for run in runs}
+    found: list[RunValues] = []
+    for names in by_configuration({run.name: run.record for run in runs}):
+        members = [named[name] for name in names]
+        if len(members) > 1 and members[0].metric.over != "strict":
+            found.append(pooled(members))
+        else:
+            found += members
+    place = {run.name: number for number, run in enumerate(runs)}
+    return sorted(found, key=lambda run: min(place[member.name] for member in run.each))
 
 
 def deviation(values: Sequence[float]) -> float:

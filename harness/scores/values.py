@@ -18,11 +18,29 @@ from harness.scores.summary import last_attempts, nothing_came, score_over, valu
 
 
 @dataclass(frozen=True, kw_only=True)
+class Seeds:
+    """Several seeds of one configuration.
+
+    score: over all puzzles of all seeds, those of one group together; its interval is of the puzzles. spread:
+    standard deviation (n - 1) of the seeds' scores, least and most the extremes: what another seed may bring.
+    """
+
+    runs: tuple[str, ...]
+    seeds: tuple[str, ...]
+    score: Score
+    each: tuple[float, ...]
+    spread: float
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunValues:
     """The values of one run.
 
     values, groups: by puzzle, in the order of the plan. lines: every recorded one, in their order; counted:
-    the one that counts for each (puzzle, attempt).
+    the one that counts for each (puzzle, attempt). of, seeds: of several seeds as one (`seeds.pooled`), the
+    runs themselves and their score; such a one has no lines, and name and record of the newest.
     """
 
     name: str
@@ -32,11 +50,23 @@ class RunValues:
     groups: Mapping[str, str]
     lines: Sequence[AttemptRecord]
     counted: Mapping[tuple[str, int], AttemptRecord]
+    of: tuple[RunValues, ...] = ()
+    seeds: Seeds | None = None
 
     @property
     def score(self) -> Score:
         """The headline of the summary."""
-        return self.score_of(self.values)
+        return self.score_of(self.values) if self.seeds is None else self.seeds.score
+
+    @property
+    def each(self) -> tuple[RunValues, ...]:
+        """The runs it is made of: itself, unless it is of several seeds."""
+        return self.of or (self,)
+
+    @property
+    def puzzle_sets(self) -> tuple[str, ...]:
+        """The hashes of the sets of puzzles that it is over, sorted; several where seeds drew other ones."""
+        return tuple(sorted({run.record.task.puzzles_sha256 for run in self.each}))
 
     def score_of(self, values: Mapping[str, float]) -> Score:
         """Return the score of other values of the same puzzles, or of some of them."""

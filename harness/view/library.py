@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.capabilities import MadeByIndex
 from harness.contracts import Item, Task
 from harness.errors import DepthbenchError, UserError
 from harness.records.find import find_run, folders
@@ -196,11 +197,15 @@ class Library:
 
     def _one(self, record: RunRecord, puzzle: str) -> tuple[Task, dict[str, Item]]:
         """Make one puzzle of a task that makes each by itself; nothing if it does not."""
-        task: Any = recreate_task(record)
+        task = recreate_task(record)
         index = puzzle.rpartition("-")[2]
-        if callable(make := getattr(task, "item", None)) and index.isdigit():
+        if (
+            isinstance(task, MadeByIndex)
+            and index.isdigit()
+            and task.how_many(record.split, None) is not None
+        ):
             with suppress(DepthbenchError):
-                item = make(record.split, record.seed, int(index))
+                (item,) = task.between(record.split, record.seed, int(index), int(index) + 1)
                 if item[0].id == puzzle:
                     return task, {puzzle: item}
         return task, {}

@@ -32,8 +32,20 @@ class Candidate:
     detail: Mapping[str, Any] = field(default_factory=dict)
     among: tuple[Sample, ...] = ()  # the replies it was chosen from, in the order in which they were asked
 
-    def chosen_from(self, candidates: Sequence[Candidate], detail: Mapping[str, Any]) -> Candidate:
-        among = tuple(Sample(answer=None if c.failed else c.answer) for c in candidates)
+    def chosen_from(
+        self,
+        candidates: Sequence[Candidate],
+        detail: Mapping[str, Any],
+        scores: Sequence[float | None] | None = None,
+    ) -> Candidate:
+        """Return it with all it was chosen from; scores: by which, where that is no vote, greater is
+        better.
+        """
+        given = scores or [None] * len(candidates)
+        among = tuple(
+            Sample() if c.failed else Sample(answer=c.answer, score=score)
+            for c, score in zip(candidates, given, strict=True)
+        )
         return replace(self, samples=len(among), among=among, detail={**self.detail, **detail})
 
     @property

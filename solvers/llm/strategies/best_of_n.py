@@ -10,7 +10,8 @@ from solvers.llm.strategies.base import Ask, Candidate, Style, gather, worst
 class BestOfN:
     """Asks one reply after another, at most `samples`, and stops at the first answer without violations.
 
-    If none keeps every rule, the one that breaks fewest is the answer.
+    If none keeps every rule, the one that breaks fewest is the answer: an answer's own score is minus the
+    rules it breaks.
     """
 
     uses = ("samples",)
@@ -20,12 +21,15 @@ class BestOfN:
 
     async def run(self, task: TaskView, puzzle: Puzzle, style: Style, ask: Ask) -> Candidate:
         candidates: list[Candidate] = []
+        scores: list[float | None] = []
         ranked: list[tuple[int, int]] = []
         for sample in range(self.samples):
             candidates += await gather(task, puzzle, style, ask, [sample])
+            scores.append(None)
             if isinstance(candidates[-1].answer, Unparsed):
                 continue
             broken = violations(task, puzzle, candidates[-1])
+            scores[-1] = -float(len(broken))
             ranked.append((len(broken), sample))
             if not broken:
                 break
@@ -33,7 +37,7 @@ class BestOfN:
             return worst(candidates)
         broken_rules, sample = min(ranked)
         return candidates[sample].chosen_from(
-            candidates, {"violations": broken_rules, "valid_samples": len(ranked)}
+            candidates, {"violations": broken_rules, "valid_samples": len(ranked)}, scores
         )
 
 
