@@ -31,6 +31,8 @@ from harness.contracts import GridCodec, Item, Key, Puzzle
 from harness.randomness import generator
 from solvers.nets.recipes import Recipe, trm_sudoku_small
 from tasks.logic import colouring, queens
+from tasks.logic.futoshiki import Futoshiki
+from tasks.logic.futoshiki_grid import canonical
 from tasks.logic.identity import refined
 from tasks.procedures import game_of_life
 from tasks.procedures.grid import TickedGrid, ticks
@@ -84,6 +86,13 @@ def life_identity(payload: Payload) -> str:
     return f"{len(board)}:{min(map(bytes, packed)).hex()}"
 
 
+def futoshiki_identity(payload: Payload) -> bytes:
+    """Return the smallest of the sixteen turned, mirrored and recounted boards."""
+    n = len(payload["grid"])
+    less = np.array(payload["less"], dtype=np.int64).reshape(-1, 2, 2) @ np.array([n, 1])
+    return canonical(np.array(payload["grid"], dtype=np.int64).ravel(), less, n)
+
+
 @dataclass(frozen=True, kw_only=True)
 class MixedSudoku(Sudoku):
     """4×4 Sudoku with 4 to 10 clues, as many left as the draw says where that leaves one solution."""
@@ -133,6 +142,31 @@ class MixedColouring(colouring.GraphColouring):
     def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:
         known = left_out(self.published, self.files, colouring_identity)
         return super().draw(rng, split, lambda identity: identity not in known and belongs(identity))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixedFutoshiki(Futoshiki):
+    """Boards of 4×4 and 5×5 on the canvas of 9×9; of what makes them unique, up to five digits more."""
+
+    size: int = 9
+    smallest: int | None = 4
+    published: str = ""  # folder of the puzzles to leave out
+    files: ClassVar[str] = "reasoning-gym-futoshiki-*.jsonl"
+
+    def draw(self, rng: np.random.Generator, split: str, belongs: Belongs) -> Drawn | None:
+        known = left_out(self.published, self.files, futoshiki_identity)
+        one = Futoshiki(size=int(rng.integers(4, 6)))
+        drawn = one.draw(rng, split, belongs)
+        if drawn is None:
+            return None
+        n = one.size
+        digits, given = np.array(drawn.answers[0]).ravel(), np.array(drawn.payload["grid"]).ravel()
+        blank = rng.permutation(np.flatnonzero(given == 0))[: int(rng.integers(6))]
+        given[blank] = digits[blank]
+        payload = {"grid": given.reshape(n, n).tolist(), "less": drawn.payload["less"]}
+        if futoshiki_identity(payload) in known:
+            return None
+        return dataclasses.replace(drawn, payload=payload)
 
 
 class LifeGrid(TickedGrid):
@@ -198,19 +232,23 @@ NETS: dict[str, tuple[Callable[..., Any], dict[str, str]]] = {
     "game-of-life-10x10": (
         MixedLife,
         {
+            "config.mlp_t": "false",
+            "config.local": "true",
+            "config.torus": "true",
+            "config.hidden_size": "32",
             "config.L_layers": "1",
             "config.L_cycles": "0",
             "config.halt_max_steps": "2",
-            "batch_size": "32",
-            "train_items": "1500",
-            "validation_items": "100",
+            "train_items": "3000",
+            "optimiser_steps": "500",
         },
     ),
     "graph-colouring-10": (
         MixedColouring,
-        {"config.L_layers": "1", "batch_size": "32", "optimiser_steps": "300", "train_items": "3000"},
+        {"config.L_layers": "1", "batch_size": "32", "optimiser_steps": "900", "train_items": "6000"},
     ),
-    "n-queens-8x8": (MixedQueens, {"batch_size": "32", "optimiser_steps": "300", "train_items": "3000"}),
+    "n-queens-8x8": (MixedQueens, {"optimiser_steps": "900"}),
+    "futoshiki-4-to-9": (MixedFutoshiki, {"canvas": "9", "optimiser_steps": "350"}),
 }
 """The task of each net, and what its recipe has in place of looped_mixer's fields."""
 

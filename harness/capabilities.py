@@ -104,6 +104,11 @@ class ResizableCodec(GridCodec, Protocol):
         """Say whether all of a puzzle that is shown fits on the canvas."""
         ...
 
+
+@runtime_checkable
+class ResizablePairs(ResizableCodec, Protocol):
+    """A resizable codec of a task whose training comes in groups of pairs."""
+
     def fits_pairs(self, pairs: Sequence[Pair]) -> bool:
         """Say whether inputs and outputs of training pairs fit on the canvas."""
         ...

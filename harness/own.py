@@ -8,7 +8,9 @@ with their place, and a solution that is missing is searched for.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -81,6 +83,16 @@ def read_json_lines(path: Path, text: str) -> Iterator[Own]:
         if not all(n is None or (isinstance(n, int | float) and not isinstance(n, bool)) for n in numbers):
             raise refused(where, "difficulty and optimum must be numbers", FORM)
         yield Own(where=where, **{**row, "answers": tuple(answers)})
+
+
+def csv_rows(path: Path, text: str, rule: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a CSV text with the number of the line they end on; what is none is refused."""
+    table = csv.reader(io.StringIO(text))
+    try:
+        for row in table:
+            yield table.line_num, row
+    except csv.Error as error:
+        raise refused(f"{path}, line {table.line_num}", f"it is no CSV ({error})", rule) from None
 
 
 def measured(path: Path, measure: Callable[[Mapping[str, Any]], Measure]) -> list[Measure]:

@@ -40,6 +40,23 @@ def test_a_smaller_canvas_holds_the_same_grids_in_fewer_tokens() -> None:
         assert codec.decode(np.maximum(codec.encode_answer(puzzle, grid), 0), puzzle) == grid
 
 
+def test_boards_of_futoshiki_that_fit_look_the_same_on_a_smaller_canvas() -> None:
+    from tasks.logic.futoshiki import Futoshiki
+
+    whole = Futoshiki(size=9, smallest=4).grid
+    assert isinstance(whole, ResizableCodec)
+    small = whole.on_canvas(9)
+    assert (small.height, small.length, small.vocab_size) == (9, 81, 12)
+    for size in (4, 5, 6):
+        ((puzzle, key),) = Futoshiki(size=size).load(split="test", seed=0, limit=1, data_dir=None)
+        assert small.fits(puzzle) is (size < 6)
+        if size < 6:
+            middle = whole.encode(puzzle).reshape(17, 17)[4:13, 4:13]
+            assert np.array_equal(small.encode(puzzle).reshape(9, 9), middle)
+            labels = small.encode_answer(puzzle, key.answers[0])
+            assert small.decode(np.maximum(labels, 0), puzzle) == key.answers[0]
+
+
 @pytest.mark.parametrize(("side", "fits"), [(4, False), (5, True), (30, True)])
 def test_whether_a_puzzle_fits_hangs_on_all_that_is_shown(side: int, fits: bool) -> None:
     long, short = [[1] * 5], [[1]]

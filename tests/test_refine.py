@@ -17,6 +17,7 @@ from harness.errors import UserError
 from harness.running.view import View
 from harness.testing import check_solver
 from solvers.nets.infer.rollouts import Rollouts
+from solvers.nets.members.looped import LoopedSolver
 from solvers.nets.members.trm import TrmSolver
 from solvers.nets.model.config import TrmConfig
 from solvers.nets.model.layers import Neighbours
@@ -26,10 +27,12 @@ from solvers.nets.train.data import Batches, TrainingSet
 from solvers.nets.train.run import train_by_recipe
 from solvers.nets.weights import files as weights
 from tasks.maze.generated import Maze
+from tasks.procedures.game_of_life import GameOfLife
 from tasks.sudoku.generated import Sudoku
 
 torch.set_num_threads(1)
 FOUR = Sudoku(size=4)
+LIFE = weights.SHIPPED / "looped-game-of-life-10x10.safetensors"
 CPU = torch.device("cpu")
 SMALL = {"optimiser_steps": "2", "batch_size": "8", "train_items": "40", "validation_items": "0"}
 
@@ -163,6 +166,30 @@ def test_neighbours_are_the_four_beside_a_cell_and_zero_beyond_the_edge() -> Non
     out = mix(x).view(3, 3)
     assert out[1, 1] == 5 + 10 * 2 + 100 * 8 + 1000 * 4 + 10000 * 6  # itself, up, down, left, right
     assert out[0, 0] == 1 + 100 * 4 + 10000 * 2
+
+
+def test_on_a_torus_edges_meet_diagonals_count_and_what_stands_behind_has_no_neighbours() -> None:
+    mix = Neighbours(1, torus=True)
+    board = torch.zeros(5, 5)
+    board[0, 0] = board[4, 0] = board[2, 3] = 1
+    with torch.no_grad():
+        mix.proj.weight.fill_(1.0)
+    x = torch.cat((board.flatten(), torch.tensor([7.0, 7.0]))).view(1, 27, 1)
+    out = mix(x).flatten()
+    around = sum(board.roll((r, c), (0, 1)) for r in (-1, 0, 1) for c in (-1, 0, 1))
+    assert torch.equal(out[:25].view(5, 5), around)
+    assert torch.equal(out[25:], torch.zeros(2))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_net_of_life_plays_boards_of_any_size_by_the_rule(seed: int) -> None:
+    size = 7 + seed
+    task = GameOfLife(size=size, steps=1, train_steps=1)
+    items = task.load(split="test", seed=seed, limit=5, data_dir=None)
+    solver = LoopedSolver(weights=LIFE, device="cpu", threads=1).for_task(View(task))
+    found = solver.solve(View(task), [puzzle for puzzle, _ in items], Budget())
+    answers = {attempt.puzzle_id: attempt.answer for attempt in found}
+    assert [answers[puzzle.id] for puzzle, _ in items] == [key.answers[0] for _, key in items]
 
 
 def test_a_net_of_neighbours_reaches_as_far_as_it_has_layers_and_plays_any_square(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ from harness.running.loading import Ahead, Wanted, load_items
 from harness.running.view import View
 
 MOST_PUZZLES = 10**9  # of one run; a generated task would go on for ever
+MOST_ATTEMPTS = 10_000  # at a puzzle; the flags of all pairs are held in memory
 
 
 @dataclass(kw_only=True)
@@ -124,8 +125,11 @@ def _check(spec: RunSpec) -> None:
             rule=f"It must be at most {MOST_PUZZLES:,}.",
             next_step="Leave it out for the whole split.",
         )
-    if spec.attempts is not None and spec.attempts < 1:
-        raise UserError(f"attempts={spec.attempts} tries nothing.", rule="It must be at least 1.")
+    if spec.attempts is not None and not 1 <= spec.attempts <= MOST_ATTEMPTS:
+        raise UserError(
+            f"attempts={str(spec.attempts)[:30]}.",
+            rule=f"It must be at least 1 and at most {MOST_ATTEMPTS:,}.",
+        )
     if spec.seed < 0:
         raise UserError(f"The seed is {spec.seed}.", rule="It must be at least 0.")
     if spec.fail_on_error is not None and not spec.fail_on_error > 0:

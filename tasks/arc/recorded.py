@@ -22,7 +22,8 @@ from tasks.arc.public import Arc1, Arc2, ArcTask
 
 TASKS: dict[str, type[ArcTask]] = {"arc1": Arc1, "arc2": Arc2}
 LARGEST = 64 * 2**20  # bytes of one file, unpacked
-ATTEMPT = re.compile(r"attempt_(\d+)")
+MOST_ATTEMPTS = 100  # at a test input
+ATTEMPT = re.compile(r"attempt_([1-9]\d?|100)")
 TASK_FILE = re.compile(r"[0-9a-f]{8}\.json(?:\.gz)?")
 
 
@@ -51,7 +52,11 @@ def read(
             continue
         if strangers := sorted(set(body) - set(ids)):
             left_out(f"{len(strangers)} tasks of {label} that {name} does not have, {strangers[0]} for one")
-        replies = [reply for group, given in fitting.items() for reply in _replies(group, given, ids[group])]
+        replies = [
+            reply
+            for group, given in fitting.items()
+            for reply in _replies(group, given, ids[group], left_out)
+        ]
         yield Recording(
             task=name,
             label=f"arc-submission-{name}",
@@ -122,7 +127,7 @@ def _load(file: Path, left_out: Callable[[str], None]) -> Any:
         return None
 
 
-def _replies(group: str, given: Any, inputs: int) -> Iterator[Reply]:
+def _replies(group: str, given: Any, inputs: int, left_out: Callable[[str], None]) -> Iterator[Reply]:
     """Yield the attempts at the test inputs of one task; further outputs than it has inputs are left."""
     outputs = given if isinstance(given, list) else [given]
     for number, output in enumerate(outputs[:inputs]):
@@ -131,6 +136,10 @@ def _replies(group: str, given: Any, inputs: int) -> Iterator[Reply]:
             continue
         for name, answer in output.items():
             if not (found := ATTEMPT.fullmatch(str(name))):
+                if str(name).startswith("attempt"):
+                    left_out(
+                        f"{str(name)[:30]!r} of {group}: attempts are attempt_1 to attempt_{MOST_ATTEMPTS}"
+                    )
                 continue
             usage: dict[str, float] = {}
             if isinstance(answer, dict):  # with metadata

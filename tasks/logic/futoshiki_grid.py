@@ -31,6 +31,14 @@ class FutoshikiGrid(BaseGrid):
         self.mixed = mixed
         self.vocab_size = DIGIT + 1 + size
 
+    def on_canvas(self, side: int) -> FutoshikiGrid:
+        """Return the codec of a canvas of `side` tokens, for the smaller boards alone."""
+        return FutoshikiGrid(min(self.size, (side + 1) // 2), mixed=self.mixed)
+
+    def fits(self, puzzle: Puzzle) -> bool:
+        """Say whether a board is small enough."""
+        return len(puzzle.payload["grid"]) <= self.size
+
     def encode(self, puzzle: Puzzle) -> NDArray[np.int64]:
         """Return the board as tokens, (L,)."""
         n = len(puzzle.payload["grid"])

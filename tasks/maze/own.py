@@ -5,8 +5,6 @@ A drawing with a path marked `o` is a maze with its solution; where there is non
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from math import isqrt
 from pathlib import Path
@@ -137,20 +135,21 @@ def _drawn(path: Path, text: str) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _csv(path: Path, text: str) -> Iterator[tuple[str, Any, Any]]:
-    table = csv.reader(io.StringIO(text))
-    header = [name.strip().lower() for name in next(table)]
+    table = own.csv_rows(path, text, RULE)
+    _, names = next(table)
+    header = [name.strip().lower() for name in names]
     places = [
         next((header.index(name) for name in names if name in header), None) for names in (MAZES, PATHS)
     ]
-    for cells in table:
+    for line, cells in table:
         if any(cell.strip() for cell in cells):
             maze, solution = (
                 cells[at] if at is not None and at < len(cells) and cells[at].strip() else None
                 for at in places
             )
             if maze is None:
-                raise refused(f"{path}, line {table.line_num}", "it holds no maze", RULE)
-            yield f"{path}, line {table.line_num}", maze, solution
+                raise refused(f"{path}, line {line}", "it holds no maze", RULE)
+            yield f"{path}, line {line}", maze, solution
 
 
 def _arrays(path: Path) -> Iterator[tuple[str, Any, Any]]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from harness.contracts import Item, Key, Puzzle
 from harness.errors import UserError, did_you_mean
+from harness.exchange.matching import as_score
 from harness.exchange.recordings import Recording, Reply
 from harness.records.jsonlines import loads, rows
 from tasks.shared.reasoning_gym_forms import DATASETS, Dataset
@@ -98,14 +99,15 @@ def _recordings(
 
 def _replies(where: str, row: dict[str, Any], payload: dict[str, Any], dataset: Dataset) -> Iterator[Reply]:
     for number, reply in enumerate(row["replies"]):
-        text = reply.get("text") or ""
+        whole = reply if isinstance(reply, dict) else {}
+        text = whole.get("text") if isinstance(whole.get("text"), str) else ""
         yield Reply(
             puzzle=where,
             attempt=number,
             text=text,
             read_as=dataset.as_ours(text, payload, row["question"]) if dataset.as_ours and text else None,
             failure=None if text.strip() else "the source holds an empty reply and no reason",
-            their_score=reply.get("their_score"),
+            their_score=as_score(whole.get("their_score")),
         )
 
 

@@ -5,8 +5,6 @@ A puzzle's solution may stand beside it; which of the two is which is told by th
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
@@ -27,7 +25,8 @@ Grid = list[list[int]]
 
 
 @cache
-def _rows(path: Path) -> tuple[Own, ...]:
+def _rows(path: Path, *_state: object) -> tuple[Own, ...]:
+    """Read a file, once for each state that it is in."""
     text = own.read_text(path)
     first = next((line for line in text.split("\n") if line.strip()), "")
     if first.lstrip().startswith("{"):
@@ -51,17 +50,27 @@ def _rows(path: Path) -> tuple[Own, ...]:
 
 def read(path: Path) -> tuple[Own, ...]:
     """Return the puzzles of a file. Raises UserError with the line, its value and the rule."""
-    return _rows(path)
+    return _rows(path, *_state(path))
 
 
 def size_of(path: Path) -> int:
     """Return the size of the puzzles of a file."""
-    return len(_rows(path)[0].payload["grid"])
+    return len(read(path)[0].payload["grid"])
+
+
+def _state(path: Path) -> tuple[object, ...]:
+    """Return what changes when another file stands there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return path.absolute(), found.st_mtime_ns, found.st_size
 
 
 def _csv(path: Path, text: str) -> Iterator[Own]:
-    table = csv.reader(io.StringIO(text))
-    header = [name.strip().lower() for name in next(table)]
+    table = own.csv_rows(path, text, RULE)
+    _, names = next(table)
+    header = [name.strip().lower() for name in names]
     columns = {
         kind: next((header.index(name) for name in names if name in header), None)
         for kind, names in (("puzzle", PUZZLES), ("solution", SOLUTIONS), ("difficulty", DIFFICULTIES))
@@ -70,10 +79,10 @@ def _csv(path: Path, text: str) -> Iterator[Own]:
         known = f"Such a column is named {', '.join(PUZZLES)}."
         raise refused(f"{path}, line 1", f"no column of {', '.join(header)[:80]} holds puzzles", known)
     places = [len(header) if at is None else at for at in columns.values()]
-    for cells in table:
+    for line, cells in table:
         if any(cell.strip() for cell in cells):
             found = [cells[at].strip() if at < len(cells) else "" for at in places]
-            yield _own(f"{path}, line {table.line_num}", *found)
+            yield _own(f"{path}, line {line}", *found)
 
 
 def _lines(path: Path, text: str) -> Iterator[Own]:

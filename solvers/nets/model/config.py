@@ -78,6 +78,8 @@ class TrmConfig(NetConfig):
     mlp_t: bool = False  # mix positions by an MLP instead of attention
     # mix a cell with its four neighbours on a square canvas instead: the same weights play any size
     local: bool = False
+    # with local: the edges of the square meet and diagonal neighbours count too; marks may stand behind it
+    torus: bool = False
     pos_encodings: Positions = "rope"  # of the attention
     rope_theta: float = 10_000.0  # base of the rotations' wavelengths
     rms_norm_eps: float = 1e-5  # added to the mean square
@@ -133,7 +135,9 @@ class TrmConfig(NetConfig):
                 rule="It knows a cell's neighbours and nothing else.",
                 next_step="Give puzzle_emb_len=0, puzzle_emb_ndim=0, mlp_t=false and pos_encodings=none.",
             )
-        if self.local and math.isqrt(self.seq_len) ** 2 != self.seq_len:
+        if self.torus and not self.local:
+            raise UserError("torus was asked for without local.", rule="It says which neighbours a cell has.")
+        if self.local and not self.torus and math.isqrt(self.seq_len) ** 2 != self.seq_len:
             raise UserError(
                 f"{self.seq_len} cells are no square.", rule="local knows neighbours on a square."
             )

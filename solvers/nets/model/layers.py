@@ -171,25 +171,33 @@ class Attention(nn.Module):
 
 
 class Neighbours(nn.Module):
-    """A linear map of each cell of a square canvas with its four neighbours, zeros beyond the edge.
+    """A linear map of each cell of a square canvas with its four neighbours, zeros beyond the edge; on a
+    `torus` edges meet, and the diagonal neighbours count too. What stands behind the square has none.
 
     Recurrent nets of local maps with the input injected solve larger mazes than they were trained on, by
     going on for longer ("End-to-end Algorithm Synthesis with Recurrent Networks", arXiv 2202.05826).
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, torus: bool = False) -> None:
         super().__init__()
-        self.proj = Linear(5 * width, width)
+        self.torus = torus
+        self.proj = Linear((9 if torus else 5) * width, width)
 
     def forward(self, x_BSD: Tensor) -> Tensor:
         B, S, D = x_BSD.shape
         side = math.isqrt(S)
-        x = F.pad(x_BSD.view(B, side, side, D), (0, 0, 1, 1, 1, 1))
-        middle = slice(1, side + 1)
-        up, down = x[:, :side, middle], x[:, 2:, middle]
-        left, right = x[:, middle, :side], x[:, middle, 2:]
-        out: Tensor = self.proj(torch.cat((x[:, middle, middle], up, down, left, right), dim=-1))
-        return out.view(B, S, D)
+        x = x_BSD[:, : side * side].reshape(B, side, side, D)
+        if self.torus:
+            x = torch.cat((x[:, -1:], x, x[:, :1]), dim=1)
+            x = torch.cat((x[:, :, -1:], x, x[:, :, :1]), dim=2)
+        else:
+            x = F.pad(x, (0, 0, 1, 1, 1, 1))
+        places = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)]
+        if self.torus:
+            places += [(0, 0), (0, 2), (2, 0), (2, 2)]
+        seen = torch.cat([x[:, r : r + side, c : c + side] for r, c in places], dim=-1)
+        out: Tensor = self.proj(seen).view(B, side * side, D)
+        return F.pad(out, (0, 0, 0, S - side * side))
 
 
 class Block(nn.Module):
@@ -207,13 +215,14 @@ class Block(nn.Module):
         *,
         mixer_positions: int | None = None,
         local: bool = False,
+        torus: bool = False,
         normalised: bool = False,
         eps: float = NORM_EPS,
     ) -> None:
         super().__init__()
         self.eps = eps
         if local:
-            self.neighbours = Neighbours(width)
+            self.neighbours = Neighbours(width, torus)
         elif mixer_positions is None:
             self.self_attn = Attention(width, heads)
         else:

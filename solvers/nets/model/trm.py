@@ -62,6 +62,7 @@ class TrmNet(RecursiveNet):
             options: dict[str, Any] = {
                 "mixer_positions": positions if c.mlp_t else None,
                 "local": c.local,
+                "torus": c.torus,
                 "normalised": c.normalised_swiglu,
                 "eps": c.rms_norm_eps,
             }

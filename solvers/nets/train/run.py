@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from harness.capabilities import AugmentedCodec, GroupedTask, ResizableCodec
+from harness.capabilities import AugmentedCodec, GroupedTask, ResizableCodec, ResizablePairs
 from harness.contracts import GridCodec, Task
 from harness.errors import UserError, did_you_mean
 from harness.options import read
@@ -195,7 +195,7 @@ def _grouped(
                 next_step="Choose a recipe made for it, trm-arc-tiny for example.",
             )
     groups = known = task.training_groups(data_dir=data_dir)
-    if isinstance(codec, ResizableCodec):
+    if isinstance(codec, ResizablePairs):
         groups = [group for group in known if codec.fits_pairs((*group.demonstrations, *group.further))]
     if not groups:
         raise UserError(
