@@ -100,7 +100,8 @@ def _recordings(
 def _replies(where: str, row: dict[str, Any], payload: dict[str, Any], dataset: Dataset) -> Iterator[Reply]:
     for number, reply in enumerate(row["replies"]):
         whole = reply if isinstance(reply, dict) else {}
-        text = whole.get("text") if isinstance(whole.get("text"), str) else ""
+        said = whole.get("text")
+        text = said if isinstance(said, str) else ""
         yield Reply(
             puzzle=where,
             attempt=number,
