@@ -33,7 +33,9 @@ def task(
     from harness.testing import report_on_task
 
     found = registry.create("task", name, parse_pairs(task_option, "-T"))
-    report = report_on_task(found, data_dir=data_dir, puzzles=puzzles, splits=split or None, seconds=seconds)
+    report = report_on_task(
+        found, data_dir=data_dir, puzzles=puzzles, splits=split or None, seconds=seconds, exits=True
+    )
     raise typer.Exit(_print(f"task {name}", report))
 
 
@@ -54,7 +56,7 @@ def solver(
 
     played = registry.create("task", on, parse_pairs(task_option, "-T"))
     found = registry.create("solver", name, parse_pairs(solver_option, "-S"))
-    report = report_on_solver(found, played, data_dir=data_dir, puzzles=puzzles, seconds=seconds)
+    report = report_on_solver(found, played, data_dir=data_dir, puzzles=puzzles, seconds=seconds, exits=True)
     raise typer.Exit(_print(f"solver {name} on {on}", report))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import faulthandler
 import json
 import math
 import sys
@@ -22,6 +23,7 @@ T = TypeVar("T")
 HERE = str(Path(__file__).parent)
 HARNESS = str(Path(__file__).parent.parent)
 SHOWN = 200  # characters of a value in a message
+GRACE = 5.0  # seconds that a call gets to notice that its time is up
 
 
 class BrokenRuleError(AssertionError):
@@ -36,18 +38,29 @@ class Report:
     """The rules that were checked: `kept` counts how often each held, `broken` says where one did not.
 
     Parts of the suite go on after a part that broke a rule; `raise_first` then raises what broke first.
+    exits: end the process, with a traceback and exit status 1, where a call that has no time left holds the
+    interpreter (a regular expression that backtracks for ever): nothing else can stop that.
     """
 
-    def __init__(self, seconds: float = 120.0) -> None:
+    def __init__(self, seconds: float = 120.0, *, exits: bool = False) -> None:
         self.seconds = seconds
+        self.exits = exits
+        self._armed = -math.inf
         self.kept: dict[str, int] = {}
         self.broken: dict[str, str] = {}
         self.notes: list[str] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        """Give the present call its time."""
         self._since = time.monotonic()
+        if self.exits and self._since - self._armed > 1:  # not at each of a hundred thousand rules
+            self._armed = self._since
+            faulthandler.dump_traceback_later(self.seconds + GRACE, exit=True)
 
     def rule(self, kept: object, rule: str, at: object = "") -> None:
         """Note one instance of a rule; raise BrokenRuleError if it is broken."""
-        self._since = time.monotonic()
+        self._begin()
         if not kept:
             where = "" if isinstance(at, str) and not at else shown(at)
             raise BrokenRuleError(f"{rule}: {where}" if where else rule)
@@ -56,7 +69,7 @@ class Report:
     @contextmanager
     def total(self, rule: str, at: object = "") -> Iterator[None]:
         """Turn an exception of a call into a broken rule; UserError and RunError pass: they are for users."""
-        self._since = time.monotonic()
+        self._begin()
         try:
             yield
         except (BrokenRuleError, UserError, RunError):
@@ -71,7 +84,7 @@ class Report:
     def part(self, check: Callable[[], object]) -> None:
         """Run one part of the suite within the time limit; note what it breaks, if anything."""
         try:
-            self._since = time.monotonic()
+            self._begin()
             limited(check, self)
         except BrokenRuleError as error:
             self._note(error)
@@ -83,6 +96,10 @@ class Report:
             )
             found.__cause__ = error
             self._note(found)
+        finally:
+            if self.exits:
+                faulthandler.cancel_dump_traceback_later()
+                self._armed = -math.inf
 
     def _note(self, error: BrokenRuleError) -> None:
         rule, _, where = str(error).partition(": ")

@@ -28,7 +28,7 @@ def check_solver(
     seconds: float = 120.0,
 ) -> list[Attempt]:
     """Check a solver on the first puzzles of a task; return what it yielded, for further checks."""
-    report, attempts = _report(solver, task, data_dir, puzzles, seed, seconds)
+    report, attempts = _report(solver, task, data_dir, puzzles, seed, Report(seconds))
     report.raise_first()
     return attempts
 
@@ -41,15 +41,15 @@ def report_on_solver(
     puzzles: int = 4,
     seed: int = 0,
     seconds: float = 120.0,
+    exits: bool = False,
 ) -> Report:
     """Check all parts, also after one that breaks a rule; return what was kept and broken."""
-    return _report(solver, task, data_dir, puzzles, seed, seconds)[0]
+    return _report(solver, task, data_dir, puzzles, seed, Report(seconds, exits=exits))[0]
 
 
 def _report(
-    solver: Solver, task: Task, data_dir: Path | None, puzzles: int, seed: int, seconds: float
+    solver: Solver, task: Task, data_dir: Path | None, puzzles: int, seed: int, report: Report
 ) -> tuple[Report, list[Attempt]]:
-    report = Report(seconds)
     items: list[Item] = []
     attempts: list[Attempt] = []
     ready: list[Solver] = []

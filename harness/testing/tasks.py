@@ -56,9 +56,10 @@ def report_on_task(
     splits: Sequence[str] | None = None,
     write: Writer | None = None,
     seconds: float = 120.0,
+    exits: bool = False,
 ) -> Report:
     """Check all parts, also after one that breaks a rule; return what was kept and broken."""
-    report = Report(seconds)
+    report = Report(seconds, exits=exits)
     report.part(lambda: _check_names(report, task))
     if report.broken:
         return report
