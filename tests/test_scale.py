@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +16,14 @@ import pytest
 
 from harness import run, score
 from harness.cli.main import dispatch
+from harness.contracts import Outcome
 from harness.errors import RunError, UserError
-from harness.records import index, packed
+from harness.records import contents, index, packed
 from harness.records.columns import Columns
 from harness.records.find import find_run
 from harness.records.folder import RunFolder
 from harness.records.planned import Places, Planned
-from harness.records.schema import SCHEMA, RunSpec
+from harness.records.schema import SCHEMA, AttemptRecord, RunSpec
 from harness.running import making, sets
 from harness.running.items import Pairs, StoredItems
 from harness.running.plan import plan_run
@@ -94,6 +98,57 @@ def test_a_damaged_part_of_the_index_is_passed_over(damage: str, tmp_path: Path)
         assert folder.columns(result.record).outcome[place] != before.outcome[place]
         return
     same(before, folder.columns(result.record))
+
+
+def test_a_verdict_changed_anywhere_in_a_long_file_is_seen_though_length_and_time_are_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "LINES", 512)  # parts of 10 MB
+    plan = Planned(ids=[f"test-0-{n}" for n in range(1500)], difficulty=[None] * 1500)
+    record = replace(lottery(tmp_path).record, puzzles=plan, attempts_per_puzzle=1)
+    folder = RunFolder(tmp_path / "long")
+    folder.path.mkdir()
+    folder.write_record(record)
+    with folder.recorder(plan.place) as file:
+        for puzzle in plan.ids:
+            numbers = {"correct": 1.0, **dict.fromkeys((m.number for m in record.metrics), 1.0)}
+            file.record(
+                AttemptRecord(puzzle=puzzle, attempt=0, outcome=Outcome.CORRECT, numbers=numbers, answer=7,
+                              reply="x" * 20_000)
+            )  # fmt: skip
+    monkeypatch.setattr(contents, "SETTLED", -10.0)  # every file counts as left alone for long
+    assert summary_of(folder).outcomes["correct"] == 1500
+    read: list[Path] = []
+    digest = contents.Digest
+    monkeypatch.setattr(contents, "Digest", lambda path: read.append(path) or digest(path))
+    assert summary_of(folder).outcomes["correct"] == 1500
+    assert folder.attempts_path not in read, "what has not been touched is not read again"
+    lines = folder.attempts_path.read_bytes()
+    width = len(lines) // 1500
+    times = folder.attempts_path.stat()
+    for changed, at in enumerate(random.Random(0).sample(range(1500), 6), 1):
+        with folder.attempts_path.open("r+b") as changing:
+            changing.seek(lines.index(b'"outcome":"correct"', width * at))
+            changing.write(b'"outcome":"refused"')
+        os.utime(folder.attempts_path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert folder.attempts_path.stat().st_size == len(lines)
+        assert summary_of(folder).outcomes["refused"] == changed
+        folder.summary_path.unlink()
+        assert summary_of(folder).outcomes["refused"] == changed
+
+
+def test_a_file_changed_just_now_is_read_however_its_state_looks(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert contents.state(path) is None
+    assert contents.fingerprint(path) == {"bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
+    with contents.Digest(path) as digest:
+        path.write_bytes(b"abcdef")
+        assert digest.to(2) == hashlib.sha256(b"ab").hexdigest().encode()
+        assert digest.to(1) == hashlib.sha256(b"a").hexdigest().encode(), "it can go back"
+        assert digest.to(4) == b"", "what came after it was opened is not in it"
+        assert digest.whole() == {"bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
+    assert contents.fingerprint(tmp_path / "none") is None
 
 
 def test_a_run_cut_at_any_byte_goes_on_and_ends_with_the_same_summary(tmp_path: Path) -> None:

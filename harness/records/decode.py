@@ -56,10 +56,15 @@ def _plain(hint: Any) -> frozenset[type]:
     return frozenset({hint}) if hint in (str, int, float, bool, types.NoneType) else frozenset()
 
 
+@functools.cache
+def _shape(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(hint), get_args(hint)
+
+
 def _read(hint: Any, value: Any, where: str) -> Any:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any:
+    if hint is Any or type(value) in _plain(hint):
         return value
+    origin, arguments = _shape(hint)
     if origin in (Union, types.UnionType):
         if value is None and types.NoneType in arguments:
             return None

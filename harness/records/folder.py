@@ -12,7 +12,6 @@ Reading needs no right to write: a summary that cannot be stored is derived each
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import os
@@ -23,23 +22,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import RunError, UserError
+from harness.errors import UserError
 from harness.records import index, migrate, packed
 from harness.records.columns import Columns, Place, joined, of_records
+from harness.records.contents import Digest
 from harness.records.decode import DamagedError
 from harness.records.jsonlines import (
     MEND,
     Appender,
     collector_paused,
     dumps,
-    fingerprint,
-    loads,
     read_lines,
     read_object,
     read_parts,
     write_atomically,
 )
-from harness.records.recorder import Recorder
 from harness.records.schema import (
     SCHEMA,
     AttemptRecord,
@@ -52,9 +49,7 @@ from harness.records.schema import (
     as_json,
     sample_line,
 )
-
-MEASURED = ("wall_seconds", "device_seconds", "seconds", "joules", "usd", "charged_usd")
-"""Costs that a clock or a meter told, and dollars, which may be of device time: no two runs have the same."""
+from harness.records.stored import StoredSummary
 
 
 class RunFolder:
@@ -66,9 +61,10 @@ class RunFolder:
         self.puzzles_path = path / "puzzles.jsonl"
         self.index_path = path / "index"
         self.verdicts_path = path / "verdicts.jsonl"
-        self.summary_path = path / "summary.json"
-        self.measured_path = path / "measured.json"
-        self.summary_of_path = path / "summary.of.json"
+        self._stored = StoredSummary(path)
+        self.summary_path = self._stored.summary_path
+        self.measured_path = self._stored.measured_path
+        self.summary_of_path = self._stored.of_path
         self.sessions_path = path / "sessions.jsonl"
 
     @property
@@ -175,30 +171,30 @@ class RunFolder:
             broken=record.broken if verdict.broken is None else verdict.broken,
         )
 
-    def columns(self, record: RunRecord) -> Columns:
+    def columns(self, record: RunRecord, digest: Digest | None = None) -> Columns:
         """Return every recorded line as a row of numbers, with the verdicts of the last `bench score`: from
         the index as far as there is one, else from the lines, whose index is then written.
 
-        Raises UserError where a line is damaged, of an unknown schema, or of a puzzle that was not planned.
+        digest: of the lines, for one who needs it later. Raises UserError where a line is damaged, of an
+        unknown schema, or of a puzzle that was not planned.
         """
-        place = record.puzzles.place
+        if digest is None:
+            with Digest(self.attempts_path) as own:
+                return self.columns(record, own)
         if self.verdicts_path.exists():
-            return self._planned(of_records(self.attempts(light=True), place), record)
+            return self._planned(of_records(self.attempts(light=True), record.puzzles.place), record)
         parts, number, start = [], 0, 0
-        whole = packed.facts(self.path)["lines"]["bytes"] if self.packed else None
-        for begin, end, path in index.parts(self.index_path):
-            part = index.read(self.attempts_path if whole is None else None, begin, end, path)
+        for _, end, path in index.parts(self.index_path):
+            part = index.read(digest, end, path)
             if part is None:
                 break
             parts.append(part)
             number, start = number + len(part), end
-        if start == whole:
-            return self._planned(joined(parts), record)
         for lines, end in read_parts(self.attempts_path, start, index.LINES, number):
             records = [self._attempt(line, number + n) for n, line in enumerate(lines, 1)]
-            part = of_records(records, place)
-            if len(lines) == index.LINES:
-                index.write(self.attempts_path, self.index_path, start, end, part)
+            part = of_records(records, record.puzzles.place)
+            if len(lines) == index.LINES and (until := digest.to(end)):
+                index.write(self.index_path, start, end, until, part)
             parts.append(part)
             number, start = number + len(part), end
         return self._planned(joined(parts), record)
@@ -235,11 +231,13 @@ class RunFolder:
                 except DamagedError as error:
                     raise _damaged(self.attempts_path, number, error) from None
 
-    def recorder(self, place: Place | None = None) -> Recorder:
+    def recorder(self, place: Place | None = None) -> index.Recorder:
         """Return the appender of `attempts.jsonl`. place: where puzzles stand in the plan; with it, the index
         is written along.
         """
-        return Recorder(self.attempts_path, self.index_path, None if self.verdicts_path.exists() else place)
+        return index.Recorder(
+            self.attempts_path, self.index_path, None if self.verdicts_path.exists() else place
+        )
 
     def write_verdicts(self, task_version: str, verdicts: Iterable[VerdictRecord]) -> None:
         """Replace `verdicts.jsonl`: one verdict for each recorded attempt, in order."""
@@ -261,45 +259,19 @@ class RunFolder:
                 file.append({name: value for name, value in line.items() if value is not None})
         scratch.replace(self.verdicts_path)
 
-    def summary(self) -> Summary | None:
-        """Return the stored summary if it is of the folder as it is now, else None."""
-        try:
-            data, measured = self.summary_path.read_bytes(), self.measured_path.read_bytes()
-            if loads(self.summary_of_path.read_bytes()) != self._sources(data, measured):
-                return None
-            found, clocked = loads(data), loads(measured)
-            found["costs"] |= clocked["costs"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return migrate.summary(found)
+    def summary(self, *, note: bool = False) -> Summary | None:
+        """Return the stored summary if it is of the folder as it is now, else None.
 
-    def store_summary(self, summary: Summary) -> None:
+        note: where that took reading the lines, note their state, so that the next time it does not.
+        """
+        return self._stored.read(note=note)
+
+    def store_summary(self, summary: Summary, digest: Digest | None = None) -> None:
         """Store a summary and what it is of; where that cannot be written, it is derived each time.
 
-        What hangs on the clock (`MEASURED`) and what the summary was derived from stand beside
-        `summary.json`, not in it: two runs with the same answers have the same `summary.json`, byte for byte.
+        digest: of the lines that it was derived from.
         """
-        found = as_json(summary)
-        clocked = {name: found["costs"].pop(name) for name in MEASURED if name in found["costs"]}
-        data = dumps(found, indent=2) + b"\n"
-        measured = dumps({"costs": clocked}, indent=2) + b"\n"
-        with suppress(RunError):
-            write_atomically(self.summary_path, data)
-            write_atomically(self.measured_path, measured)
-            write_atomically(self.summary_of_path, dumps(self._sources(data, measured), indent=2) + b"\n")
-
-    def _sources(self, summary: bytes, measured: bytes) -> Line:
-        """Say by their content, never by their times, which files a summary was derived from."""
-        sources = (self.run_path, self.verdicts_path)
-        lines = packed.facts(self.path)["lines"] if self.packed else fingerprint(self.attempts_path)
-        listed = {self.puzzles_path.name: found} if (found := fingerprint(self.puzzles_path)) else {}
-        return {
-            self.summary_path.name: hashlib.sha256(summary).hexdigest(),
-            self.measured_path.name: hashlib.sha256(measured).hexdigest(),
-            packed.LINES: lines,
-            **{path.name: fingerprint(path) for path in sources},
-            **listed,  # folders of schema 1 and 2 have none
-        }
+        self._stored.write(summary, digest)
 
     def note_session(self, event: str, **facts: Any) -> None:
         """Append the start or end of a session to `sessions.jsonl`."""

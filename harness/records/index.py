@@ -1,9 +1,9 @@
 """The columnar index of `attempts.jsonl`: Parquet files beside it, written as the run goes.
 
 It is derived: a part that is missing, damaged or not of the lines as they are now is passed over and made
-again. Each file is of `LINES` lines, is named by the bytes of `attempts.jsonl` that they take and holds a
-digest of them; what follows the last of them is read from the lines. Without pyarrow there is no index, and
-everything is read from the lines.
+again. Each file is of `LINES` lines, is named by the bytes of `attempts.jsonl` that they take and holds the
+digest of all bytes up to its last; what follows the last of them is read from the lines. Without pyarrow
+there is no index, and everything is read from the lines.
 
 Parquet by pyarrow, because it comes with `datasets` anyway and everything reads it: measured beside polars,
 DuckDB and plain arrays in docs/log.md.
@@ -11,21 +11,24 @@ DuckDB and plain arrays in docs/log.md.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.records.columns import Columns
+from harness.records import migrate
+from harness.records.columns import Columns, Place, joined, of_records
+from harness.records.contents import Digest
+from harness.records.jsonlines import Appender, quick_dumps, read_parts
+from harness.records.schema import AttemptRecord, Line
 
 LINES = 16_384  # of a part
-BLOCK = 1 << 16
-BLOCKS = 16  # of a part, looked at to tell whether it is still of these lines
 PLAIN = ("place", "attempt", "outcome", "judged", "at", "depth")
 GROUPS = ("numbers", "usage", "asked")
-VERSION = b"1"
+VERSION = b"2"
+TOGETHER = 1024  # attempts that are held with their answers until they become columns
+NEVER = 1 << 62
 
 
 def parts(folder: Path) -> list[tuple[int, int, Path]]:
@@ -45,32 +48,27 @@ def parts(folder: Path) -> list[tuple[int, int, Path]]:
     return chain
 
 
-def sound_end(lines: Path, folder: Path) -> int:
+def sound_end(digest: Digest, folder: Path) -> int:
     """Return how many bytes of the lines the index is of, as they are now."""
     end = 0
     with suppress(Exception):  # no pyarrow, or a damaged part: what follows is made again
         import pyarrow.parquet as parquet
 
-        for start, stop, path in parts(folder):
-            meta = parquet.read_schema(path).metadata or {}
-            if meta.get(b"version") != VERSION or meta.get(b"digest") != digest(lines, start, stop):
+        for _, stop, path in parts(folder):
+            if not _is_of(parquet.read_schema(path).metadata, digest, stop):
                 break
             end = stop
     return end
 
 
-def read(lines: Path | None, start: int, end: int, path: Path) -> Columns | None:
-    """Return a part; None if it is not of these lines, or cannot be read. lines: None if the lines are known
-    to be those that the index was written of.
-    """
+def read(digest: Digest, end: int, path: Path) -> Columns | None:
+    """Return the part that ends at a byte of the lines; None if it is not of them, or cannot be read."""
     try:
         import pyarrow.parquet as parquet
 
         table = parquet.read_table(path, use_threads=False)
         meta = table.schema.metadata or {}
-        if meta.get(b"version") != VERSION:
-            return None
-        if lines is not None and meta.get(b"digest") != digest(lines, start, end):
+        if not _is_of(meta, digest, end):
             return None
         traces = path.with_suffix(".traces")
         points = parquet.read_table(traces, use_threads=False) if meta.get(b"traces") == b"1" else None
@@ -79,8 +77,15 @@ def read(lines: Path | None, start: int, end: int, path: Path) -> Columns | None
     return _columns(table, points)
 
 
-def write(lines: Path, folder: Path, start: int, end: int, columns: Columns) -> None:
-    """Write the part of the lines from `start` to before `end`; where that cannot be, there is none."""
+def _is_of(meta: Any, digest: Digest, end: int) -> bool:
+    meta = meta or {}
+    return bool(meta.get(b"version") == VERSION and meta.get(b"digest") == digest.to(end))
+
+
+def write(folder: Path, start: int, end: int, digest: bytes, columns: Columns) -> None:
+    """Write the part of the lines from `start` to before `end`, byte 0 to `end` having that digest; where
+    that cannot be, there is none.
+    """
     with suppress(ImportError, OSError):
         import pyarrow as pa
         import pyarrow.parquet as parquet
@@ -93,7 +98,7 @@ def write(lines: Path, folder: Path, start: int, end: int, columns: Columns) -> 
         traced = len(columns.trace_line) > 0
         meta = {
             b"version": VERSION,
-            b"digest": digest(lines, start, end),
+            b"digest": digest,
             b"traces": b"1" if traced else b"0",
         }
         tables = [(path, pa.table(content).replace_schema_metadata(meta))]
@@ -110,19 +115,62 @@ def write(lines: Path, folder: Path, start: int, end: int, columns: Columns) -> 
                 old.unlink()
 
 
-def digest(lines: Path, start: int, end: int) -> bytes:
-    """Return a digest of a range of a file: of all of it, or of `BLOCKS` blocks of it, evenly spread."""
-    found = hashlib.sha256()
-    with lines.open("rb") as file:
-        if end - start <= BLOCK * BLOCKS:
-            offsets = [(start, end - start)]
-        else:
-            last = end - start - BLOCK
-            offsets = [(start + last * n // (BLOCKS - 1), BLOCK) for n in range(BLOCKS)]
-        for offset, length in offsets:
-            file.seek(offset)
-            found.update(file.read(length))
-    return found.hexdigest().encode()
+class Recorder(Appender):
+    """Append attempts, as the one writer; every `LINES` of them, write the part of the index they are of.
+
+    The index goes on where an earlier session left it; what follows its last full part is read from the
+    lines.
+    """
+
+    def __init__(self, path: Path, folder: Path, place: Place | None) -> None:
+        super().__init__(path)
+        self._folder, self._place = folder, place
+        self._records: list[AttemptRecord] = []
+        self._columns: list[Columns] = []
+        self._held = 0  # lines since the last part
+        self._start = -1
+        self._digest: Digest | None = None
+
+    def __exit__(self, *error: object) -> None:
+        if self._digest is not None:
+            self._digest.close()
+        super().__exit__(*error)
+
+    def record(self, attempt: AttemptRecord, line: Line | None = None) -> None:
+        """Write one attempt; `line` is its line, if that is known."""
+        if self._start < 0:
+            self._start = self._first_unindexed()
+        data = quick_dumps(attempt.line() if line is None else line) + b"\n"
+        self.append_bytes(data)
+        if self._start == NEVER:
+            return
+        assert self._place is not None  # else it is never
+        assert self._digest is not None
+        self._digest.add(data)
+        self._records.append(attempt)
+        self._held += 1
+        if len(self._records) < TOGETHER and self._held < LINES:
+            return
+        self._columns.append(of_records(self._records, self._place))
+        self._records = []
+        if self._held == LINES:
+            digest = self._digest.to(self.size)
+            write(self._folder, self._start, self.size, digest, joined(self._columns))
+            self._columns, self._held, self._start = [], 0, self.size
+
+    def _first_unindexed(self) -> int:
+        """Return where the next part begins: NEVER if lines stand there already that it would lack."""
+        if self._place is None:
+            return NEVER
+        self._digest = Digest(self.path)
+        end = sound_end(self._digest, self._folder)
+        for lines, _ in read_parts(self.path, end, LINES, 1):
+            records = [migrate.attempt_record(line, light=True) for line in lines]
+            if len(records) >= LINES:  # a reader makes those parts first
+                return NEVER
+            self._columns.append(of_records(records, self._place))
+            self._held += len(records)
+        return end
 
 
 def _columns(table: Any, points: Any) -> Columns:

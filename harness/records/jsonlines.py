@@ -31,8 +31,6 @@ except ImportError:  # a bare machine that runs nets: the same, five times slowe
 
 SYNC_SECONDS = 2.0
 TAIL_BYTES = 1 << 16
-BLOCK = 1 << 16
-BLOCKS = 256  # of a file, looked at to tell whether it has changed: all of it up to 16 MiB
 MEND = "Restore it or remove the folder."
 BOM = b"\xef\xbb\xbf"
 _DIGITS = bytes(48 if 48 <= c <= 57 else c if c in b".eE+" else 32 for c in range(256))
@@ -254,25 +252,6 @@ def _whole_length(path: Path) -> int:
                 return start + newline + 1
             end = start
     return 0
-
-
-def fingerprint(path: Path) -> Line | None:
-    """Return the length and a digest of a file, None if it is not there: of all its content, or of
-    `BLOCKS` blocks evenly spread, the first and the last among them.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            length = os.fstat(file.fileno()).st_size
-            if length <= BLOCK * BLOCKS:
-                digest.update(file.read())
-            else:
-                for n in range(BLOCKS):
-                    file.seek((length - BLOCK) * n // (BLOCKS - 1))
-                    digest.update(file.read(BLOCK))
-    except FileNotFoundError:
-        return None
-    return {"bytes": length, "sha256": digest.hexdigest()}
 
 
 @contextmanager

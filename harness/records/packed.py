@@ -15,7 +15,8 @@ from typing import Any
 
 from harness.errors import RunError, UserError
 from harness.folders import cache_folder
-from harness.records.jsonlines import MEND, dumps, fingerprint, loads, write_atomically
+from harness.records.contents import fingerprint
+from harness.records.jsonlines import MEND, dumps, loads, write_atomically
 
 LINES = "attempts.jsonl"
 COPIES = 4  # unpacked ones that are kept

@@ -16,6 +16,7 @@ from harness.books.ledger import column_costs
 from harness.contracts import Metric, Outcome
 from harness.errors import UserError
 from harness.records.columns import CODES, Columns, of_records
+from harness.records.contents import Digest
 from harness.records.folder import RunFolder
 from harness.records.held import Held, held_at, traces_of, values_of
 from harness.records.schema import (
@@ -39,13 +40,15 @@ def summary_of(folder: RunFolder, record: RunRecord | None = None) -> Summary:
     """Return the summary of a run: as stored if it is of the folder as it is now, else derived anew and
     stored.
     """
-    return folder.summary() or rebuild(folder, record or folder.record())
+    return folder.summary(note=True) or rebuild(folder, record or folder.record())
 
 
 def rebuild(folder: RunFolder, record: RunRecord) -> Summary:
     """Derive the summary from the lines, or from their index, and store it."""
-    found = summarise_columns(record, folder.columns(record), where=str(folder.attempts_path))
-    folder.store_summary(found)
+    lines = folder.attempts_path
+    with Digest(lines) as digest:
+        found = summarise_columns(record, folder.columns(record, digest), where=str(lines))
+        folder.store_summary(found, digest)
     return found
 
 

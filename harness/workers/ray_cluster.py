@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from harness.contracts import Budget, Puzzle
-from harness.errors import UserError
+from harness.errors import RunError, UserError
 from harness.running.loading import processors
 from harness.workers.crew import Crew
 from harness.workers.failures import Failure, failure
@@ -228,7 +228,9 @@ class RayCrew(Crew):
 
 
 def connected(address: str, workers: int | None) -> Any:
-    """Return the module ray, connected to a cluster, or to one that is started here. Raises UserError."""
+    """Return the module ray, connected to a cluster, or to one that is started here. Raises UserError, and
+    RunError where none starts.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else a warning of what will change
     try:
@@ -240,17 +242,26 @@ def connected(address: str, workers: int | None) -> Any:
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     if address == LOCAL:
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        ray.init(
-            address=LOCAL, num_cpus=max(workers or 0, processors()), include_dashboard=False,
-            runtime_env={"env_vars": {"PYTHONPATH": path}}, **quiet,
-        )  # fmt: skip
+        try:
+            ray.init(
+                address=LOCAL, num_cpus=max(workers or 0, processors()), include_dashboard=False,
+                runtime_env={"env_vars": {"PYTHONPATH": path}}, **quiet,
+            )  # fmt: skip
+        except Exception as error:  # a busy machine, on which it is not up within its 30 seconds, and more
+            with suppress(Exception):
+                ray.shutdown()
+            raise RunError(
+                f"Ray could not be started here: {_first_line(error)}.",
+                rule="Nothing has been run.",
+                next_step="Give the same command again, or use processes: --workers N without --ray.",
+            ) from error
         return ray
     if address != "auto":
         _look_for(address)
     try:
         ray.init(address=address, **quiet)
     except Exception as error:  # ConnectionError, RuntimeError, ValueError and more
-        raise _unreachable(address, str(error)) from error
+        raise _unreachable(address, error) from error
     return ray
 
 
@@ -263,13 +274,16 @@ def _look_for(address: str) -> None:
             raise ValueError("it names no port")
         socket.create_connection(place, CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
-        raise _unreachable(address, str(error)) from error
+        raise _unreachable(address, error) from error
 
 
-def _unreachable(address: str, why: str) -> UserError:
-    first = why.strip().partition("\n")[0].rstrip(".")
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+
+
+def _unreachable(address: str, error: Exception) -> UserError:
     return UserError(
-        f"No Ray cluster can be reached at {address!r}: {first}.",
+        f"No Ray cluster can be reached at {address!r}: {_first_line(error)}.",
         rule="It is HOST:PORT, ray://HOST:PORT, auto for the one that runs here, or nothing to start one.",
         next_step="Start it with `ray start --head`, or mend the address.",
     )
