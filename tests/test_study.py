@@ -349,6 +349,7 @@ GOOD = '[[task]]\nname = "sudoku"\n[[solver]]\nname = "search"\n'
         (GOOD + GOOD, "stands twice"),
         (GOOD + '[[exclude]]\ntask = "sudoku"\n', "excludes all"),
         (GOOD + "[[exclude]]\n", "excludes nothing"),
+        (GOOD + '[[exclude]]\nsolver = "serach"\n', "fits none of its runs"),
         (GOOD + "[[exclude]]\nsede = 1\n", "seed"),
         ('task = "sudoku"\n', "wrong kind"),
         ("task = [1]\n", "not a table"),

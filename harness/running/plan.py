@@ -29,7 +29,6 @@ from harness.contracts import Item, Metric, Solver, Task
 from harness.errors import RunError, UserError, did_you_mean
 from harness.records import migrate
 from harness.records.decode import DamagedError
-from harness.records.environment import environment
 from harness.records.find import runs_folder, scan
 from harness.records.folder import RunFolder, plain
 from harness.records.jsonlines import collector_paused, sha256_of
@@ -41,6 +40,7 @@ from harness.records.schema import (
     TaskRecord,
 )
 from harness.running import making, sets
+from harness.running.environment import environment
 from harness.running.items import Items, StoredItems
 from harness.running.loading import Ahead, Wanted, load_items
 from harness.running.view import View

@@ -91,6 +91,7 @@ class Study:
     def runs(self, results_dir: str | Path | None = None) -> list[RunSpec]:
         """Return every run, in the order of the file. Raises UserError for one that stands in it twice."""
         made: dict[str, RunSpec] = {}
+        idle = set(range(len(self.exclude)))  # rules that no run has fitted yet
         for task, solver in product(self.tasks, self.solvers):
             seeds = solver.seeds or task.seeds or self.seeds
             for options, play, seed in product(task.points(), solver.points(), seeds):
@@ -111,7 +112,10 @@ class Study:
                     results_dir=results_dir,
                 )
                 name = name_of(spec)
-                if any(all(_facts(spec).get(k) == str(v) for k, v in rule.items()) for rule in self.exclude):
+                facts = _facts(spec)
+                fits = [n for n, rule in enumerate(self.exclude) if rule.items() <= facts.items()]
+                if fits:
+                    idle.difference_update(fits)
                     continue
                 if name in made:
                     raise UserError(f"The run {name} stands twice in the study {self.name!r}.")
@@ -121,6 +125,13 @@ class Study:
                         f"The study {self.name!r} has more than {MOST_RUNS:,} runs.",
                         next_step="Make it several studies.",
                     )
+        if idle:
+            rule = dict(self.exclude[min(idle)])
+            raise UserError(
+                f"[[exclude]] {rule} of the study {self.name!r} fits none of its runs.",
+                rule="It names values as they stand in the study: task, solver, seed, T.option, S.option.",
+                next_step="Mend it or leave it out.",
+            )
         if not made:
             raise UserError(f"The study {self.name!r} excludes all of its runs.")
         return list(made.values())
