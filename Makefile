@@ -30,12 +30,12 @@ demo: .venv/.installed  ## set up, run a net, an exact solver and two baselines,
 	$(BIN)/bench leaderboard
 
 test: check  ## set up, check everything, run the tests, two at a time
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: .venv/.installed  ## format, lint, types, import rules; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports
 
 fix: .venv/.installed  ## let ruff mend what it can

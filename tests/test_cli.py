@@ -16,6 +16,7 @@ import pytest
 
 from harness.cli.main import COMMANDS, dispatch
 from harness.records.find import find_run
+from tests import warm
 from tests.fakes import EXAMPLES
 
 COUNTING = f"{EXAMPLES / 'counting.py'}:Counting"
@@ -442,7 +443,7 @@ def test_ctrl_c_exits_130_with_the_hint_and_the_same_command_resumes(tmp_path: P
         "seconds=0.05",
     ]
     command += ["--limit", "60"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = warm.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 20
     while not any(p.stat().st_size for p in tmp_path.rglob("attempts.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -452,7 +453,7 @@ def test_ctrl_c_exits_130_with_the_hint_and_the_same_command_resumes(tmp_path: P
     assert "give the same command again to resume" in err
     assert "lottery" in out
     assert "Traceback" not in err
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = warm.run(command, capture_output=True, text=True, check=True)
     assert "60/60" in done.stderr
     assert "resuming" in done.stderr
 
@@ -478,7 +479,7 @@ def test_a_terminal_gets_a_live_line_and_tables_that_fit() -> None:
         "40",
     ]
     environment = {**os.environ, "COLUMNS": "70", "TERM": "xterm"}
-    process = subprocess.Popen(command, stdout=worker, stderr=worker, env=environment)
+    process = warm.Popen(command, stdout=worker, stderr=worker, env=environment)
     os.close(worker)
     shown = b""
     while True:

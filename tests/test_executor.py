@@ -27,6 +27,7 @@ from harness.running.runner import RunResult, execute
 from harness.workers.pool import Pool
 from harness.workers.process import gpus, surroundings
 from harness.workers.shards import DEADLY, Shards, fixed
+from tests import warm
 from tests.conftest import ROOT
 from tests.fakes import Counting, Lottery, TwoTries
 
@@ -194,7 +195,7 @@ def test_when_the_driver_is_killed_its_workers_go_and_another_executor_resumes(t
         "from tests.test_executor import *\n"
         f"run(Counting(), Deadly(at='none', seconds=0.02), limit=100, workers=2, results_dir='{tmp_path}')"
     )
-    driver = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
+    driver = warm.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
     deadline = time.monotonic() + 300
     lines: list[Path] = []
     while time.monotonic() < deadline and not (lines and lines[0].read_bytes().count(b"\n") > 5):
@@ -234,7 +235,7 @@ def test_ray_gives_the_same_summary_replaces_its_dead_and_serves_a_pool_s_run(tm
         f"here = run(Counting(), Neighbours(), limit=60, results_dir='{tmp_path}/here')\n"
         "assert content(nets) == content(here)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = warm.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -281,7 +282,7 @@ def test_ctrl_c_keeps_what_is_recorded_and_the_same_command_goes_on(tmp_path: Pa
         "except RunInterrupted as stopped:\n"
         "    print('interrupted with', stopped.result.summary.recorded, flush=True)"
     )
-    driver = subprocess.Popen(
+    driver = warm.Popen(
         [sys.executable, "-c", code], cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 300

@@ -14,6 +14,7 @@ import torch
 from harness import registry
 from harness.contracts import Budget
 from solvers.nets.weights import files as weights
+from tests import warm
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 PUZZLES = 30
@@ -33,7 +34,7 @@ def shallow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(name: str, *words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return warm.run(
         [sys.executable, str(EXPERIMENTS / name), *map(str, words)], capture_output=True, text=True
     )
 

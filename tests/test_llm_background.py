@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from typing import Any
@@ -14,6 +13,7 @@ from harness.contracts import Attempt, Budget, Outcome
 from solvers.llm.providers import adapting
 from solvers.llm.providers.openai_responses import OpenAIResponses
 from solvers.llm.solver import LlmSolver
+from tests import warm
 from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
@@ -88,7 +88,7 @@ list(solver.solve(EchoTask(), puzzles(5), Budget()))
 def test_a_killed_run_fetches_the_responses_it_had_started() -> None:
     with LlmServer() as server:
         background = Background(server, polls=10**9)
-        killed = subprocess.Popen([sys.executable, "-c", PROGRAM, server.url])
+        killed = warm.Popen([sys.executable, "-c", PROGRAM, server.url])
         while len(background.asked) < 5 or not all(background.asked):
             assert killed.poll() is None
             time.sleep(0.05)
@@ -115,7 +115,7 @@ def test_responses_of_another_seed_or_attempt_are_others() -> None:
 def test_a_response_that_the_server_has_forgotten_since_the_kill_is_started_anew() -> None:
     with LlmServer() as server:
         background = Background(server, polls=10**9)
-        killed = subprocess.Popen([sys.executable, "-c", PROGRAM, server.url])
+        killed = warm.Popen([sys.executable, "-c", PROGRAM, server.url])
         while not background.asked or not background.asked[0]:
             assert killed.poll() is None
             time.sleep(0.05)

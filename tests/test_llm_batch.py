@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import time
 from typing import Any
@@ -17,6 +16,7 @@ from harness.errors import UserError
 from solvers.llm.batch import Batched
 from solvers.llm.solver import LlmSolver
 from solvers.llm.transport import http as transport
+from tests import warm
 from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
@@ -237,7 +237,7 @@ list(LlmSolver(**options, max_tokens=50).solve(EchoTask(), puzzles(20), Budget()
 def kill_while_waiting(provider: str, llm: LlmSolver, batches: BatchServer) -> None:
     """Start a run of 20 in a process of its own, and kill it while its batch is at work."""
     before, batches.polls = len(batches.asked), 10**9
-    killed = subprocess.Popen([sys.executable, "-c", PROGRAM, provider, str(llm.base_url)])
+    killed = warm.Popen([sys.executable, "-c", PROGRAM, provider, str(llm.base_url)])
     while len(batches.asked) == before or not batches.asked[before]:
         assert killed.poll() is None
         time.sleep(0.05)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from solvers.llm.reply_cache import default_path
+from tests import warm
 from tests.llm_server import Behaviour, LlmServer, rate_limited
 
 BENCH = [sys.executable, "-m", "harness.cli.main"]
@@ -102,16 +103,16 @@ def records(results: Path) -> list[dict[str, Any]]:
 def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    count = 500
+    count = 200
     with LlmServer(faulty) as server:
-        quiet = subprocess.run(
+        quiet = warm.run(
             command(server, tmp_path / "quiet", count), check=True, capture_output=True, text=True
         )
         server.seen.clear()
         server.requests.clear()
         monkeypatch.setenv("DEPTHBENCH_CACHE", str(tmp_path / "other-cache"))
-        for more in (1, 100, 200):
-            run = subprocess.Popen(
+        for more in (1, 40, 80):
+            run = warm.Popen(
                 command(server, tmp_path / "killed", count),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -122,7 +123,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
                 time.sleep(0.002)
             run.kill()
             assert run.wait(10) == -signal.SIGKILL
-        last = subprocess.run(
+        last = warm.run(
             command(server, tmp_path / "killed", count), check=True, capture_output=True, text=True
         )
         lines = records(tmp_path / "killed")
@@ -141,9 +142,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
         )
         assert {k: one[k] for k in same} == {k: other[k] for k in same}
         requests = len(server.requests)
-        subprocess.run(
-            command(server, tmp_path / "killed", count, "--fresh"), check=True, capture_output=True
-        )
+        warm.run(command(server, tmp_path / "killed", count, "--fresh"), check=True, capture_output=True)
         assert len(server.requests) == requests  # a fresh run after it is all cache
 
 
@@ -151,12 +150,12 @@ def test_max_cost_stops_the_run_says_what_is_left_and_a_higher_cap_goes_on(tmp_p
     price = ("-S", "usd_per_million_input=100", "-S", "usd_per_million_output=200")  # $0.0025 a reply
     with LlmServer(well) as server:
         line = command(server, tmp_path, 100, *price)
-        first = subprocess.run([*line, "--max-cost", "0.05"], capture_output=True, text=True)
+        first = warm.run([*line, "--max-cost", "0.05"], capture_output=True, text=True)
         assert first.returncode == 1
         assert "The cost cap of $0.05 is reached" in first.stderr
         assert "Of 100 attempts 20 were made, and 80 are left" in first.stderr
         assert sum(r["usage"]["usd"] for r in records(tmp_path)) == pytest.approx(0.05)
-        second = subprocess.run([*line, "--max-cost", "1"], capture_output=True, text=True)
+        second = warm.run([*line, "--max-cost", "1"], capture_output=True, text=True)
         assert second.returncode == 0, second.stderr
         assert len(records(tmp_path)) == len(server.requests) == 100
         (row,) = json.loads(second.stdout)
@@ -177,7 +176,7 @@ def test_a_key_is_sent_and_appears_nowhere_else(
         "fails and quotes the key": Behaviour(status=400, raw=quoting),
     }[server_does]
     with LlmServer(what) as server:
-        done = subprocess.run(
+        done = warm.run(
             command(server, tmp_path, 3, "-S", "api_key_env=PLANTED_KEY"), capture_output=True, text=True
         )
         assert server.headers[0]["authorization"] == f"Bearer {PLANTED}"
@@ -205,9 +204,7 @@ def test_a_crash_inside_a_provider_shows_a_traceback_without_the_key(
     )
     with LlmServer(Behaviour()) as server:
         line = command(server, tmp_path, 1, "-S", "api_key_env=PLANTED_KEY")
-        done = subprocess.run(
-            [sys.executable, "-c", program, *line[len(BENCH) :]], capture_output=True, text=True
-        )
+        done = warm.run([sys.executable, "-c", program, *line[len(BENCH) :]], capture_output=True, text=True)
     # a bug is no outcome: it keeps its traceback
     assert "TypeError: 'NoneType' object is not callable" in done.stderr
     assert "the same command resumes" in done.stderr
@@ -216,10 +213,10 @@ def test_a_crash_inside_a_provider_shows_a_traceback_without_the_key(
 
 def test_escape_sequences_in_a_reply_never_reach_the_terminal(tmp_path: Path) -> None:
     with LlmServer(Behaviour(text="\x1b]0;owned\x07\x1b[2Jhello \x9b31m\u202ereply")) as server:
-        subprocess.run(command(server, tmp_path, 1), check=True, capture_output=True)
+        warm.run(command(server, tmp_path, 1), check=True, capture_output=True)
     (folder,) = tmp_path.glob("runs/*")
     name = records(tmp_path)[0]["puzzle"]
-    shown = subprocess.run(
+    shown = warm.run(
         [*BENCH, "show", str(folder), "--sample-id", name], check=True, capture_output=True, text=True
     ).stdout
     assert "hello" in shown
@@ -232,7 +229,7 @@ def test_ctrl_c_keeps_what_came_in_and_the_same_command_goes_on(tmp_path: Path) 
 
     with LlmServer(slow) as server:
         line = command(server, tmp_path, 40, "--max-connections", "4")
-        run = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        run = warm.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while len(server.requests) < 8:
             assert run.poll() is None
             time.sleep(0.02)
@@ -242,5 +239,5 @@ def test_ctrl_c_keeps_what_came_in_and_the_same_command_goes_on(tmp_path: Path) 
         assert "press Ctrl-C again" in errors
         done = len(records(tmp_path))
         assert done == len(server.requests) < 40  # what was in flight came in, nothing new was asked
-        subprocess.run(line, check=True, capture_output=True)
+        warm.run(line, check=True, capture_output=True)
         assert len(records(tmp_path)) == len(server.requests) == 40

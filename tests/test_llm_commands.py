@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness.books.prices import table
 from harness.cli.main import dispatch
 from harness.contracts import SolverCard
 from solvers.baselines import Search
+from tests import warm
 from tests.conftest import ROOT
 from tests.llm_server import Behaviour, LlmServer
 
@@ -260,7 +260,7 @@ def test_every_task_is_asked_with_examples_of_its_own_and_every_outcome_is_booke
         words = ["-S", "model=m", "-S", f"base_url={server.url}", "--puzzles", "3", "--shots", "2"]
         words += ["--results-dir", str(tmp_path), "--tasks", "knights-knaves", "prefix-sums", "no-such-task"]
         script = [sys.executable, str(ROOT / "experiments" / "every_task.py")]
-        done = subprocess.run([*script, *words], capture_output=True, text=True, encoding="utf-8", cwd=ROOT)
+        done = warm.run([*script, *words], capture_output=True, text=True, encoding="utf-8", cwd=ROOT)
         roles = [[message["role"] for message in request["messages"]] for request in server.requests]
     first, second, unknown = map(json.loads, done.stdout.splitlines())
     assert (first["planned"], first["outcomes"]) == (3, {"unparsed": 3})

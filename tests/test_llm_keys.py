@@ -20,6 +20,7 @@ from harness.errors import UserError
 from solvers.llm.keys import Redactor, find_key
 from solvers.llm.reply_cache import default_path
 from solvers.llm.solver import LlmSolver
+from tests import warm
 from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, puzzles
 
@@ -70,7 +71,7 @@ def bench(results: Path, server: LlmServer, limit: int, *more: str) -> subproces
     run = ["run", "--task", "sudoku", "-T", "size=4", "--solver", "llm", "--limit", str(limit)]
     options = ["-S", "model=m", "-S", f"base_url={server.url}", "-S", "api_key_env=PLANTED_KEY"]
     where = ["-S", "max_retries=1", "--results-dir", str(results)]
-    return subprocess.run([*BENCH, *run, *options, *where, *more], capture_output=True, text=True)
+    return warm.run([*BENCH, *run, *options, *where, *more], capture_output=True, text=True)
 
 
 def written(folder: Path) -> bytes:
@@ -133,7 +134,7 @@ def test_a_crash_shows_a_traceback_without_the_key(tmp_path: Path) -> None:
     with LlmServer() as server:
         line = ["run", "--task", "sudoku", "-T", "size=4", "--solver", "llm", "--limit", "1"]
         line += ["-S", "model=m", "-S", f"base_url={server.url}", "-S", "api_key_env=PLANTED_KEY"]
-        done = subprocess.run(
+        done = warm.run(
             [sys.executable, "-c", program, *line, "--results-dir", str(tmp_path)],
             capture_output=True, text=True,
         )  # fmt: skip

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -23,6 +22,7 @@ from solvers.llm.books.estimate import least_tokens
 from solvers.llm.models.names import service_of
 from solvers.llm.solver import LlmSolver
 from solvers.llm.transport.proxies import bypassed, proxy_for
+from tests import warm
 from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
@@ -426,7 +426,7 @@ def test_a_run_with_another_prompt_sends_it_and_records_its_version(tmp_path: Pa
     line = ["run", "--task", "arc1", "--solver", "llm", "--limit", "1", "-S", "prompt=arc-prize"]
     with LlmServer(Behaviour(text="[[1]]")) as server:
         where = ["-S", "model=m", "-S", f"base_url={server.url}", "--results-dir", str(tmp_path)]
-        subprocess.run([*BENCH, *line, *where], check=True, capture_output=True)
+        warm.run([*BENCH, *line, *where], check=True, capture_output=True)
     assert "--End of Test Input--\n\nYour response:" in server.requests[0]["messages"][0]["content"]
     (lines,) = tmp_path.glob("runs/*/attempts.jsonl")
     records = [json.loads(text) for text in lines.read_text().splitlines()]

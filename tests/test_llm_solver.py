@@ -18,6 +18,7 @@ import pytest
 from harness.contracts import Attempt, Budget, Outcome
 from harness.errors import UserError
 from solvers.llm.solver import LlmSolver
+from tests import warm
 from tests.llm_server import Behaviour, LlmServer, Script, rate_limited
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
@@ -266,7 +267,7 @@ def test_ctrl_c_finishes_what_is_in_flight_and_a_second_one_does_not_wait(presse
         return Behaviour(text=answer_block(n), delay=0.0 if n == 0 else slow)
 
     with LlmServer(script) as server:
-        child = subprocess.Popen(
+        child = warm.Popen(
             [sys.executable, "-c", PROGRAM, server.url],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -19,6 +19,7 @@ from harness.errors import RunError, UserError
 from solvers.llm.solver import LlmSolver
 from solvers.llm.transport.failures import status_failure
 from solvers.llm.transport.limits import Sentinel
+from tests import warm
 from tests.llm_server import Behaviour, LlmServer
 from tests.llm_task import EchoTask, answer_block, number_in, puzzles
 
@@ -219,7 +220,7 @@ def test_lost_replies_make_the_books_a_lower_bound_after_tries_that_succeeded_to
 
 def bench(results: Path, *more: str) -> subprocess.CompletedProcess[str]:
     line = ["run", "--task", "sudoku", "-T", "size=4", "-T", "difficulty=easy", "--solver", "llm"]
-    return subprocess.run(
+    return warm.run(
         [*BENCH, *line, "-S", "model=m", "--results-dir", str(results), *more],
         capture_output=True, text=True, env={**os.environ, "COLUMNS": "150"},
     )  # fmt: skip
@@ -232,9 +233,7 @@ def test_a_run_without_a_single_reply_shows_no_score_names_the_cause_once_and_fa
     assert "0.0 %" not in done.stdout + done.stderr
     assert done.stderr.count("HTTP 500: boom") == 1
     assert "Traceback" not in done.stderr
-    listed = subprocess.run(
-        [*BENCH, "leaderboard", "--results-dir", str(tmp_path)], capture_output=True, text=True
-    )
+    listed = warm.run([*BENCH, "leaderboard", "--results-dir", str(tmp_path)], capture_output=True, text=True)
     assert "0.0 %" not in listed.stdout
 
 

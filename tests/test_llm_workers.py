@@ -47,9 +47,9 @@ def test_four_workers_keep_one_cap_within_the_calls_in_flight_and_a_higher_one_g
         first = only(tmp_path).attempts()
         assert len(server.requests) == len(first) == 20
         with pytest.raises(RunError, match="is reached"):
-            run(Counting(), max_cost_usd=30 * COST + 0.001, **asked)
+            run(Counting(), max_cost_usd=30 * COST + 0.001, **asked | {"workers": 2})
         assert len(only(tmp_path).attempts()) == len(server.requests) == 30
-        result = run(Counting(), **asked)
+        result = run(Counting(), **asked | {"workers": None})
     assert result.complete
     assert len({a.puzzle for a in result.folder.attempts()}) == 60
     assert result.summary.outcomes["wrong"] == 60

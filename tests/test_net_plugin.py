@@ -16,6 +16,7 @@ from harness.errors import UserError
 from solvers.nets.recipes import recipe
 from solvers.nets.weights import files as weights
 from solvers.nets.weights.member import find_member
+from tests import warm
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "docs" / "examples" / "refiner.py"
@@ -126,7 +127,7 @@ def installed(tmp_path: Path) -> dict[str, str]:
 
 def bench(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "harness.cli.main", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    return warm.run(command, env=environment, capture_output=True, text=True)
 
 
 def test_an_installed_net_is_listed_without_being_imported(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_what_cannot_be_fed_has_no_solution_and_no_state() -> None:
 @pytest.mark.parametrize(
     ("case", "split", "count"),
     [(case, split, 1000) for case in (5, 14, 30) for split in ("test", "test-n1")]
-    + [(118, "test", 100), (118, "test-n1", 100)],
+    + [(118, "test", 100), pytest.param(118, "test-n1", 100, marks=pytest.mark.slow)],
 )
 def test_the_frozen_sets_are_what_is_generated(case: Any, split: str, count: int) -> None:
     task = Opf(case=case, mode="setpoints")
@@ -184,7 +184,7 @@ def test_the_frozen_sets_are_what_is_generated(case: Any, split: str, count: int
 
 
 def test_search_has_no_gap_on_the_frozen_sets() -> None:
-    for case, count in ((5, 20), (14, 20), (30, 8)):
+    for case, count in ((5, 10), (14, 8), (30, 2)):
         for mode in ("state", "setpoints"):
             for split in ("test", "test-n1"):
                 task = Opf(case=case, mode=mode)  # type: ignore[arg-type]
@@ -252,7 +252,7 @@ def test_a_missing_element_is_neither_the_reference_generator_nor_a_bridge() -> 
 @CASES
 def test_the_label_is_correct_and_constraints_are_1_exactly_where_feasible(mode: Any, case: Any) -> None:
     task = Opf(case=case, mode=mode)
-    for puzzle, key in load(task, 10) + load(task, 10, "test-n1"):
+    for puzzle, key in load(task, 4) + load(task, 4, "test-n1"):
         verdict = task.judge(puzzle, key, key.answers[0])
         assert verdict.correct
         assert verdict.numbers["constraints"] == verdict.numbers["feasible"] == 1
@@ -317,8 +317,8 @@ def test_limits_bear_a_ten_thousandth_and_balance_a_thousandth_or_one_percent_of
 @pytest.mark.parametrize(
     ("mode", "count"),
     [
-        ("state", 1000),
-        ("setpoints", 1000),
+        ("state", 400),
+        ("setpoints", 400),
         pytest.param("state", 10_000, marks=pytest.mark.slow),
         pytest.param("setpoints", 10_000, marks=pytest.mark.slow),
     ],
@@ -377,7 +377,7 @@ def test_setpoints_bring_about_the_state_that_the_other_mode_has_as_its_label() 
     [(5, "state", "json"), (5, "setpoints", "prose"), (14, "setpoints", "json"), (30, "state", "prose")],
 )
 def test_every_dial_keeps_the_rules_of_the_contracts(case: Any, mode: Any, form: Any) -> None:
-    check_task(Opf(case=case, mode=mode, form=form), puzzles=2, draws=10)
+    check_task(Opf(case=case, mode=mode, form=form), puzzles=1 if case == 30 else 2, draws=4)
 
 
 @pytest.mark.parametrize("form", ["prose", "json"])

@@ -19,6 +19,7 @@ from harness.cli.main import dispatch
 from harness.records.find import scan
 from harness.studies.play import checked, estimates, runs_of
 from harness.studies.spec import SHIPPED, Entry, Study, name_of, read
+from tests import warm
 from tests.conftest import ROOT
 from tests.fakes import EXAMPLES
 from tests.llm_server import Behaviour, LlmServer
@@ -275,7 +276,7 @@ def killed_until_done(path: Path, results: Path, kills: int, seed: int) -> None:
     ]
     rng = random.Random(seed)
     for _ in range(kills):
-        process = subprocess.Popen(
+        process = warm.Popen(
             words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         )
         try:
@@ -288,7 +289,7 @@ def killed_until_done(path: Path, results: Path, kills: int, seed: int) -> None:
         finally:
             process.wait()
             process.stderr.close()
-    subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+    warm.run(words, cwd=ROOT, check=True, capture_output=True)
 
 
 def rows_of(results: Path, capsys: Any) -> list[dict[str, Any]]:

@@ -112,9 +112,9 @@ def test_what_is_installed_from_it_finds_its_files_without_the_checkout(wheel: P
     (site,) = place.rglob("site-packages")
     borrowed = sysconfig.get_path("purelib")  # the packages that this one needs, but not its .pth files
     (site / "borrowed.pth").write_text(f"{borrowed}\n", encoding="utf-8")
-    for words in (["--version"], ["leaderboard", "--published"], ["list", "recipes"],
-                  ["run", "--task", "sudoku", "--limit", "3", "--solver", "trm"], ["leaderboard"],
-                  ["reprice"], ["new", "task", "odd"], ["weights", "show", weights_in(place)]):  # fmt: skip
+    for words in (["leaderboard", "--published"],
+                  ["run", "--task", "sudoku", "--solver", "trm", "--limit", "3"],
+                  ["reprice"], ["new", "task", "odd"]):  # fmt: skip
         done = bench(place, words, tmp_path)
         assert done.returncode == 0, (words, done.stderr)
     code = "import harness, solvers, tasks; print(*(m.__file__ for m in (harness, solvers, tasks)))"

@@ -36,6 +36,7 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 NOBODY = 65534  # the user and group without privileges, by convention
 MEMORY_BYTES = 512 * 2**20
 OUTPUT_BYTES = 2**20
+START_SECONDS = 5.0  # of wall time, beside the program's own
 
 
 KILLED = (137, 152, -signal.SIGKILL, -signal.SIGXCPU)
@@ -188,7 +189,7 @@ async def run_program(source: str, *, seconds: float, walls: bool) -> Finished:
         output, trouble = bytearray(), None
         try:
             # of wall time: more than of CPU, which a busy machine does not give at once
-            async with asyncio.timeout(2 * seconds + 5.0):
+            async with asyncio.timeout(2 * seconds + START_SECONDS):
                 trouble = await _read(process, output)
                 if trouble is None:
                     await process.wait()
