@@ -192,7 +192,11 @@ class RunFolder:
             number, start = number + len(part), end
         for lines, end in read_parts(self.attempts_path, start, index.LINES, number):
             records = [self._attempt(line, number + n) for n, line in enumerate(lines, 1)]
-            part = of_records(records, record.puzzles.place)
+            if len(lines) == index.LINES:
+                place = record.puzzles.place
+            else:  # the last few
+                place = record.puzzles.place_among({attempt.puzzle for attempt in records})
+            part = of_records(records, place)
             if len(lines) == index.LINES and (until := digest.to(end)):
                 index.write(self.index_path, start, end, until, part)
             parts.append(part)

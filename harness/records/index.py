@@ -66,15 +66,15 @@ def read(digest: Digest, end: int, path: Path) -> Columns | None:
     try:
         import pyarrow.parquet as parquet
 
-        table = parquet.read_table(path, use_threads=False)
+        table = parquet.ParquetFile(path).read(use_threads=False)  # `read_table` imports pandas
         meta = table.schema.metadata or {}
         if not _is_of(meta, digest, end):
             return None
         traces = path.with_suffix(".traces")
-        points = parquet.read_table(traces, use_threads=False) if meta.get(b"traces") == b"1" else None
+        points = parquet.ParquetFile(traces).read(use_threads=False) if meta.get(b"traces") == b"1" else None
+        return _columns(table, points)
     except Exception:  # no pyarrow, a file that is none, a disk that fails: it can be made again
         return None
-    return _columns(table, points)
 
 
 def _is_of(meta: Any, digest: Digest, end: int) -> bool:
@@ -87,7 +87,6 @@ def write(folder: Path, start: int, end: int, digest: bytes, columns: Columns) -
     that cannot be, there is none.
     """
     with suppress(ImportError, OSError):
-        import pyarrow as pa
         import pyarrow.parquet as parquet
 
         folder.mkdir(exist_ok=True)
@@ -101,11 +100,11 @@ def write(folder: Path, start: int, end: int, digest: bytes, columns: Columns) -
             b"digest": digest,
             b"traces": b"1" if traced else b"0",
         }
-        tables = [(path, pa.table(content).replace_schema_metadata(meta))]
+        tables = [(path, _table(content).replace_schema_metadata(meta))]
         if traced:
             points = {name: getattr(columns, f"trace_{name}") for name in ("line", "depth", "judged")}
             points |= {f"numbers.{name}": values for name, values in columns.trace_numbers.items()}
-            tables.insert(0, (path.with_suffix(".traces"), pa.table(points)))
+            tables.insert(0, (path.with_suffix(".traces"), _table(points)))
         for place, table in tables:
             scratch = place.with_name(f".{place.name}.{os.getpid()}")
             parquet.write_table(table, scratch, compression="zstd", use_dictionary=False)
@@ -173,11 +172,34 @@ class Recorder(Appender):
         return end
 
 
+def _table(content: dict[str, Any]) -> Any:
+    """Return arrays as a table; Arrow's own conversion imports pandas, which takes longer than the work."""
+    import numpy as np
+    import pyarrow as pa
+
+    columns = []
+    for values in content.values():
+        data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else values
+        kind = pa.from_numpy_dtype(values.dtype)
+        columns.append(
+            pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(data))])
+        )
+    return pa.Table.from_arrays(columns, names=list(content))
+
+
 def _columns(table: Any, points: Any) -> Columns:
     import numpy as np
+    import pyarrow as pa
 
     def values(of: Any, name: str) -> Any:
-        return of[name].to_numpy()
+        column = of[name].combine_chunks()
+        column = column.chunk(0) if hasattr(column, "chunk") else column
+        if column.null_count:
+            raise ValueError(f"{name} has no value everywhere")
+        data, within = column.buffers()[1], slice(column.offset, column.offset + len(column))
+        if column.type == pa.bool_():
+            return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[within].astype(np.bool_)
+        return np.frombuffer(data, column.type.to_pandas_dtype())[within]
 
     def group(of: Any, prefix: str) -> dict[str, Any]:
         names = [] if of is None else of.column_names

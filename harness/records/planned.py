@@ -6,7 +6,7 @@ difficulties where there are any, so that a million of them are written and read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,13 @@ class Planned:
         if len(ids) <= MOST_IN_A_DICT:
             return {puzzle: n for n, puzzle in enumerate(ids)}.get
         return Places(ids).place
+
+    def place_among(self, wanted: Collection[str]) -> Callable[[str], int | None]:
+        """Return a function as `place` that knows these few ids alone: it takes no table of all of them."""
+        if self.count <= MOST_IN_A_DICT:
+            return self.place
+        few = frozenset(wanted)
+        return {puzzle: n for n, puzzle in enumerate(self._columns[0]) if puzzle in few}.get
 
     @cached_property
     def _columns(self) -> tuple[Sequence[str], Sequence[str] | None, Sequence[float | None]]:

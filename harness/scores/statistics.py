@@ -74,9 +74,11 @@ def cluster_variance(values: Sequence[float], clusters: Sequence[object]) -> flo
 
 def _variance_of_mean(values: Sequence[float], mean: float) -> float:
     """Return what `cluster_variance` does where each value is a cluster of its own."""
+    import numpy as np
+
     n = len(values)
-    deviations = [value - mean for value in values]
-    return math.fsum([d * d for d in deviations]) / n**2 * n / max(1, n - 1)
+    deviations = np.asarray(values, dtype=np.float64) - mean
+    return math.fsum((deviations * deviations).tolist()) / n**2 * n / max(1, n - 1)
 
 
 def _clusters_with(
@@ -84,7 +86,10 @@ def _clusters_with(
 ) -> int:
     """Return how many clusters hold a value between two bounds."""
     if isinstance(clusters, range):  # each value is one
-        return sum(above < value < below for value in values)
+        import numpy as np
+
+        found = np.asarray(values, dtype=np.float64)
+        return int(np.count_nonzero((above < found) & (found < below)))
     return len({unit for unit, value in zip(clusters, values, strict=True) if above < value < below})
 
 
