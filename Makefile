@@ -9,13 +9,15 @@ AXE := 4.14.1  # axe-core, which looks at accessibility
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
+# --no-compile: of the thousands of modules few are ever imported, and Python compiles those then
 .venv/.installed: pyproject.toml constraints.txt
 	@echo "Setting up .venv, once: about two minutes, most of them for torch; with it .venv takes 3 GB."
 	@echo "1 of 3: a virtual environment with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1" --constraint constraints.txt
 	@echo "2 of 3: the packages of constraints.txt and Depthbench itself; the longest part, without a word of its own"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt \
+		--group dev --editable .
 	@echo "3 of 3: $$($(BIN)/bench --version) is ready; \`. .venv/bin/activate\` puts \`bench\` on your path"
 	@touch $@
 

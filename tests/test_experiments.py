@@ -17,7 +17,7 @@ from solvers.nets.weights import files as weights
 from tests import warm
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
-PUZZLES = 30
+PUZZLES = 20
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_the_accuracy_curve_counts_what_the_solver_answers_and_goes_on_where_it_
 
 def test_recursion_or_scale_trains_equal_budgets_and_leaves_a_run_for_each_net(tmp_path: Path) -> None:
     done = run("recursion_or_scale.py", "--out", tmp_path / "training", "--results-dir", tmp_path,
-               "--seeds", 1, "--teraflops", 0.02, "--train-items", 40,
+               "--seeds", 1, "--teraflops", 0.01, "--train-items", 40,
                "--test-items", 5, "--threads", 1)  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

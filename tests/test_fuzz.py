@@ -23,7 +23,7 @@ from tests.fakes import EXAMPLES
 COUNTING = f"{EXAMPLES / 'counting.py'}:Counting"
 LOTTERY = f"{Path(__file__).parent / 'fakes.py'}:Lottery"
 WEIGHTS = next((ROOT / "solvers").rglob("trm-sudoku-6x6.safetensors"))
-EXAMPLES_EACH = int(os.environ.get("FUZZ", "25"))  # FUZZ=1000 for a long hunt
+EXAMPLES_EACH = int(os.environ.get("FUZZ", "15"))  # FUZZ=1000 for a long hunt
 REPLAY = ["run", "--task", COUNTING, "--limit", "1", "--solver", "llm", "-S", "provider=replay"]
 few = settings(
     max_examples=EXAMPLES_EACH, deadline=None,

@@ -148,7 +148,7 @@ LINE = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=st.lists(LINE, max_size=3))
 def test_any_lines_are_replies_or_left_out_by_name(
     rows: list[Any], tmp_path_factory: pytest.TempPathFactory
