@@ -56,7 +56,9 @@ class Report:
         self._since = time.monotonic()
         if self.exits and self._since - self._armed > 1:  # not at each of a hundred thousand rules
             self._armed = self._since
-            faulthandler.dump_traceback_later(self.seconds + GRACE, exit=True)
+            faulthandler.dump_traceback_later(
+                self.seconds + GRACE, exit=True, file=2
+            )  # though sys.stderr is no file
 
     def rule(self, kept: object, rule: str, at: object = "") -> None:
         """Note one instance of a rule; raise BrokenRuleError if it is broken."""
