@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 CONNECT_SECONDS = 5.0
+STARTS = 2  # times that a Ray of our own is tried to be started
 AT_ONCE = 64  # batches of attempts that wait for the driver
 
 
@@ -242,19 +243,22 @@ def connected(address: str, workers: int | None) -> Any:
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     if address == LOCAL:
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        try:
-            ray.init(
-                address=LOCAL, num_cpus=max(workers or 0, processors()), include_dashboard=False,
-                runtime_env={"env_vars": {"PYTHONPATH": path}}, **quiet,
-            )  # fmt: skip
-        except Exception as error:  # a busy machine, on which it is not up within its 30 seconds, and more
-            with suppress(Exception):
-                ray.shutdown()
-            raise RunError(
-                f"Ray could not be started here: {_first_line(error)}.",
-                rule="Nothing has been run.",
-                next_step="Give the same command again, or use processes: --workers N without --ray.",
-            ) from error
+        for left in reversed(range(STARTS)):
+            try:
+                ray.init(
+                    address=LOCAL, num_cpus=max(workers or 0, processors()), include_dashboard=False,
+                    runtime_env={"env_vars": {"PYTHONPATH": path}}, **quiet,
+                )  # fmt: skip
+                break
+            except Exception as error:  # on a busy machine it is not up within its 30 seconds
+                with suppress(Exception):
+                    ray.shutdown()
+                if not left:
+                    raise RunError(
+                        f"Ray could not be started here: {_first_line(error)}.",
+                        rule="Nothing has been run.",
+                        next_step="Give the same command again, or use processes: --workers N without --ray.",
+                    ) from error
         return ray
     if address != "auto":
         _look_for(address)

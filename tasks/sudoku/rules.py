@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.base import BaseTask
@@ -98,7 +100,8 @@ class SudokuRules(BaseTask):
             "cells": sum(blanks) / len(blanks) if blanks else 1.0,
             "clues_kept": float(all(clue == filled for clue, filled, _ in triples if clue)),
         }
-        return Verdict(correct=not self.violations(puzzle, answer), numbers=numbers)
+        correct = numbers["clues_kept"] == 1.0 and complete(rows, self.size)
+        return Verdict(correct=correct, numbers=numbers)
 
     def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
         """Keep the clues and fill every blank with a random digit."""
@@ -158,6 +161,19 @@ class SudokuRules(BaseTask):
                 text.append(f" {shown[r][c] or '·'}", style=style)
             text.append("\n")
         return text
+
+
+def complete(rows: Rows, size: int) -> bool:
+    """Say whether every row, column and box holds every digit once."""
+    height, width = BOXES[size]
+    digits = frozenset(range(1, size + 1))
+
+    def boxes() -> Iterator[list[int]]:
+        for top in range(0, size, height):
+            for left in range(0, size, width):
+                yield [digit for row in rows[top : top + height] for digit in row[left : left + width]]
+
+    return all(digits.issubset(house) for house in chain(rows, zip(*rows, strict=True), boxes()))
 
 
 def draw_rows(rows: Rows) -> str:
