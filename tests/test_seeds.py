@@ -141,6 +141,7 @@ def test_the_test_by_signs_is_exact_for_few_and_keeps_its_level_for_many() -> No
     ones = np.array([1.0] * 9 + [-1.0])
     assert sign_flips([str(i) for i in range(10)], ones) == pytest.approx(binomtest(1, 10).pvalue, abs=1e-12)
     assert sign_flips(["a", "a"], np.array([1.0, -1.0])) == 1.0, "one group, whose gaps cancel"
+    assert sign_flips(["a", "b"], np.array([1.0, 0.0])) == 1.0, "one group alone differs"
     rng = np.random.default_rng(11)
     trials = 250
     found = sum(sign_flips([str(i) for i in range(25)], rng.normal(0, 1, 25)) < 0.05 for _ in range(trials))

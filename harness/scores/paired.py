@@ -76,7 +76,7 @@ def sign_flips(groups: Sequence[str], gaps: NDArray[np.float64]) -> float:
     place = {name: i for i, name in enumerate(dict.fromkeys(groups))}
     sums = np.bincount(np.array([place[group] for group in groups]), weights=gaps)
     sums = sums[np.abs(sums) > 1e-12]  # a gap of 0 has no sign
-    if not len(sums):
+    if len(sums) < 2:  # either sign is as far from 0
         return 1.0
     if 2 ** len(sums) <= RESAMPLES:  # all of them
         exact = permutation_test((sums,), total, permutation_type="samples", vectorized=True, batch=256)
