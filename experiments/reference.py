@@ -281,7 +281,9 @@ def _copy(folder: RunFolder, to: Path) -> None:
     the machine's name.
     """
     to.mkdir(parents=True)
-    shutil.copyfile(folder.path / "run.json", to / "run.json")
+    for name in ("run.json", "puzzles.jsonl"):
+        if (folder.path / name).is_file():  # the puzzles' names: older runs have them in run.json
+            shutil.copyfile(folder.path / name, to / name)
     lines = []
     for line in (folder.path / "attempts.jsonl").read_bytes().splitlines():
         attempt = json.loads(line)
