@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import time
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
