@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import time
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
