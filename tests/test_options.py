@@ -57,7 +57,7 @@ def made(**options: Any) -> Any:
 
 
 def test_the_signature_that_a_dataclass_has_for_a_docstring_tells_nothing() -> None:
-    assert Untold.__doc__ == "Untold(knob: 'int' = 3) -> None" or "knob" in (Untold.__doc__ or "")
+    assert "knob" in (Untold.__doc__ or "")
     assert [(option.name, option.help) for option in describe(Untold)] == [("knob", "")]
     assert docstring(Untold) == ""
     assert docstring(Outer) == "Holds everything an option can be."

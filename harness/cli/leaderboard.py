@@ -86,7 +86,8 @@ def leaderboard(
     else:
         if not rows:
             _explain(results_dir, task, solver)
-        results.write(rows, format, layout)
+        if rows or format is not Format.TABLE:  # a table of nothing and its legend tell nothing
+            results.write(rows, format, layout)
     if problems:
         raise typer.Exit(1)
 
