@@ -59,12 +59,15 @@ class Imported:
 
     @property
     def card(self) -> SolverCard:
+        from solvers.llm.models import find
+
         head, _, digest = self._read
         told = ("source", "date", "licence", "prompt")
         return SolverCard(
             name="imported",
             kind="llm",
             model=head["model"],
+            parameters=find(head["model"]).ledger,
             prompt=head["prompt"] if isinstance(head.get("prompt"), str) else None,
             weights_sha256=digest,  # of the replies: they are all there is of this solver
             exposure={"provider": "imported", **{name: head[name] for name in told if name in head}},

@@ -11,6 +11,7 @@ import pytest
 
 from harness.cli.main import dispatch
 from harness.exchange.recordings import Recording, Reply, bring_in
+from solvers.imported import Imported
 from tasks.arc.public import Arc1
 from tests.fakes import EXAMPLES
 
@@ -287,6 +288,20 @@ def test_replies_of_other_puzzles_are_refused(tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(UserError, match="holds no reply to any puzzle of arc1: its first is 'stranger'"):
         bring_in(recording, tmp_path)
+
+
+def test_a_model_whose_size_is_published_has_it_on_its_card_and_others_none(tmp_path: Path) -> None:
+    found = {}
+    for model in ("deepseek/deepseek-r1", "qwen/qwq-32b", "openai/o3-mini"):
+        file = tmp_path / "replies.jsonl"
+        file.write_text(json.dumps({"model": model}) + "\n", encoding="utf-8")
+        ledger = Imported(file=file).card.parameters
+        found[model] = ledger.stored, ledger.active, bool(ledger.source)
+    assert found == {
+        "deepseek/deepseek-r1": (671_000_000_000, 37_000_000_000, True),
+        "qwen/qwq-32b": (32_500_000_000, 32_500_000_000, True),
+        "openai/o3-mini": (None, None, False),
+    }
 
 
 COUNTS = {

@@ -165,7 +165,7 @@ def test_every_number_that_is_shown_is_one_that_a_command_says(
         shown = page.evaluate(TABLES)
         commands = page.locator("pre.command").last.inner_text().splitlines()
     known = numbers_of([rows, each])
-    for axis in ("core", "flops", "usd", "seconds"):
+    for axis in ("active", "flops", "usd", "seconds"):
         known |= numbers_of(told(capsys, "leaderboard", "--front", axis, *folder))
     for line in commands:
         if line.startswith("bench compare"):

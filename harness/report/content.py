@@ -25,7 +25,7 @@ from harness.scores.seeds import pooled
 from harness.scores.strata import Strata, strata_of
 from harness.scores.values import RunValues, load
 
-AXES = ("core", "flops", "usd", "seconds")  # of `front_of`, that scores are drawn against
+AXES = ("active", "flops", "usd", "seconds")  # of `front_of`, that scores are drawn against
 COMPARED = 10  # runs of a block whose pairs are tested: all pairs of 100 runs would be 4,950 tests
 
 

@@ -29,7 +29,7 @@ class Cost:
 
 
 COSTS = (
-    Cost(axis="core", name="parameters", title="parameters that every pass uses", form="~s",
+    Cost(axis="active", name="parameters", title="parameters that one pass uses", form="~s",
          written=units.quantity),
     Cost(axis="flops", name="flops", title="FLOPs a puzzle", form="~s", written=units.quantity),
     Cost(axis="usd", name="dollars", title="US dollars a puzzle", form="$~g", written=units.usd),
