@@ -225,6 +225,7 @@ def test_escape_sequences_and_line_ends_in_a_name_do_not_reach_the_terminal() ->
         (units.seconds(None), "–"), (units.seconds(0), "0 s"), (units.seconds(9.55e-5), "95.5 µs"),
         (units.seconds(0.0181), "18.1 ms"), (units.seconds(0.9999), "1 s"), (units.seconds(89), "89 s"),
         (units.seconds(1200), "20 min"), (units.seconds(86400), "24 h"), (units.seconds(1e-12), "<0.01 µs"),
+        (units.parameters(109e9), "109B"), (units.parameters(254_000), "254k"), (units.parameters(None), "–"),
         (units.quantity(None), "–"), (units.quantity(0), "0"), (units.quantity(254_000), "254k"),
         (units.quantity(999_999), "1M"), (units.quantity(471e6), "471M"), (units.quantity(1e-5), "0.00001"),
         (units.share(0.9996), "100.0 %"), (units.span(0.981, 1.0), "98.1–100.0"),

@@ -94,8 +94,8 @@ def cells(row: Row, place: int | None = None) -> list[str]:
         f"{row.planned:,}",
         f"{sum(n for kind, n in row.outcomes.items() if kind not in ('correct', 'wrong')) or '–'}",
         failures(row.outcomes),
-        units.quantity(row.core_parameters),
-        units.quantity(row.stored_parameters),
+        units.parameters(row.core_parameters),
+        units.parameters(row.stored_parameters),
         f"≈{flops}" if row.flops_estimated else flops,
         _cost(row, "seconds", units.seconds),
         _cost(row, "tokens", units.quantity),
@@ -208,7 +208,7 @@ def _ranked(rows: Sequence[Row]) -> Iterator[list[str]]:
             yield Section(f"apart from those above by {'; '.join(block.differs)}")
         for place, row in block.placed:
             who = solver_of(row)
-            core, source = units.quantity(row.core_parameters), f"run {row.run.rpartition('_')[2]}"
+            core, source = units.parameters(row.core_parameters), f"run {row.run.rpartition('_')[2]}"
             regime = row.block.training
             yield [puzzles_of(row), who, str(place), *_score_of(row), row.metric, "–", regime, source, core]
 

@@ -28,7 +28,7 @@ INTERVAL = Column("95 %", 0, "interval of the score in per cent", right=True)
 TRAINED = Column("trained on", 3, wraps=True, least=20)
 WRITTEN: Mapping[str, Callable[[float | None], str]] = {
     "usd": units.usd, "seconds": units.seconds, "flops": units.quantity, "tokens": units.quantity,
-    "core": units.quantity, "stored": units.quantity, "active": units.quantity,
+    "core": units.parameters, "stored": units.parameters, "active": units.parameters,
 }  # fmt: skip
 
 

@@ -20,6 +20,11 @@ def quantity(value: float | None) -> str:
     return _digits(value)
 
 
+def parameters(value: float | None) -> str:
+    """Write a number of parameters, whose thousand millions are billions: 37B."""
+    return quantity(value).replace("G", "B")
+
+
 def share(value: float | None) -> str:
     """Write a share of one as a percentage with one decimal."""
     return "–" if value is None else f"{100 * value:.1f} %"

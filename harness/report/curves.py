@@ -19,21 +19,24 @@ BANDS = "Bands are 95 % intervals."
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """A quantity that scores are drawn against. form: of the numbers on its axis, as d3-format takes it."""
+    """A quantity that scores are drawn against. label: a Vega expression of a number on its axis."""
 
     axis: str  # of `front_of`
     name: str
     title: str
-    form: str
+    label: str
     written: Callable[[float | None], str]
 
 
 COSTS = (
-    Cost(axis="active", name="parameters", title="parameters that one pass uses", form="~s",
+    Cost(axis="active", name="parameters", title="parameters that one pass uses",
+         label="replace(format(datum.value, '~s'), 'G', 'B')", written=units.parameters),
+    Cost(axis="flops", name="flops", title="FLOPs a puzzle", label="format(datum.value, '~s')",
          written=units.quantity),
-    Cost(axis="flops", name="flops", title="FLOPs a puzzle", form="~s", written=units.quantity),
-    Cost(axis="usd", name="dollars", title="US dollars a puzzle", form="$~g", written=units.usd),
-    Cost(axis="seconds", name="seconds", title="seconds a puzzle", form="~g", written=units.seconds),
+    Cost(axis="usd", name="dollars", title="US dollars a puzzle", label="format(datum.value, '$~g')",
+         written=units.usd),
+    Cost(axis="seconds", name="seconds", title="seconds a puzzle", label="format(datum.value, '~g')",
+         written=units.seconds),
 )  # fmt: skip
 
 
@@ -64,7 +67,7 @@ def against_cost(block: PuzzleSet, cost: Cost) -> Figure | None:
     colours, shapes = ([of[kind] for kind in kinds] for of in (plots.KINDS, plots.SHAPES))
     x = alt.X(
         "x:Q", title=cost.title, scale=alt.Scale(type="log", domain=[low, high], nice=False),
-        axis=alt.Axis(format=cost.form, values=_ticks(low, high)),
+        axis=alt.Axis(labelExpr=cost.label, values=_ticks(low, high)),
     )  # fmt: skip
     colour = alt.Color("kind:N", title=None, legend=alt.Legend(columns=4),
                        scale=alt.Scale(domain=kinds, range=colours))  # fmt: skip

@@ -188,7 +188,7 @@ def _counted(entries: Sequence[Entry]) -> str:
 
 def _sized(entry: Entry) -> str:
     size = entry.row.core_parameters
-    return entry.name if size is None else f"{entry.name} ({units.quantity(size)} parameters)"
+    return entry.name if size is None else f"{entry.name} ({units.parameters(size)} parameters)"
 
 
 def _unfinished(entry: Entry) -> str:
