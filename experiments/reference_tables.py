@@ -14,20 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.cli import units
+
 ROOT = Path(__file__).resolve().parent.parent
 FILES = ("own", "published", "arc", "pairs", "constraints")
 Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]
-SIZES = {
-    "deepseek/deepseek-r1": "671B",
-    "google/gemma-3-27b-it": "27B",
-    "meta-llama/llama-3.3-70b-instruct": "70B",
-    "meta-llama/llama-4-maverick": "400B",
-    "meta-llama/llama-4-scout": "109B",
-    "mistralai/mistral-small-3.1-24b-instruct": "24B",
-    "qwen/qwq-32b": "32B",
-}
-"""Parameters as their makers publish them (model cards of April 2025); of the others none are known."""
 
 
 def load(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -66,21 +58,11 @@ def score(row: Row) -> str:
 
 
 def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return "unknown"
-    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds / 1e-6:.3g} µs"
+    return "unknown" if seconds is None else units.seconds(seconds)
 
 
 def _count(number: float | None) -> str:
-    if number is None:
-        return "unknown"
-    for unit, scale in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= scale:
-            return f"{number / scale:.3g}{unit}"
-    return f"{number:.3g}"
+    return "unknown" if number is None else units.quantity(number)
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -124,16 +106,16 @@ def readme(found: Tables) -> str:
 
 
 def _label(row: Row) -> str:
-    return f"{_short(row['model'])}, {str(row['date'])[:7]}" if row["kind"] == "llm" else label(row)
+    if row["kind"] != "llm":
+        return label(row)
+    return f"{_short(row['model'])}, {row['date'][:7] if row['date'] else 'played here'}"
 
 
 def _parameters(rows: Sequence[Row]) -> str:
-    if rows[0]["kind"] == "llm":
-        return SIZES.get(rows[0]["model"], "unknown")
     sizes = sorted({row["stored_parameters"] for row in rows if row["stored_parameters"]})
     if not sizes:
-        return "–"
-    shown = [_count(size) for size in (sizes[0], sizes[-1])]
+        return "unknown" if rows[0]["kind"] == "llm" else "–"
+    shown = [units.parameters(size) for size in (sizes[0], sizes[-1])]
     return shown[0] if shown[0] == shown[1] else f"{shown[0]}–{shown[1]}"
 
 
@@ -152,7 +134,10 @@ def arc(found: Tables) -> str:
         attempted = row["planned"] - sum(row["failures"].values())
         date = "2024-11 to 2025-01" if row["kind"] == "llm" else "this project"
         answered = f"{attempted:,} of {row['planned']:,}"
-        told = [_short(name_of(row)), date, score(row), answered]
+        name = (
+            f"{label(row)}, {_parameters([row])} parameters" if row["kind"] == "net" else _short(name_of(row))
+        )
+        told = [name, date, score(row), answered]
         lines.append((row["score"] or 0, told))
     lines.append((0.446, ["TRM, as its authors report", "2025-10", "44.6", "arXiv 2510.04871, table 5"]))
     ordered = [line for _, line in sorted(lines, key=lambda pair: -pair[0])]
