@@ -15,6 +15,7 @@ from harness.contracts import Answer
 DEEPEST = 100
 """Levels of nesting that an answer may have; deeper ones, and those that hold themselves, are refused."""
 SMALL = 1 << 62
+INTS = frozenset({int})
 LONGEST = 14_000  # bits of a whole number: Python writes at most 4,300 digits
 
 
@@ -54,9 +55,11 @@ def _normal(value: Any, *, whole: bool, level: int) -> Any:
         return int(value) if whole and value.is_integer() else float(value)
     if isinstance(value, str):
         return str.__str__(value)
-    if kind is list:  # as nearly all answers are: before the two slow questions
+    if kind is list:  # as nearly all answers are, most of small whole numbers: before two slow questions
+        if set(map(type, value)) == INTS and min(value) > -SMALL and max(value) < SMALL:
+            return value[:]
         return [_normal(item, whole=whole, level=level + 1) for item in value]
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         found = {_key(key): _normal(of, whole=whole, level=level + 1) for key, of in value.items()}
         if len(found) < len(value):
             raise ValueError("two of its keys are the same text")

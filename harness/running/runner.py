@@ -24,6 +24,7 @@ from harness.judging import judged_again
 from harness.records import packed
 from harness.records.columns import CODES, Columns
 from harness.records.folder import RunFolder
+from harness.records.jsonlines import collector_rarer
 from harness.records.schema import (
     AttemptRecord,
     RunRecord,
@@ -249,7 +250,7 @@ def _session(plan: Plan, executor: Executor, budget: Budget, progress: Progress 
     hourly = table.usd_per_device_hour(executor.device(plan))
     attempts: Iterator[Attempt] = iter(executor.solve(plan, plan.items.puzzles, budget))
     try:
-        with folder.recorder(plan.record.puzzles.place) as file, ending(attempts):
+        with collector_rarer(), folder.recorder(plan.record.puzzles.place) as file, ending(attempts):
             for attempt in attempts:
                 record, line = judged(plan, attempt, seen, hourly)
                 file.record(record, line)

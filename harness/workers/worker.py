@@ -24,7 +24,7 @@ from harness import registry
 from harness.capabilities import DecidedByTask, Lease
 from harness.contracts import Attempt, Budget, Puzzle, Solver
 from harness.errors import RunError, UserError
-from harness.records.jsonlines import sha256_of
+from harness.records.jsonlines import collector_rarer, sha256_of
 from harness.workers.failures import failure
 from harness.workers.leases import LineLease
 from harness.workers.shards import ending
@@ -203,7 +203,7 @@ def main() -> None:
     orders, leases, lifeline = (int(word) for word in sys.argv[1:4])
     threading.Thread(target=_end_with_driver, args=(lifeline,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the driver passes Ctrl-C on
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), collector_rarer():
         serve(Connection(orders), Connection(leases))
     sys.stdout.flush()
     os._exit(0)  # without waiting for threads of libraries
