@@ -9,7 +9,8 @@ JSON on standard output. `saturation` has a solver that answers at once and a ta
 one of docs/examples), so what is timed is the engine: shards out, attempts back, judged, written, indexed.
 Times are those of the session, without the start of the workers. `nets` gives a ratio, which a busy machine
 lowers. `kills` runs `bench run` with one executor after another on one run folder, kills now a worker, now
-the driver (SIGKILL), and compares the summary with that of an undisturbed run.
+the driver (SIGKILL), and compares the summary with that of an undisturbed run; with `--net` of TRM on 6×6
+Sudoku at one supervision step, and with `--ray` by Ray's actors too.
 """
 
 from __future__ import annotations
@@ -111,24 +112,30 @@ def nets(puzzles: int, repeats: int) -> dict[str, Any]:
     return {"puzzles": puzzles, "seconds": seconds, "two workers against one": round(best[1] / best[2], 2)}
 
 
-def kills(wanted: int, seed: int) -> dict[str, Any]:
+def kills(wanted: int, seed: int, puzzles: int, *, net: bool, ray: bool) -> dict[str, Any]:
     rng = random.Random(seed)
-    puzzles = 25 * wanted
-    words = ["--task", COUNTING, "--solver", f"{__file__}:Instant", "--limit", str(puzzles)]
+    words = ["--task", COUNTING, "--solver", f"{__file__}:Instant"]
+    if net:
+        words = ["--task", "sudoku", "--solver", "trm", "-S", "depth=1"]
+    words += ["--limit", str(puzzles)]
+    executors = [executor(workers) for workers in (0, 2, 2, 2, 3)]
+    if ray:
+        executors = [*executors[:2], *[["--ray", "local", "--workers", "2"]] * 3]
     done = {"worker": 0, "driver": 0}
-    sessions = 0
+    sessions = on_ray = 0
     with tempfile.TemporaryDirectory() as place:
         calm, rough = Path(place) / "calm", Path(place) / "rough"
         bench(calm, *words).wait()
         while True:
-            slow = ["-S", "seconds=0.02"] if sum(done.values()) < wanted else []
-            driver = bench(rough, *words, *slow, *executor(rng.choice([0, 2, 2, 2, 3])))
-            sessions += 1
+            slow = ["-S", "seconds=0.02"] if sum(done.values()) < wanted and not net else []
+            by = rng.choice(executors)
+            driver = bench(rough, *words, *slow, *by, threads=1)
+            sessions, on_ray = sessions + 1, on_ray + ("--ray" in by)
             while driver.poll() is None:
-                time.sleep(rng.uniform(0.1, 1.5))
+                time.sleep(rng.uniform(0.1, 1.5) * (5 if net else 1))  # long enough that some is recorded
                 if sum(done.values()) >= wanted:
                     continue
-                workers = children(driver.pid)
+                workers = workers_of(driver.pid)
                 if workers and rng.random() < 0.8:
                     done["worker"] += _kill(rng.choice(workers))
                 elif only(rough) is not None:
@@ -145,6 +152,7 @@ def kills(wanted: int, seed: int) -> dict[str, Any]:
         return {
             "killed": done,
             "sessions": sessions,
+            "of them on Ray": on_ray,
             "planned": puzzles,
             "lost": puzzles - len(pairs),
             "twice": len(attempts) - len(pairs),
@@ -158,6 +166,23 @@ def _kill(pid: int) -> bool:
         os.kill(pid, signal.SIGKILL)
         return True
     return False
+
+
+def workers_of(driver: int) -> list[int]:
+    """Return the worker processes of a driver: its children, or the actors below its Ray."""
+    below, found = children(driver), list[int]()
+    if not any("raylet" in _name(pid) for pid in below):
+        return below
+    while below:
+        found += [pid for pid in below if _name(pid).startswith("ray::Actor")]
+        below = [child for pid in below for child in children(pid)]
+    return found
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    return ""
 
 
 def children(pid: int) -> list[int]:
@@ -178,6 +203,8 @@ def main() -> None:
     parser.add_argument("--puzzles", type=int, default=None, help="puzzles of a run")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--net", action="store_true", help="kills: of a net")
+    parser.add_argument("--ray", action="store_true", help="kills: actors of Ray too")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     if asked.what == "saturation":
@@ -185,7 +212,8 @@ def main() -> None:
     elif asked.what == "nets":
         found = nets(asked.puzzles or 256, asked.repeats)
     else:
-        found = kills(asked.kills, asked.seed)
+        puzzles = asked.puzzles or 25 * asked.kills
+        found = kills(asked.kills, asked.seed, puzzles, net=asked.net, ray=asked.ray)
     print(json.dumps(found, indent=2))
 
 
