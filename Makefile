@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 AXE := 4.14.1  # axe-core, which looks at accessibility
 
+# without bytecode on disk every process compiles torch anew, for seconds
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test reference check fix docs test-slow test-wheel test-newest test-browser test-llm test-kernels clean
 
