@@ -23,6 +23,7 @@ from solvers.nets.solver import NetSolver
 from solvers.nets.weights import files as weights
 
 CPU = torch.device("cpu")
+EXACT = torch.float64  # so that no answer hangs on how a batch is rounded
 torch.set_num_threads(1)  # tiny nets lose by sharing
 N, L, V, DEPTH = 23, 16, 6, 5
 
@@ -60,8 +61,8 @@ def plain(net: TrmNet, tokens: np.ndarray, depth: int) -> tuple[list[np.ndarray]
     """
     outputs, scores = [], []
     with torch.inference_mode():
-        z = net.initial(len(tokens), torch.float32)
-        x = net.embed(torch.from_numpy(tokens), None, torch.float32)
+        z = net.initial(len(tokens), EXACT)
+        x = net.embed(torch.from_numpy(tokens), None, EXACT)
         for _ in range(depth):
             z = net.step(z, x)
             logits, q = net.read(z)
@@ -75,7 +76,7 @@ def answers(net: TrmNet, tokens: np.ndarray, **options: object) -> dict[int, eng
         "depths": [DEPTH],
         "halt": "never",
         "batch_size": 4,
-        "dtype": torch.float32,
+        "dtype": EXACT,
         "device": CPU,
     }
     done = list(engine.answer(net, tokens, **settings | options))
@@ -176,8 +177,8 @@ def test_noise_is_added_to_the_reasoning_latent_before_every_supervision_step(
     for i in range(0, N, 5):
         rng = torch.Generator().manual_seed(100 + i)
         with torch.inference_mode():
-            x = net.embed(torch.from_numpy(tokens[i : i + 1]), None, torch.float32)
-            z_H, z_L = net.initial(1, torch.float32)
+            x = net.embed(torch.from_numpy(tokens[i : i + 1]), None, EXACT)
+            z_H, z_L = net.initial(1, EXACT)
             for _ in range(DEPTH):
                 z_H, z_L = net.step((z_H, z_L + 0.7 * torch.randn(1, L, 16, generator=rng)), x)
             logits, q = net.read((z_H, z_L))

@@ -21,6 +21,7 @@ from solvers.nets.model.config import GramConfig, TrmConfig
 from solvers.nets.model.gram import GramNet, balanced_kl, kl_divergence
 from solvers.nets.model.trm import TrmNet
 from solvers.nets.recipes import Recipe
+from solvers.nets.solver import NetSolver
 from solvers.nets.train.data import TrainingSet
 from solvers.nets.train.loop import train
 from solvers.nets.train.run import changed
@@ -189,7 +190,7 @@ def rollouts(net: GramNet, tokens: np.ndarray, seeds: range, batch_size: int) ->
         depths=[depth],
         halt="never",
         batch_size=batch_size,
-        dtype=torch.float32,
+        dtype=torch.float64,  # so that no answer hangs on how a batch is rounded
         device=CPU,
         noise_seeds=seeds,
     )
@@ -326,7 +327,10 @@ def test_a_net_comes_back_from_its_file_as_it_was(saved: Path) -> None:
     assert ledger.active == ledger.stored - posterior  # it needs the answer: training alone has it
 
 
-def test_samples_draw_rollouts_without_any_further_option(saved: Path) -> None:
+def test_samples_draw_rollouts_without_any_further_option(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NetSolver, "_torch_dtype", lambda _: torch.float64)  # no answer hangs on rounding
     task = registry.create("task", "sudoku", {"size": 4})
     puzzles = [puzzle for puzzle, _ in task.load(split="test", seed=0, limit=4, data_dir=None)]
 

@@ -558,6 +558,20 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
         train(other, copy_task(), tmp_path, seed=0, device=CPU, say=lambda _: None)
 
 
+@pytest.mark.parametrize(
+    "damage", [{"run": "{"}, {"run": "[]"}, {"progress": '{"stepp": 1}'}, {"progress": "5"}]
+)
+def test_a_checkpoint_that_cannot_be_read_is_one_sentence(tmp_path: Path, damage: dict[str, str]) -> None:
+    about = {"seed": 0, "device": CPU, "report_every": 1, "say": lambda _: None}
+    train(tiny_recipe(), copy_task(), tmp_path, max_minutes=0.0, **about)
+    path = tmp_path / "checkpoint.safetensors"
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata() | damage
+    save_file(load_file(path), path, metadata)
+    with pytest.raises(UserError, match=r"What .*says of itself cannot be read .*--fresh"):
+        train(tiny_recipe(), copy_task(), tmp_path, **about)
+
+
 def test_a_run_begun_before_the_recipe_had_a_field_goes_on(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(tiny_recipe(), copy_task(), whole, seed=0, device=CPU, say=lambda _: None)

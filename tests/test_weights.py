@@ -127,6 +127,23 @@ def test_a_truncated_file_and_a_foreign_file_are_refused(saved: Path, tmp_path: 
         weights.load(tmp_path / "nowhere.safetensors")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [{"training": '{"task": "sudoku" 3}'}, {"training": "[" * 100_000}, {"training": "[]"},
+     {"training": None}, {"training": '{"puzzle_ids": {"groups": 5}}'}, {"config": "{"}, {"config": '{"hidden_sise": 16}'},
+     {"config": '{"hidden_size": "wide"}'}, {"config": "null"}, {"net": None}],
+)  # fmt: skip
+def test_what_a_file_says_of_itself_and_cannot_be_read_is_one_sentence(
+    saved: Path, tmp_path: Path, damage: dict[str, str | None]
+) -> None:
+    path = tmp_path / "damaged.safetensors"
+    with safe_open(str(saved), "pt") as file:
+        metadata = {name: text for name, text in (file.metadata() | damage).items() if text is not None}
+    save_file(load_file(saved), path, metadata)
+    with pytest.raises(UserError, match=r"What .*damaged\.safetensors says of itself cannot be read"):
+        weights.load(path)
+
+
 def test_a_folder_and_a_checkpoint_are_no_weights(saved: Path) -> None:
     with pytest.raises(UserError, match=r"is a folder. It holds net.safetensors. Name the file"):
         weights.load(saved.parent)

@@ -82,14 +82,20 @@ class Checkpoint:
             raise UserError(
                 f"{self.path} cannot be read ({error}).", next_step="Give --fresh to start anew."
             ) from error
-        theirs, ours = json.loads(metadata["run"]), json.loads(json.dumps(self.run))
-        theirs["recipe"] = _defaults() | theirs["recipe"]
-        if (
-            "task_options" in theirs["about"]
-        ):  # one that is younger than the file: the data tell, by their hash
-            theirs["about"]["task_options"] = (
-                ours["about"].get("task_options", {}) | theirs["about"]["task_options"]
-            )
+        ours = json.loads(json.dumps(self.run))
+        try:
+            theirs, progress = json.loads(metadata["run"]), TrainingState(**json.loads(metadata["progress"]))
+            theirs["recipe"] = _defaults() | theirs["recipe"]
+            if "task_options" in theirs["about"]:
+                # one that is younger than the file: the data tell, by their hash
+                theirs["about"]["task_options"] = (
+                    ours["about"].get("task_options", {}) | theirs["about"]["task_options"]
+                )
+        except weights.DAMAGE as error:
+            raise UserError(
+                f"What {self.path} says of itself cannot be read ({type(error).__name__}: {error}).",
+                next_step="Give --fresh to start anew.",
+            ) from error
         if theirs != ours:
             raise UserError(
                 f"{self.path.parent} holds another training run ({_differences(theirs, ours)}).",
@@ -109,9 +115,7 @@ class Checkpoint:
         for i, optimiser in enumerate(self.optimisers):
             restore_state(optimiser, part(f"optimiser{i}"))
         carries = len({key.split("/")[0] for key in tensors if key.startswith("carry")})
-        return TrainingState(**json.loads(metadata["progress"])), [
-            Carry.from_tensors(part(f"carry{i}")) for i in range(carries)
-        ]
+        return progress, [Carry.from_tensors(part(f"carry{i}")) for i in range(carries)]
 
 
 def _defaults() -> dict[str, Any]:

@@ -118,6 +118,10 @@ class Loaded:
         return dataclasses.replace(self, net=net)
 
 
+DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What reading metadata raises that somebody, or a disk, has changed."""
+
+
 def load(path: Path, given: type[Member] | None = None) -> Loaded:
     """Read a weights file; a net in float32 on the CPU, in evaluation mode. given: as in `find_member`.
 
@@ -156,19 +160,30 @@ def load(path: Path, given: type[Member] | None = None) -> Loaded:
             f"{path} has format {metadata.get('format')!r}, not {FORMAT!r}.",
             next_step="A published checkpoint is converted by `bench weights import`.",
         )
-    net = config_of(metadata["net"], given)[0](**_as_meant(json.loads(metadata["config"]))).build()
+    try:
+        name, config, training = (
+            metadata["net"],
+            json.loads(metadata["config"]),
+            json.loads(metadata["training"]),
+        )
+        net = config_of(name, given)[0](**_as_meant(config)).build()
+        table = None
+        if ids := training.get("puzzle_ids"):
+            table = IdTable.from_record(ids)
+            training["puzzle_ids"] = ids | {"groups": len(ids["groups"])}
+    except DAMAGE as error:
+        raise UserError(
+            f"What {path} says of itself cannot be read ({type(error).__name__}: {error}).",
+            rule="Its metadata hold the net's name, its configuration and its training as JSON.",
+            next_step="Fetch or train the weights again.",
+        ) from error
     check_fit(net, tensors, path)
     check_finite(tensors, path)
     net.load_state_dict({k: t.float() for k, t in tensors.items()})
     net.eval()
     with path.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    training = json.loads(metadata["training"])
-    table = None
-    if ids := training.get("puzzle_ids"):
-        table = IdTable.from_record(ids)
-        training["puzzle_ids"] = ids | {"groups": len(ids["groups"])}
-    return Loaded(name=metadata["net"], net=net, training=training, sha256=digest, path=path, table=table)
+    return Loaded(name=name, net=net, training=training, sha256=digest, path=path, table=table)
 
 
 def _as_meant(fields: dict[str, Any]) -> dict[str, Any]:
