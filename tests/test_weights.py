@@ -130,8 +130,9 @@ def test_a_truncated_file_and_a_foreign_file_are_refused(saved: Path, tmp_path: 
 @pytest.mark.parametrize(
     "damage",
     [{"training": '{"task": "sudoku" 3}'}, {"training": "[" * 100_000}, {"training": "[]"},
-     {"training": None}, {"training": '{"puzzle_ids": {"groups": 5}}'}, {"config": "{"}, {"config": '{"hidden_sise": 16}'},
-     {"config": '{"hidden_size": "wide"}'}, {"config": "null"}, {"net": None}],
+     {"training": None}, {"training": '{"puzzle_ids": {"groups": 5}}'}, {"config": "{"},
+     {"config": '{"hidden_sise": 16}'}, {"config": '{"hidden_size": "wide"}'}, {"config": "null"},
+     {"net": None}],
 )  # fmt: skip
 def test_what_a_file_says_of_itself_and_cannot_be_read_is_one_sentence(
     saved: Path, tmp_path: Path, damage: dict[str, str | None]
