@@ -90,16 +90,16 @@ def column_costs(usage: Mapping[str, NDArray[np.float64]], lines: int, puzzles: 
     lost = bool((columns.get("lost_calls", none) > 0).any())
     costs = {}
     for name, column in found.items():
-        values = column[~np.isnan(column)].tolist()
+        values = column[~np.isnan(column)]
         complete = len(values) == lines and not (lost and name in CHARGED)
         costs[name] = _cost(values, complete=complete, puzzles=puzzles)
     return costs
 
 
-def _cost(values: list[float], *, complete: bool, puzzles: int) -> Cost:
-    if not values or not puzzles:
+def _cost(values: NDArray[np.float64], *, complete: bool, puzzles: int) -> Cost:
+    if not len(values) or not puzzles:
         return Cost()
-    total = math.fsum(values)  # exactly rounded, so the order of lines does not matter
+    total = math.fsum(values.data)  # exactly rounded, so the order of lines does not matter
     return Cost(
         total=total if complete else None,
         per_puzzle=total / puzzles if complete else None,

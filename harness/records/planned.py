@@ -6,6 +6,7 @@ difficulties where there are any, so that a million of them are written and read
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -72,8 +73,9 @@ class Planned:
         """Return a function as `place` that knows these few ids alone: it takes no table of all of them."""
         if self.count <= MOST_IN_A_DICT:
             return self.place
-        few = frozenset(wanted)
-        return {puzzle: n for n, puzzle in enumerate(self._columns[0]) if puzzle in few}.get
+        ids = self._columns[0]
+        few = map(frozenset(wanted).__contains__, ids)
+        return {puzzle: n for n, puzzle in itertools.compress(enumerate(ids), few)}.get
 
     @cached_property
     def _columns(self) -> tuple[Sequence[str], Sequence[str] | None, Sequence[float | None]]:

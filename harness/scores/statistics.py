@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Z = NormalDist().inv_cdf(0.975)
 
@@ -22,7 +28,9 @@ class Score:
     n: int
 
 
-def estimate(values: Sequence[float], clusters: Sequence[object] | None = None) -> Score:
+def estimate(
+    values: Sequence[float] | NDArray[np.float64], clusters: Sequence[object] | None = None
+) -> Score:
     """Return the mean of the values and its interval.
 
     Independent values of 0 and 1: the Wilson score interval. Other values in [0, 1], and values that come in
@@ -31,28 +39,31 @@ def estimate(values: Sequence[float], clusters: Sequence[object] | None = None) 
     clusters differ from the rest, D rests on those few: it is drawn towards half its range, as if one more
     cluster said so. Values outside [0, 1]: normal approximation.
     """
+    import numpy as np
+
     n = len(values)
     if n == 0:
         return Score(score=0.0, low=0.0, high=1.0, n=0)
-    mean = math.fsum(values) / n
-    if clusters is None and set(values) <= {0.0, 1.0}:  # a million of them are nothing unusual
+    found = np.ascontiguousarray(values, dtype=np.float64)  # a million of them are nothing unusual
+    mean = math.fsum(found.data) / n
+    solved_or_not = bool(((found == 0) | (found == 1)).all())
+    if clusters is None and solved_or_not:
         low, high = wilson(mean, n)
         return Score(score=mean, low=low, high=high, n=n)
     if clusters is None:
-        groups, variance = n, _variance_of_mean(values, mean)
+        groups, variance = n, _variance_of_mean(found, mean)
     else:
-        groups, variance = len(set(clusters)), cluster_variance(values, clusters)
-    if min(values) < 0 or max(values) > 1:
+        groups, variance = len(set(clusters)), cluster_variance(found.tolist(), clusters)
+    if found.min() < 0 or found.max() > 1:
         half = Z * math.sqrt(variance)
         return Score(score=mean, low=mean - half, high=mean + half, n=n)
     spread = mean * (1 - mean)
-    if groups == n and all(v in (0.0, 1.0) for v in values):
+    if groups == n and solved_or_not:
         size = float(n)
     elif spread <= 0:
         size = float(groups)
     else:
-        units = range(n) if clusters is None else clusters
-        telling = min(_clusters_with(values, units, above=0.0), _clusters_with(values, units, below=1.0))
+        telling = min(_clusters_with(found, clusters, above=0.0), _clusters_with(found, clusters, below=1.0))
         effect, half_way = variance * n / spread, (1 + n / groups) / 2
         size = n * (telling + 1) / (telling * effect + half_way)
     low, high = wilson(mean, size)
@@ -72,25 +83,25 @@ def cluster_variance(values: Sequence[float], clusters: Sequence[object]) -> flo
     return math.fsum(d * d for d in deviations.values()) / n**2 * groups / max(1, groups - 1)
 
 
-def _variance_of_mean(values: Sequence[float], mean: float) -> float:
+def _variance_of_mean(values: NDArray[np.float64], mean: float) -> float:
     """Return what `cluster_variance` does where each value is a cluster of its own."""
-    import numpy as np
-
     n = len(values)
-    deviations = np.asarray(values, dtype=np.float64) - mean
-    return math.fsum((deviations * deviations).tolist()) / n**2 * n / max(1, n - 1)
+    deviations = values - mean
+    return math.fsum((deviations * deviations).data) / n**2 * n / max(1, n - 1)
 
 
 def _clusters_with(
-    values: Sequence[float], clusters: Sequence[object], *, above: float = -1.0, below: float = 2.0
+    values: NDArray[np.float64],
+    clusters: Sequence[object] | None,
+    *,
+    above: float = -1.0,
+    below: float = 2.0,
 ) -> int:
-    """Return how many clusters hold a value between two bounds."""
-    if isinstance(clusters, range):  # each value is one
-        import numpy as np
-
-        found = np.asarray(values, dtype=np.float64)
-        return int(np.count_nonzero((above < found) & (found < below)))
-    return len({unit for unit, value in zip(clusters, values, strict=True) if above < value < below})
+    """Return how many clusters hold a value between two bounds; None: each value is one."""
+    within = (above < values) & (values < below)
+    if clusters is None:
+        return int(within.sum())
+    return len(set(itertools.compress(clusters, within.tolist())))
 
 
 def wilson(share: float, size: float) -> tuple[float, float]:

@@ -131,7 +131,9 @@ def nothing_came(attempts: Sequence[AttemptRecord]) -> bool:
     )
 
 
-def score_over(values: Sequence[float], groups: Sequence[str] | None, over: str) -> Score:
+def score_over(
+    values: Sequence[float] | NDArray[np.float64], groups: Sequence[str] | None, over: str
+) -> Score:
     """Turn one value per planned puzzle into a score, as `Metric.over` says. groups: None if each puzzle is
     its own.
     """
@@ -166,23 +168,27 @@ def _column_score(metric: Metric, record: RunRecord, held: Held) -> MetricScore:
     import numpy as np
 
     values = values_of(metric, held, record.puzzles.count, record.attempts_per_puzzle)
-    none = np.isnan(values)
-    found = values.tolist()
-    if none.any():
-        found = [None if out else value for value, out in zip(found, none.tolist(), strict=True)]
-    return _metric_score(metric, found, record.puzzles.groups)
+    none, groups = np.isnan(values), record.puzzles.groups
+    if groups is None:  # as in most sets; a million values stay numbers of numpy
+        kept = np.where(none, metric.missing, values) if metric.among is None else values[~none]
+        return _scored(metric, score_over(kept, None, metric.over), planned=len(values))
+    found = [None if out else value for value, out in zip(values.tolist(), none.tolist(), strict=True)]
+    return _metric_score(metric, found, groups)
 
 
-def _metric_score(metric: Metric, worth: Sequence[float | None], groups: Sequence[str] | None) -> MetricScore:
+def _metric_score(metric: Metric, worth: Sequence[float | None], groups: Sequence[str]) -> MetricScore:
     """Return the score of what each planned puzzle is worth; None is unknown."""
     chosen = groups
     if metric.among is not None:
         values = [value for value in worth if value is not None]
-        if groups is not None:
-            chosen = [group for group, value in zip(groups, worth, strict=True) if value is not None]
+        chosen = [group for group, value in zip(groups, worth, strict=True) if value is not None]
     else:
         values = [metric.missing if value is None else value for value in worth]
-    found = score_over(values, chosen, metric.over)
+    planned = len(worth) if metric.over == "puzzle" else len(set(groups))
+    return _scored(metric, score_over(values, chosen, metric.over), planned=planned)
+
+
+def _scored(metric: Metric, found: Score, *, planned: int) -> MetricScore:
     known = found.n > 0
     return MetricScore(
         name=metric.name,
@@ -190,7 +196,7 @@ def _metric_score(metric: Metric, worth: Sequence[float | None], groups: Sequenc
         low=found.low if known else None,
         high=found.high if known else None,
         n=found.n,
-        planned=len(worth) if metric.over == "puzzle" or groups is None else len(set(groups)),
+        planned=planned,
         better=metric.better,
         among=metric.among,
     )
