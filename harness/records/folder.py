@@ -184,10 +184,7 @@ class RunFolder:
         if self.verdicts_path.exists():
             return self._planned(of_records(self.attempts(light=True), record.puzzles.place), record)
         parts, number, start = [], 0, 0
-        for _, end, path in index.parts(self.index_path):
-            part = index.read(digest, end, path)
-            if part is None:
-                break
+        for end, part in self._indexed(digest):
             parts.append(part)
             number, start = number + len(part), end
         for lines, end in read_parts(self.attempts_path, start, index.LINES, number):
@@ -202,6 +199,22 @@ class RunFolder:
             parts.append(part)
             number, start = number + len(part), end
         return self._planned(joined(parts), record)
+
+    def _indexed(self, digest: Digest) -> Iterator[tuple[int, Columns]]:
+        """Yield the sound parts of the index, with the byte each ends at; the lines are hashed meanwhile."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        written = index.parts(self.index_path)
+        ahead = ThreadPoolExecutor(1)
+        try:
+            digests = [ahead.submit(digest.to, end) for _, end, _ in written]
+            for (_, end, path), until in zip(written, digests, strict=True):
+                part = index.read(until.result, path)
+                if part is None:
+                    return
+                yield end, part
+        finally:
+            ahead.shutdown(cancel_futures=True)
 
     def _attempt(self, line: Line, number: int) -> AttemptRecord:
         try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,20 +56,22 @@ def sound_end(digest: Digest, folder: Path) -> int:
         import pyarrow.parquet as parquet
 
         for _, stop, path in parts(folder):
-            if not _is_of(parquet.read_schema(path).metadata, digest, stop):
+            if not _is_of(parquet.read_schema(path).metadata, digest.to(stop)):
                 break
             end = stop
     return end
 
 
-def read(digest: Digest, end: int, path: Path) -> Columns | None:
-    """Return the part that ends at a byte of the lines; None if it is not of them, or cannot be read."""
+def read(until: Callable[[], bytes], path: Path) -> Columns | None:
+    """Return a part; None if it is not of the lines, whose digest up to its end is `until()`, or cannot be
+    read.
+    """
     try:
         import pyarrow.parquet as parquet
 
         table = parquet.ParquetFile(path).read(use_threads=False)  # `read_table` imports pandas
         meta = table.schema.metadata or {}
-        if not _is_of(meta, digest, end):
+        if not _is_of(meta, until()):
             return None
         traces = path.with_suffix(".traces")
         points = parquet.ParquetFile(traces).read(use_threads=False) if meta.get(b"traces") == b"1" else None
@@ -77,9 +80,9 @@ def read(digest: Digest, end: int, path: Path) -> Columns | None:
         return None
 
 
-def _is_of(meta: Any, digest: Digest, end: int) -> bool:
+def _is_of(meta: Any, digest: bytes) -> bool:
     meta = meta or {}
-    return bool(meta.get(b"version") == VERSION and meta.get(b"digest") == digest.to(end))
+    return bool(meta.get(b"version") == VERSION and meta.get(b"digest") == digest)
 
 
 def write(folder: Path, start: int, end: int, digest: bytes, columns: Columns) -> None:
