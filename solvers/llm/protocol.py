@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol
 
 from harness.contracts import Outcome
@@ -39,7 +39,7 @@ class Call:
         so that replies paid for before they existed are still found.
         """
         young = ("top_p", "stop", "extra_body", "thinking")
-        return {name: value for name, value in asdict(self).items() if name not in young or value is not None}
+        return {name: value for name, value in vars(self).items() if name not in young or value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class Reply:
     def stored(self) -> dict[str, Any]:
         """Return the JSON form that the response cache keeps."""
         body = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cached"}
-        return body | {"tokens": asdict(self.tokens), "notes": dict(self.notes)}
+        return body | {"tokens": dict(vars(self.tokens)), "notes": dict(self.notes)}
 
     @classmethod
     def restored(cls, body: Mapping[str, Any]) -> Reply:
