@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("untimed", deadline=None)  # how long an example takes says what else runs
-settings.load_profile("untimed")
+# no deadline: how long an example takes says what else runs. The same examples each time, but in a hunt
+settings.register_profile("steady", deadline=None, derandomize="FUZZ" not in os.environ)
+settings.load_profile("steady")
 
 if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN

@@ -70,6 +70,14 @@ def test_lines_of_another_schema_are_refused(tmp_path: Path) -> None:
         RunFolder(tmp_path).attempts()
 
 
+@pytest.mark.parametrize("schema", ["[null]", '{"3": 3}', '"3"', "true", "3.0", "0", "null"])
+def test_a_schema_that_is_none_is_named(tmp_path: Path, schema: str) -> None:
+    line = f'{{"schema": {schema}, "puzzle": "a", "attempt": 0, "outcome": "unparsed"}}\n'
+    (tmp_path / "attempts.jsonl").write_text(line)
+    with pytest.raises(UserError, match=r"line 1 .*(its schema is .*, which is none|it has no schema)"):
+        RunFolder(tmp_path).attempts()
+
+
 class Disk(Appender):
     """A disk with room for so many bytes, which then takes half a line and no more."""
 

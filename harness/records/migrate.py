@@ -80,9 +80,9 @@ def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
 
     Written out by hand, because a summary of 100,000 lines waits for it.
     """
-    if line.get("schema") not in _SCHEMAS:
-        check_schema(line)
     get = line.get
+    if type(schema := get("schema")) is not int or schema not in _SCHEMAS:
+        check_schema(line)
     puzzle, attempt, outcome, numbers = get("puzzle"), get("attempt"), get("outcome"), get("numbers")
     if type(puzzle) is not str or type(attempt) is not int or attempt < 0:
         raise DamagedError(f"it is of puzzle {shown(puzzle)}, attempt {shown(attempt)}")
