@@ -13,7 +13,7 @@ from harness.records.planned import Planned, groups_of
 if TYPE_CHECKING:
     from harness.running.sets import GeneratedSet
 
-PARTS = 24  # of a set, held at a time
+PARTS = 6  # of a set, held at a time
 
 
 class Items(Mapping[str, Item]):
