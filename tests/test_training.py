@@ -6,12 +6,10 @@ import dataclasses
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from harness.cli.main import dispatch
 from harness.codecs import Symmetries
@@ -35,7 +32,6 @@ from solvers.nets.train.data import Batches, TrainingSet
 from solvers.nets.train.loop import train
 from solvers.nets.train.metrics import Clock, Meter
 from solvers.nets.train.optim import MovingAverage, learning_rate_scale, sign_sgd
-from solvers.nets.train.processes import held_back_signals
 from solvers.nets.train.run import changed
 from solvers.nets.weights import files as weights
 from tests import warm
@@ -160,33 +156,6 @@ def test_a_tiny_net_learns_a_tiny_task(tmp_path: Path) -> None:
     assert loaded.training["validation_exact"] == 1.0
 
 
-@pytest.mark.parametrize("optimiser", ["muon", "adamw"])
-def test_a_run_stopped_and_resumed_gives_the_same_bits(tmp_path: Path, optimiser: str) -> None:
-    chosen = tiny_recipe(optimiser=optimiser, accumulate=2, optimiser_steps=5)
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train(chosen, copy_task(), whole, seed=3, device=CPU, say=lambda _: None)
-    sessions = 0
-    while True:
-        ended = train(
-            chosen,
-            copy_task(),
-            parts,
-            seed=3,
-            device=CPU,
-            max_minutes=0.0,
-            report_every=1,
-            say=lambda _: None,
-        )
-        sessions += 1
-        if ended.finished:
-            break
-    assert sessions == 5
-    ours, theirs = load_file(whole / "weights.safetensors"), load_file(parts / "weights.safetensors")
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    ours, theirs = load_file(whole / "checkpoint.safetensors"), load_file(parts / "checkpoint.safetensors")
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -199,89 +168,6 @@ train(chosen, copy_task(), Path(sys.argv[1]), seed=0, device=torch.device("cpu")
 checkpoint_minutes=0.0,
       say=lambda line: print(line, flush=True))
 """
-
-
-def _command(*words: str) -> list[str]:
-    return [sys.executable, "-c", SCRIPT, *words]
-
-
-def test_a_run_killed_at_any_moment_resumes_to_the_same_bits(tmp_path: Path) -> None:
-    root = Path(__file__).parent.parent
-    steps = "24"
-    warm.run(_command(str(tmp_path / "whole"), steps), check=True, cwd=root, stdout=subprocess.DEVNULL)
-    for lines in (1, 6, 15):
-        process = warm.Popen(
-            _command(str(tmp_path / "killed"), steps), cwd=root, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        for _ in range(lines):
-            assert process.stdout.readline()
-        process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-    warm.run(_command(str(tmp_path / "killed"), steps), check=True, cwd=root, stdout=subprocess.DEVNULL)
-    ours, theirs = (load_file(tmp_path / run / "weights.safetensors") for run in ("whole", "killed"))
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_asked_to_stop_writes_its_checkpoint_and_goes_on_from_there(
-    asked: signal.Signals, tmp_path: Path
-) -> None:
-    root, folder = Path(__file__).parent.parent, tmp_path / "stopped"
-    train(
-        tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9),
-        copy_task(),
-        tmp_path / "whole",
-        seed=0,
-        device=CPU,
-        say=str,
-    )
-    process = warm.Popen(
-        [sys.executable, "-c", SCRIPT.replace("checkpoint_minutes=0.0", "checkpoint_minutes=60.0"),
-        str(folder), "60"],
-        cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    while "optimiser_step 7 " not in process.stdout.readline():
-        assert process.poll() is None
-    process.send_signal(asked)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 143 if asked == signal.SIGTERM else "KeyboardInterrupt" in err
-    assert "Finishing the optimiser step under way" in err
-    (stopped,) = re.findall(r"stopped at optimiser step (\d+) of 60; the same command goes on", out)
-    assert 7 <= int(stopped) < 60
-    told: list[str] = []
-    train(
-        tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9),
-        copy_task(),
-        folder,
-        seed=0,
-        device=CPU,
-        say=told.append,
-    )
-    assert any(line.startswith(f"resuming at optimiser step {stopped} ") for line in told)
-    ours, theirs = (load_file(tmp_path / run / "weights.safetensors") for run in ("whole", "stopped"))
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
-def test_metrics_hold_each_optimiser_step_once_however_often_the_run_was_killed(tmp_path: Path) -> None:
-    for step in (4, 5, 3):  # before the second checkpoint, every time
-        with pytest.raises(Killed):
-            train(
-                tiny_recipe(),
-                copy_task(),
-                tmp_path,
-                seed=0,
-                device=CPU,
-                report_every=1,
-                say=killed_at(f"optimiser_step {step} "),
-            )
-    with pytest.raises(UserError, match="another training run"):  # the folder is taken from the first moment
-        train(tiny_recipe(), copy_task(), tmp_path, seed=1, device=CPU, say=lambda _: None)
-    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=lambda _: None)
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [line["optimiser_step"] for line in lines] == list(range(1, 13))
 
 
 def test_a_slow_run_says_where_it_is_and_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,70 +201,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     for name in ("file/run", "run"):
         with pytest.raises(UserError, match=rf"{name}/checkpoint.safetensors cannot be written.*--out"):
             train(tiny_recipe(), copy_task(), tmp_path / name, seed=0, device=CPU, say=lambda _: None)
-
-
-class Killed(BaseException):
-    """What stands for kill -9 where the moment matters."""
-
-
-def killed_at(begin: str) -> Callable[[str], None]:
-    """Return what to say with, until a line begins so."""
-
-    def say(line: str) -> None:
-        if line.startswith(begin):
-            raise Killed
-
-    return say
-
-
-def test_a_run_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> None:
-    def say(_: str) -> None:
-        raise BrokenPipeError
-
-    assert train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, say=say).finished
-
-
-def test_weights_kept_on_the_way_do_not_put_off_checkpoints(tmp_path: Path) -> None:
-    settings: Any = {"seed": 0, "device": CPU, "report_every": 1, "keep_every": 1, "checkpoint_minutes": 0.0}
-    with pytest.raises(Killed):
-        train(tiny_recipe(), copy_task(), tmp_path, say=killed_at("optimiser_step 5 "), **settings)
-    told: list[str] = []
-    train(tiny_recipe(), copy_task(), tmp_path, say=told.append, **settings)
-    assert told[1].startswith("resuming at optimiser step 4 ")
-
-
-def test_a_run_killed_at_a_validation_stops_early_where_an_undisturbed_one_does(tmp_path: Path) -> None:
-    chosen = tiny_recipe(optimiser_steps=100, validate_every=2, patience=3, lr=0.0, muon_lr=0.0)
-    settings: Any = {
-        "seed": 0,
-        "device": CPU,
-        "validation": copy_task(4, seed=1),
-        "report_every": 1,
-        "checkpoint_minutes": 0.0,
-    }
-    with pytest.raises(Killed):
-        train(chosen, copy_task(), tmp_path, say=killed_at("optimiser_step 4  validation"), **settings)
-    for _ in range(2):  # the second time there is nothing left to do
-        ended = train(chosen, copy_task(), tmp_path, say=lambda _: None, **settings)
-        assert (ended.finished, ended.optimiser_steps) == (True, 8)
-
-
-def test_lines_of_metrics_that_are_none_are_dropped(tmp_path: Path) -> None:
-    train(
-        tiny_recipe(),
-        copy_task(),
-        tmp_path,
-        seed=0,
-        device=CPU,
-        report_every=1,
-        max_minutes=0.0,
-        say=lambda _: None,
-    )
-    path = tmp_path / "metrics.jsonl"
-    first = path.read_text()
-    path.write_text(f'\n{{"a": 1}}\n[]\n\0\0{first}{first}{{"optimiser_step": 1, "lo')
-    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=12, say=lambda _: None)
-    assert [json.loads(line)["optimiser_step"] for line in path.read_text().splitlines()] == [1, 12]
 
 
 def test_every_option_of_bench_train_reaches_the_training(
@@ -423,29 +245,6 @@ def test_every_option_of_bench_train_reaches_the_training(
         assert dispatch([*line, *wrong]) == 2
     for wrong in (["--threads", "100000"], ["--device", "tpu"], ["-R", "ema=2"]):
         assert dispatch([*line, *wrong]) == 2
-
-
-def test_processes_at_different_steps_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for ends, words in (((145, 0), "of 0 to 145"), ((-1, 3), "of none to 3")):
-        monkeypatch.setattr(training, "on_every_process", lambda *_, ends=ends: (min(ends), max(ends)))
-        with pytest.raises(UserError, match=f"not of the same optimiser step. They are {words}"):
-            train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, say=lambda _: None)
-
-
-def test_ignored_signals_stay_ignored_and_handlers_come_back() -> None:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        with held_back_signals() as got:
-            os.kill(os.getpid(), signal.SIGTERM)
-            signal.raise_signal(signal.SIGINT)
-            assert got == [signal.SIGINT]
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-        assert signal.getsignal(signal.SIGINT) is before[signal.SIGINT]
-    finally:
-        signal.signal(signal.SIGTERM, before[signal.SIGTERM])
 
 
 @pytest.mark.parametrize(
@@ -505,96 +304,6 @@ def test_two_processes_give_the_weights_of_one_on_the_same_global_batch(tmp_path
     one, two = (load_file(tmp_path / run / "weights.safetensors") for run in ("one", "two"))
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, atol=1e-6, rtol=1e-5)
-
-
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    train(
-        tiny_recipe(),
-        copy_task(),
-        tmp_path,
-        seed=0,
-        device=CPU,
-        max_minutes=0.0,
-        report_every=1,
-        say=lambda _: None,
-    )
-    good = (tmp_path / "checkpoint.safetensors").read_bytes()
-
-    def poisoned(self: checkpoint.Checkpoint, device: torch.device) -> tuple:
-        progress, carries = real(self, device)
-        next(iter(self.net.parameters())).data.fill_(float("nan"))
-        return progress, carries
-
-    real = checkpoint.Checkpoint.load
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint.Checkpoint, "load", poisoned)
-        with pytest.raises(
-            UserError, match=r"loss became nan at or before optimiser step 2.*last good checkpoint"
-        ):
-            train(
-                tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=lambda _: None
-            )
-    assert (tmp_path / "checkpoint.safetensors").read_bytes() == good
-
-
-def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
-    train(
-        tiny_recipe(),
-        copy_task(),
-        tmp_path,
-        seed=0,
-        device=CPU,
-        max_minutes=0.0,
-        report_every=1,
-        say=lambda _: None,
-    )
-    with pytest.raises(UserError, match=r"another training run \(seed is 0 there, 1 here\).*--fresh"):
-        train(tiny_recipe(), copy_task(), tmp_path, seed=1, device=CPU, say=lambda _: None)
-    other = dataclasses.replace(tiny_recipe(lr=0.5), config=TINY | {"L_cycles": 7})
-    with pytest.raises(
-        UserError,
-        match=r"recipe\.config\.L_cycles is \d there, 7 here; recipe\.lr is 0\.\d+ there, 0\.5 here\)",
-    ):
-        train(other, copy_task(), tmp_path, seed=0, device=CPU, say=lambda _: None)
-
-
-@pytest.mark.parametrize(
-    "damage", [{"run": "{"}, {"run": "[]"}, {"progress": '{"stepp": 1}'}, {"progress": "5"}]
-)
-def test_a_checkpoint_that_cannot_be_read_is_one_sentence(tmp_path: Path, damage: dict[str, str]) -> None:
-    about = {"seed": 0, "device": CPU, "report_every": 1, "say": lambda _: None}
-    train(tiny_recipe(), copy_task(), tmp_path, max_minutes=0.0, **about)
-    path = tmp_path / "checkpoint.safetensors"
-    with safe_open(str(path), "pt") as file:
-        metadata = file.metadata() | damage
-    save_file(load_file(path), path, metadata)
-    with pytest.raises(UserError, match=r"What .*says of itself cannot be read .*--fresh"):
-        train(tiny_recipe(), copy_task(), tmp_path, **about)
-
-
-def test_a_run_begun_before_the_recipe_had_a_field_goes_on(tmp_path: Path) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train(tiny_recipe(), copy_task(), whole, seed=0, device=CPU, say=lambda _: None)
-    train(
-        tiny_recipe(),
-        copy_task(),
-        parts,
-        seed=0,
-        device=CPU,
-        max_minutes=0.0,
-        report_every=1,
-        say=lambda _: None,
-    )
-    path = parts / "checkpoint.safetensors"
-    with safe_open(str(path), "pt") as file:
-        metadata = file.metadata()
-    run = json.loads(metadata["run"])
-    for name in ("cuda_graph", "depth_curriculum"):
-        del run["recipe"][name]
-    save_file(load_file(path), path, metadata | {"run": json.dumps(run)})
-    train(tiny_recipe(), copy_task(), parts, seed=0, device=CPU, say=lambda _: None)
-    ours, theirs = load_file(whole / "weights.safetensors"), load_file(parts / "weights.safetensors")
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_training_stops_early_when_validation_stalls(tmp_path: Path) -> None:
