@@ -202,9 +202,11 @@ class RunFolder:
 
     def _indexed(self, digest: Digest) -> Iterator[tuple[int, Columns]]:
         """Yield the sound parts of the index, with the byte each ends at; the lines are hashed meanwhile."""
+        written = index.parts(self.index_path)
+        if not written:  # as of a small run, which waits for no import
+            return
         from concurrent.futures import ThreadPoolExecutor
 
-        written = index.parts(self.index_path)
         ahead = ThreadPoolExecutor(1)
         try:
             digests = [ahead.submit(digest.to, end) for _, end, _ in written]

@@ -30,9 +30,8 @@ except ImportError:  # a bare machine that runs nets: the same, five times slowe
     _fast_dumps = None  # type: ignore[assignment]
 
 SYNC_SECONDS = 2.0
-RARELY = (
-    50_000  # objects made between two collections; by Python's own 700 to 2,000 they take a fifth of a run
-)
+RARELY = 50_000
+"""Objects made between two garbage collections: with Python's 700 they took a fifth of a run (docs/log.md)."""
 TAIL_BYTES = 1 << 16
 MEND = "Restore it or remove the folder."
 BOM = b"\xef\xbb\xbf"
