@@ -31,7 +31,7 @@ except ImportError:  # a bare machine that runs nets: the same, five times slowe
 
 SYNC_SECONDS = 2.0
 RARELY = 50_000
-"""Objects made between two garbage collections: with Python's 700 they took a fifth of a run (docs/log.md)."""
+"""Objects made between two garbage collections; with Python's 700 they took a fifth of a run (log.md)."""
 TAIL_BYTES = 1 << 16
 MEND = "Restore it or remove the folder."
 BOM = b"\xef\xbb\xbf"
