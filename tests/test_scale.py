@@ -7,7 +7,9 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from harness.cli.main import dispatch
 from harness.contracts import Outcome
 from harness.errors import RunError, UserError
 from harness.records import contents, index, packed
-from harness.records.columns import Columns
+from harness.records.columns import Columns, joined, of_records
 from harness.records.find import find_run
 from harness.records.folder import RunFolder
 from harness.records.planned import Places, Planned
@@ -74,6 +76,18 @@ def test_the_index_written_along_is_the_one_made_of_the_lines_and_both_say_what_
     summary = folder.summary_path.read_bytes()
     assert summarise(result.record, folder.attempts()) == rebuild(folder, result.record)
     assert folder.summary_path.read_bytes() == summary
+
+
+@pytest.mark.parametrize("cuts", [(), (0, 200), (1,), (7, 8, 8, 150), range(0, 200, 3)])
+def test_parts_of_any_size_joined_are_the_columns_of_the_whole(cuts: Sequence[int], tmp_path: Path) -> None:
+    result = lottery(tmp_path)
+    records, place = result.folder.attempts(), result.record.puzzles.place
+    for n, asked in ((3, ["a"]), (150, ["b", "b", "a"])):  # names that only some parts have
+        records[n] = replace(records[n], detail={"asked": asked})
+    ends = [0, *cuts, len(records)]
+    parts = [of_records(records[start:end], place) for start, end in pairwise(ends)]
+    same(joined(parts), of_records(records, place))
+    assert not parts  # they are let go
 
 
 @pytest.mark.parametrize("damage", ["cut", "swapped", "rubbish", "gone", "line changed"])
@@ -224,6 +238,8 @@ def test_items_on_disk_are_found_by_id_and_by_place_whatever_is_held(tmp_path: P
     assert plan.items.puzzles[-1].id == "test-0-89"
     with pytest.raises(KeyError):
         plan.items["test-0-90"]
+    plan.items.let_go()
+    assert all(plan.items[puzzle] == known[puzzle] for puzzle in ids)
 
 
 def test_processes_make_the_set_that_one_makes() -> None:
@@ -239,7 +255,8 @@ def test_many_ids_are_found_by_hash_and_one_that_is_there_twice_is_named() -> No
     ids = [f"puzzle-{n}" for n in range(5000)]
     places = Places(ids)
     assert [places.place(puzzle) for puzzle in ids[::97]] == list(range(5000))[::97]
-    assert places.place("puzzle-5000") is None
+    asked = ["puzzle-9", "puzzle-9", "puzzle-5000", "puzzle-5000", "puzzle-9"]
+    assert [places.place(puzzle) for puzzle in asked] == [9, 9, None, None, 9]
     assert places.twice() is None
     assert Places([*ids, "puzzle-17"]).twice() == "puzzle-17"
 

@@ -108,43 +108,46 @@ def of_records(records: Iterable[AttemptRecord], place: Place) -> Columns:
     )
 
 
-def joined(parts: Sequence[Columns]) -> Columns:
-    """Return parts of a file, one after another, as one."""
+def joined(parts: list[Columns]) -> Columns:
+    """Return parts of a file, one after another, as one. The list is emptied, and each array let go as soon
+    as it is copied: both at once would be twice the memory.
+    """
     import numpy as np
 
-    if len(parts) == 1:
-        return parts[0]
     if not parts:
         return of_records((), lambda _: None)
-    starts = np.cumsum([0, *(len(part) for part in parts)])
+    if len(parts) == 1:
+        return parts.pop()
+    lines, points = ([len(getattr(part, name)) for part in parts] for name in ("place", "trace_line"))
+    left = [dict(vars(part)) for part in parts]
+    parts.clear()
 
     def plain(name: str) -> Any:
-        return np.concatenate([getattr(part, name) for part in parts])
+        return np.concatenate([part.pop(name) for part in left])
 
-    def named(group: str, size: str) -> dict[str, Any]:
-        names = {name: None for part in parts for name in getattr(part, group)}
+    def named(group: str, sizes: list[int]) -> dict[str, Any]:
+        groups = [dict(part.pop(group)) for part in left]
+        names = {name: None for found in groups for name in found}
         return {
             name: np.concatenate(
                 [
-                    found[name]
-                    if name in (found := getattr(part, group))
-                    else _unknown(len(getattr(part, size)))
-                    for part in parts
+                    found.pop(name) if name in found else _unknown(size)
+                    for found, size in zip(groups, sizes, strict=True)
                 ]
             )
             for name in names
         }
 
-    lines = [part.trace_line + start for part, start in zip(parts, starts, strict=False)]
+    starts = np.repeat(np.cumsum([0, *lines[:-1]]), points)
     return Columns(
         **{name: plain(name) for name in ("place", "attempt", "outcome", "judged", "at", "depth")},
-        numbers=named("numbers", "place"),
-        usage=named("usage", "place"),
-        asked=named("asked", "place"),
-        trace_line=np.concatenate(lines).astype(np.int32),
+        numbers=named("numbers", lines),
+        usage=named("usage", lines),
+        asked=named("asked", lines),
+        trace_line=(plain("trace_line") + starts).astype(np.int32),
         trace_depth=plain("trace_depth"),
         trace_judged=plain("trace_judged"),
-        trace_numbers=named("trace_numbers", "trace_line"),
+        trace_numbers=named("trace_numbers", points),
     )
 
 

@@ -133,9 +133,17 @@ class Places:
         self._order: NDArray[np.int32] = np.argsort(hashes, kind="stable").astype(np.int32)
         self._hashes: NDArray[np.int64] = hashes[self._order]
         self._ids = ids
+        self._latest: tuple[str | None, int | None] = (None, None)
 
     def place(self, puzzle: str) -> int | None:
         """Return the place of an id; None if it is not there."""
+        latest, place = self._latest  # a run asks for each several times in a row
+        if puzzle != latest:
+            place = self._searched(puzzle)
+            self._latest = (puzzle, place)
+        return place
+
+    def _searched(self, puzzle: str) -> int | None:
         import numpy as np
 
         wanted = np.int64(hash(puzzle))

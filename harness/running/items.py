@@ -41,6 +41,9 @@ class Items(Mapping[str, Item]):
         """What a solver is shown, in the order of the plan."""
         return [puzzle for puzzle, _ in self._items.values()]
 
+    def let_go(self) -> None:
+        """Hold no items that can be read again."""
+
 
 class StoredItems(Items):
     """Items of a generated set, read a part at a time as they are asked for."""
@@ -85,6 +88,10 @@ class StoredItems(Items):
             for puzzle, _ in self._held.pop(next(iter(self._held))):
                 self._ids.pop(puzzle.id, None)
         return part[within]
+
+    def let_go(self) -> None:
+        self._held.clear()
+        self._ids.clear()
 
 
 class StoredPuzzles(Sequence[Puzzle]):

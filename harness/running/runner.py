@@ -169,6 +169,7 @@ def _execute(plan: Plan, executor: Executor, progress: Progress | None) -> RunRe
             error.add_note(f"What was recorded is kept in {folder.path}; the same command resumes.")
             raise
         finally:
+            plan.items.let_go()
             if folder.attempts_path.exists():
                 summaries.rebuild(folder, plan.record)
     return result
