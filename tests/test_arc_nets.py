@@ -329,7 +329,10 @@ def test_an_imported_checkpoint_with_its_identifiers_votes_as_our_own_weights(
         (lambda names: [*names[:-1], "to-green_t1_012345678"], "names no copy"),
         (lambda names: [*names[:-1], "to-green|||t1"], "stands where it cannot"),
         (lambda names: [names[0], *names[2:3], *names[1:2], *names[3:]], "stands where it cannot"),
-        (lambda names: {"blank": names[0]}, "is no list of puzzle identifiers"),
+        (lambda names: {"blank": names[0]}, "is no list of puzzle identifiers: it holds {'blank'"),
+        ("".join, "is no list of puzzle identifiers"),
+        (lambda _: None, "is no list of puzzle identifiers"),
+        (lambda names: [*names[:-1], 7], "is no list of puzzle identifiers"),
     ],
 )
 def test_identifiers_that_do_not_fit_are_refused(

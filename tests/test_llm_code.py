@@ -96,7 +96,8 @@ def test_a_program_that_misbehaves_is_contained_in_time_and_leaves_nothing(
 
 
 INSIDE = """
-import ctypes, json, mmap, os, resource, socket, threading, time
+import ctypes, json, mmap, os, resource, socket, threading, time, warnings
+warnings.simplefilter("ignore")  # of Python 3.12 and later: a fork beside threads
 libc = ctypes.CDLL(None, use_errno=True)
 opened = []
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from harness.errors import UserError, did_you_mean
 from harness.options import read
+from harness.records.decode import shown
 from harness.records.jsonlines import loads
 from solvers.nets.model.config import TrmConfig
 from solvers.nets.weights import files as weights
@@ -102,6 +103,8 @@ def read_identifiers(path: Path) -> IdTable:
     """
     try:
         names = loads(path.read_bytes())
+        if type(names) is not list or not set(map(type, names)) <= {str}:
+            raise ValueError(f"it holds {shown(names)}")
         rows: dict[str, list[str]] = {}
         last = None
         for identifier in names[1:]:
@@ -114,7 +117,7 @@ def read_identifiers(path: Path) -> IdTable:
             if symmetry not in {f"t{number}" for number in range(8)} or sorted(colours) != list("0123456789"):
                 raise ValueError(f"{identifier!r} names no copy")
             rows.setdefault(name, []).append(symmetry[1:] + colours)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{path} is no list of puzzle identifiers: {error}.", next_step="Fetch it again."
         ) from error
