@@ -11,14 +11,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from solvers.llm.reply_cache import default_path
+from solvers.llm.reply_cache import default_path, unpacked
 from tests import warm
 from tests.llm_server import Behaviour, LlmServer, rate_limited
 
@@ -188,7 +187,7 @@ def test_a_key_is_sent_and_appears_nowhere_else(
         assert PLANTED.encode() not in path.read_bytes(), path
     if server_does == "answers":
         with sqlite3.connect(default_path()) as db:
-            kept = [zlib.decompress(value) for (value,) in db.execute("select value from replies")]
+            kept = [unpacked(value) for (value,) in db.execute("select value from replies")]
         db.close()
         assert len(kept) == 3
         assert all(b"Your key is [key]." in value for value in kept)

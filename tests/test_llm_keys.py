@@ -7,7 +7,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import pytest
 from harness.contracts import Budget
 from harness.errors import UserError
 from solvers.llm.keys import Redactor, find_key
-from solvers.llm.reply_cache import default_path
+from solvers.llm.reply_cache import default_path, unpacked
 from solvers.llm.solver import LlmSolver
 from tests import warm
 from tests.llm_server import Behaviour, LlmServer
@@ -79,7 +78,7 @@ def written(folder: Path) -> bytes:
     found = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     if default_path().exists():
         with sqlite3.connect(default_path()) as db:
-            found += [zlib.decompress(value) for (value,) in db.execute("select value from replies")]
+            found += [unpacked(value) for (value,) in db.execute("select value from replies")]
         db.close()
     return b"\n".join(found)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,11 +161,26 @@ def test_the_cache_can_be_listed_and_pruned() -> None:
     cache.close()
 
 
-def test_a_damaged_entry_is_asked_again() -> None:
+def test_short_values_stand_as_they_are_long_ones_compressed_and_both_are_read_in_either_form() -> None:
+    cache, values = ReplyCache(), [{"text": "ü" * n} for n in (0, 1, 300, 400, 100_000)]
+    for n, value in enumerate(values):
+        cache.put(key_of({"n": n}), value, provider="openai", model="a", task="x")
+    sizes = [size for (size,) in cache._execute("select length(value) from replies")]
+    assert max(sizes) < 3000
+    assert [cache.get(key_of({"n": n})) for n in range(5)] == values
+    for n, value in enumerate(values):  # as versions before wrote short ones
+        packed = zlib.compress(json.dumps(value).encode(), 1)
+        cache._execute("update replies set value = ? where key = ?", (packed, key_of({"n": n})))
+    assert [cache.get(key_of({"n": n})) for n in range(5)] == values
+    cache.close()
+
+
+@pytest.mark.parametrize("damage", ["x'00'", "''", "7", "x'7b'", "'{'", "x'7b227d'", "'[1]'"])
+def test_a_damaged_entry_is_asked_again(damage: str) -> None:
     with LlmServer(right) as server:
         list(solver(server).solve(EchoTask(), puzzles(1), Budget()))
         with sqlite3.connect(default_path()) as db:
-            db.execute("update replies set value = x'00'")
+            db.execute(f"update replies set value = {damage}")
         db.close()
         list(solver(server).solve(EchoTask(), puzzles(1), Budget()))
         assert len(server.requests) == 2

@@ -51,11 +51,13 @@ def parts(folder: Path) -> list[tuple[int, int, Path]]:
 
 def sound_end(digest: Digest, folder: Path) -> int:
     """Return how many bytes of the lines the index is of, as they are now."""
-    end = 0
+    end, written = 0, parts(folder)
+    if not written:  # as when a run begins, which waits for no import
+        return end
     with suppress(Exception):  # no pyarrow, or a damaged part: what follows is made again
         import pyarrow.parquet as parquet
 
-        for _, stop, path in parts(folder):
+        for _, stop, path in written:
             if not _is_of(parquet.read_schema(path).metadata, digest.to(stop)):
                 break
             end = stop

@@ -1,8 +1,8 @@
 """Replies of language models, kept so that the same question is never paid for twice.
 
 One SQLite file, safe for several runs at once. A key is a hash of everything that changes an answer; who
-makes it is the LLM solver. Values are JSON, compressed. Failures are never stored. A cache that cannot be
-used costs itself, never a run: `lenient` files say so once and are then empty.
+makes it is the LLM solver. Values are JSON, long ones compressed. Failures are never stored. A cache that
+cannot be used costs itself, never a run: `lenient` files say so once and are then empty.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ create table if not exists replies (
 BATCHES = "create table if not exists batches (name text primary key, batch text not null) without rowid"
 BUSY_SECONDS = 10.0
 """How long another process may hold the file before the cache is given up."""
+LONG = 2048  # bytes of a value that is compressed; a shorter one takes longer to compress than to write
 FAILURES = (sqlite3.Error, OSError, ValueError)
 
 
@@ -115,16 +116,16 @@ class ReplyCache(_File):
     def get(self, key: bytes) -> dict[str, Any] | None:
         rows = self._execute("select value from replies where key = ?", (key,))
         try:
-            value = json.loads(zlib.decompress(rows[0][0])) if rows else None
+            value = json.loads(unpacked(rows[0][0])) if rows else None
         except (ValueError, TypeError, zlib.error):  # a damaged entry is as good as none
             return None
         return value if isinstance(value, dict) else None
 
     def put(self, key: bytes, value: Mapping[str, Any], *, provider: str, model: str, task: str) -> None:
-        packed = zlib.compress(json.dumps(value).encode(), 1)
+        data = json.dumps(value).encode()
         self._execute(
             "insert or replace into replies values (?, ?, ?, ?, ?, ?)",
-            (key, time(), provider, model, task, packed),
+            (key, time(), provider, model, task, data if len(data) < LONG else zlib.compress(data, 1)),
         )
 
     def groups(self) -> list[CacheGroup]:
@@ -146,6 +147,11 @@ class ReplyCache(_File):
         gone = self._execute(f"delete from replies{where} returning 1", tuple(given.values()))
         self._execute("vacuum")
         return len(gone)
+
+
+def unpacked(value: bytes) -> bytes:
+    """Return the JSON of a kept value."""
+    return value if value[:1] == b"{" else zlib.decompress(value)
 
 
 class JobBook(_File):
