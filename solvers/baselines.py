@@ -38,10 +38,10 @@ class ByMethod:
                 rule=f"It offers {', '.join(methods) or 'none'}.",
                 next_step="Choose another solver, or another task.",
             )
-        play = methods[self.name]
+        play, purpose = methods[self.name], (self.name, task.name, task.version, budget.seed)
         for puzzle in puzzles:
             for attempt in budget.wanted(puzzle.id):
-                rng = generator(self.name, task.name, task.version, budget.seed, puzzle.id, attempt)
+                rng = generator(*purpose, puzzle.id, attempt)
                 started = time.perf_counter()
                 answer = play(puzzle, rng)
                 seconds = time.perf_counter() - started

@@ -18,7 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import run, score
-from harness.contracts import Attempt, Budget, Outcome, Puzzle, SolverCard, TaskView, TracePoint, Usage
+from harness.contracts import (
+    Attempt,
+    Budget,
+    Outcome,
+    Puzzle,
+    Sample,
+    SolverCard,
+    TaskView,
+    TracePoint,
+    Usage,
+)
 from harness.errors import RunError
 from harness.records.jsonlines import Appender, dumps, loads, read_lines, rows
 from harness.records.normal import json_value, normal, same
@@ -234,9 +244,28 @@ def test_numbers_of_numpy_are_recorded_as_numbers(more: dict[str, Any], tmp_path
         {"puzzle_id": ["test-0-0"]},
         {"outcome": "lucky"},
         {"outcome": None},
+        {"usage": Usage(input_tokens=10**400)},
+        {"usage": Usage(usd=-1.0)},
+        {"usage": None},
+        {"depth": 10**400},
+        {"depth": 1 << 31},
+        {"depth": -1},
+        {"samples": 10**400},
         {"trace": (1,)},
+        {"trace": None},
+        {"trace": (TracePoint(depth=10**400, answer=1),)},
+        {"trace": (TracePoint(depth=1 << 31, answer=1),)},
+        {"trace": (TracePoint(depth="deep", answer=1),)},  # type: ignore[arg-type]
+        {"trace": (TracePoint(depth=2, answer=1), TracePoint(depth=1, answer=1))},
+        {"trace": (TracePoint(depth=2, answer=1), TracePoint(depth=2, answer=1))},
+        {"trace": (TracePoint(depth=1, answer=1, halt_score=10**400),)},
+        {"candidates": None},
+        {"candidates": (1,)},
+        {"candidates": (Sample(answer=1, score=10**400),)},
         {"reply": 5},
         {"detail": {("a",): 1}},
+        {"detail": None},
+        {"detail": ["a"]},
     ],
 )
 def test_an_attempt_of_a_wrong_form_is_a_fault_of_the_solver(more: dict[str, Any], tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ _OUTCOMES = {str(outcome): outcome for outcome in OUTCOMES if outcome is not Out
 _USAGE: dict[str, Any] = vars(Usage())
 _NUMBERS = frozenset({int, float})
 _SCHEMAS = frozenset(range(1, SCHEMA + 1))
-_MOST = 1e100  # in size: what is larger, or infinite, was never measured
+COUNTED = 1 << 31  # what columns hold
+MOST = 1e100  # in size: what is larger, or infinite, was never measured
 
 
 def run_record(found: Line, puzzles: Path) -> RunRecord:
@@ -89,7 +90,7 @@ def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
     if type(outcome) is not str or outcome not in _OUTCOMES:
         raise DamagedError(f"its outcome is {shown(outcome)}")
     depth, samples, at, reply = get("depth"), get("samples"), get("at", 0.0), get("reply")
-    if not _are_measured((at,)) or not all(n is None or type(n) is int for n in (depth, samples)):
+    if not _are_measured((at,)) or not (_is_count(depth) and _is_count(samples)):
         raise DamagedError(f"its depth, samples or time is {shown((depth, samples, at))}")
     if reply is not None and type(reply) is not str:
         raise DamagedError(f"its reply is {shown(reply)}")
@@ -159,9 +160,13 @@ def summary(found: Line) -> Summary | None:
         return None
 
 
+def _is_count(number: Any) -> bool:
+    return number is None or (type(number) is int and 0 <= number < COUNTED)
+
+
 def _are_measured(numbers: Collection[Any]) -> bool:
     return not numbers or (
-        set(map(type, numbers)) <= _NUMBERS and max(numbers) < _MOST and min(numbers) > -_MOST
+        set(map(type, numbers)) <= _NUMBERS and max(numbers) < MOST and min(numbers) > -MOST
     )
 
 
@@ -195,7 +200,7 @@ def _trace(found: Any) -> tuple[TraceRecord, ...]:
     points = []
     answer, numbers = None, None
     for point in found:
-        if type(point) is not dict or type(point.get("depth")) is not int:
+        if type(point) is not dict or point.get("depth") is None or not _is_count(point["depth"]):
             raise DamagedError(f"its trace holds {shown(point)}")
         answer = point.get("answer", answer)
         numbers = point.get("numbers", numbers)

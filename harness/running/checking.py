@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.books.ledger import device_usd
-from harness.contracts import Attempt, Outcome, TracePoint, Usage
+from harness.contracts import Attempt, Outcome, Sample, TracePoint, Usage
 from harness.errors import RunError
 from harness.judging import judged_samples, rules_broken, verdict
 from harness.records import migrate
 from harness.records.decode import DamagedError
-from harness.records.normal import json_value, normal, same
-from harness.records.schema import OUTCOMES, AttemptRecord, Line, TraceRecord
+from harness.records.normal import SMALL, json_value, normal, same
+from harness.records.schema import OUTCOMES, AttemptRecord, Line, TraceRecord, known
 from harness.running.items import Pairs
 from harness.running.plan import Plan
 
 NUMBERS = (float, int)
 YIELDED = frozenset({Outcome.ANSWERED, *OUTCOMES} - {Outcome.CORRECT, Outcome.WRONG, Outcome.NOT_RUN})
 """Outcomes that a solver may yield."""
+MANY = {"trace": TracePoint, "candidates": Sample}
 
 
 def judged(
@@ -55,20 +55,27 @@ def judged(
         raise _fault(plan, f"yielded {pair} as answered without an answer")
     if not isinstance(attempt.usage, Usage):
         raise _fault(plan, f"yielded {pair} with {attempt.usage!r} where a Usage belongs")
-    for point in attempt.trace:
-        if not isinstance(point, TracePoint):
-            raise _fault(plan, f"yielded {pair} with {point!r} where a TracePoint belongs")
+    for name, kind in MANY.items():
+        if not isinstance(many := getattr(attempt, name), tuple | list):
+            raise _fault(plan, f"yielded {pair} with the {name} {many!r} where a tuple belongs")
+        for one in many:
+            if not isinstance(one, kind):
+                raise _fault(plan, f"yielded {pair} with {one!r} where a {kind.__name__} belongs")
+    if not isinstance(attempt.detail, Mapping):
+        raise _fault(plan, f"yielded {pair} with the detail {attempt.detail!r} where a mapping belongs")
 
     puzzle, key = plan.items[attempt.puzzle_id]
     metrics = plan.record.metrics
-    spent = vars(attempt.usage)
-    if not all(
-        value is None or (type(value) in NUMBERS and math.isfinite(value)) for value in spent.values()
-    ):
-        spent = plain(spent)
-    usage = Usage(**spent)
+    usage = attempt.usage
+    booked = [value for value in vars(usage).values() if value is not None]
+    usual = all(type(value) in NUMBERS and 0 <= value < SMALL for value in booked)
+    if not usual or type(usage) is not Usage:
+        usage = Usage(**plain(vars(usage)))
+        for name, value in known(usage).items():
+            if isinstance(value, NUMBERS) and value < 0:
+                raise _fault(plan, f"yielded {pair} with {name} of {value}, below 0")
     if usage.usd is None and (usd := device_usd(usage, usd_per_device_hour)) is not None:
-        usage = Usage(**{**spent, "usd": usd})
+        usage = Usage(**{**vars(usage), "usd": usd})
     trace: list[TraceRecord] = []
     for point in attempt.trace:
         answer = plain(point.answer, normal)
@@ -76,8 +83,10 @@ def judged(
             numbers = trace[-1].numbers
         else:
             _, numbers = verdict(plan.task, puzzle, key, answer, metrics)
-        score = plain(point.halt_score)
-        trace.append(TraceRecord(depth=plain(point.depth), answer=answer, numbers=numbers, halt_score=score))
+        depth, score = plain(point.depth), plain(point.halt_score)
+        if type(depth) is not int or (trace and depth <= trace[-1].depth):
+            raise _fault(plan, f"yielded {pair} with a trace whose depths do not rise: {point!r}")
+        trace.append(TraceRecord(depth=depth, answer=answer, numbers=numbers, halt_score=score))
     outcome, answer, found, broken = Outcome(attempt.outcome), None, None, None
     if outcome is Outcome.ANSWERED:
         answer = plain(attempt.answer, normal)

@@ -12,9 +12,13 @@ from harness.contracts import Answer, Puzzle
 if TYPE_CHECKING:
     import numpy as np
 
+HUGE = 10**400
+"""A whole number that no float can be."""
+
 GARBAGE: tuple[Any, ...] = (
     None, 0, 10**30, -1.5, 1e300, True, "", "garbage", "0", [], [[]], [None], [[None]], [["x", 1]], [[[1]]],
     [1, [2]], [{}], {}, {"answer": 1}, {"": None}, [0] * 1000, [[0] * 40] * 40, ["", ""], ["\u00e9" * 9],
+    HUGE, [HUGE], [[HUGE]],
 )  # fmt: skip
 
 
@@ -67,11 +71,11 @@ def _mutated(value: Any, rng: np.random.Generator) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return [value + 1, value - 1, -value - 1, value + 10, 10**12, str(value), None][
-            int(rng.integers(0, 7))
+        return [value + 1, value - 1, -value - 1, value + 10, 10**12, HUGE, str(value), None][
+            int(rng.integers(0, 8))
         ]
     if isinstance(value, float):
-        return [value + 1.0, value * 1.1 + 0.1, -value - 1.0, 1e300][int(rng.integers(0, 4))]
+        return [value + 1.0, value * 1.1 + 0.1, -value - 1.0, 1e300, HUGE][int(rng.integers(0, 5))]
     return 0
 
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from harness.contracts import Puzzle
 from harness.errors import RunError, UserError
+from harness.records.migrate import MOST
 
 T = TypeVar("T")
 HERE = str(Path(__file__).parent)
@@ -217,4 +218,4 @@ def same(one: Any, other: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite number that can stand in a record; True and False are."""
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and -MOST < value < MOST

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from harness.contracts import Attempt, Budget, Item, Outcome, Solver, SolverCard, Task, Usage, Verdict
 from harness.running.view import View
-from harness.testing.report import Report, copied, is_json
+from harness.testing.report import Report, copied, is_json, is_number
 
 KINDS = ("net", "llm", "exact", "baseline", "hybrid")
 KEYS = "a solver does not look at keys"
@@ -213,7 +212,7 @@ def _check_attempt(report: Report, attempt: Attempt) -> None:
     for name, cost in vars(attempt.usage).items():
         if cost is None:
             continue
-        fit = isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost)
+        fit = is_number(cost) and not isinstance(cost, bool)
         report.rule(fit, "costs are finite numbers, or unknown", (at, name, cost))
         report.rule(cost >= 0, "costs are not negative", (at, name, cost))
         report.rule(name not in COUNTS or cost == int(cost), "tokens are counted whole", (at, name, cost))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 Rows = list[list[int]]
+INTS = frozenset({int})  # True is none
 
 
 class SudokuRules(BaseTask):
@@ -90,18 +91,11 @@ class SudokuRules(BaseTask):
         rows = read_rows(answer, self.size, lowest=0)
         if rows is None:
             return Verdict(correct=False, numbers={"cells": 0.0, "clues_kept": 0.0})
-        triples = [
-            (clue, filled, right)
-            for clues, filled_row, right_row in zip(puzzle.payload["grid"], rows, key.answers[0], strict=True)
-            for clue, filled, right in zip(clues, filled_row, right_row, strict=True)
-        ]
-        blanks = [filled == right for clue, filled, right in triples if not clue]
-        numbers = {
-            "cells": sum(blanks) / len(blanks) if blanks else 1.0,
-            "clues_kept": float(all(clue == filled for clue, filled, _ in triples if clue)),
-        }
-        correct = numbers["clues_kept"] == 1.0 and complete(rows, self.size)
-        return Verdict(correct=correct, numbers=numbers)
+        clues, filled, right = (list(chain(*grid)) for grid in (puzzle.payload["grid"], rows, key.answers[0]))
+        blanks = [digit == best for clue, digit, best in zip(clues, filled, right, strict=True) if not clue]
+        kept = all(clue in (0, digit) for clue, digit in zip(clues, filled, strict=True))
+        numbers = {"cells": sum(blanks) / len(blanks) if blanks else 1.0, "clues_kept": float(kept)}
+        return Verdict(correct=kept and complete(rows, self.size), numbers=numbers)
 
     def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
         """Keep the clues and fill every blank with a random digit."""
@@ -186,10 +180,8 @@ def read_rows(answer: Answer, size: int, *, lowest: int = 1) -> Rows | None:
     if not isinstance(answer, list) or len(answer) != size:
         return None
     for row in answer:
-        if (
-            not isinstance(row, list)
-            or len(row) != size
-            or any(type(d) is not int or not lowest <= d <= size for d in row)
-        ):
+        if not isinstance(row, list) or len(row) != size or set(map(type, row)) != INTS:
+            return None
+        if min(row) < lowest or max(row) > size:
             return None
     return answer
