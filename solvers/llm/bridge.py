@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import queue
 import signal
 import sys
@@ -101,6 +102,7 @@ def stream(
         signal.signal(signal.SIGINT, on_interrupt)
     thread.start()
     started.wait()
+    taken, several = 0, max(1, workers // 2)  # the loop is woken for several results at a time
     try:
         while True:
             kind, value = results.get()
@@ -108,7 +110,10 @@ def stream(
                 break
             if kind == "error":
                 raise value
-            call_soon(state["room"].release)
+            taken += 1
+            if taken >= several:
+                call_soon(functools.partial(_release, state["room"], taken))
+                taken = 0
             yield value
         if interrupted:
             raise KeyboardInterrupt
@@ -118,6 +123,11 @@ def stream(
             thread.join()
         if ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _release(room: asyncio.Semaphore, times: int) -> None:
+    for _ in range(times):
+        room.release()
 
 
 _END = object()
