@@ -22,8 +22,7 @@ def leave_working_directory() -> None:
     """
     try:
         here = os.getcwd()
-    except OSError:  # it was deleted: nothing can be found there, and Python 3.13 stumbles over it
-        sys.path[:] = [entry for entry in sys.path if entry]
+    except OSError:  # it was deleted
         return
     if not sys.flags.safe_path and sys.path and sys.path[0] in ("", here) and Path(here).resolve() != ROOT:
         del sys.path[0]
