@@ -111,6 +111,6 @@ def test_a_working_directory_that_is_gone_is_no_hindrance(tmp_path: Path) -> Non
     gone = tmp_path / "gone"
     code = f"import os; gone = {str(gone)!r}; os.mkdir(gone); os.chdir(gone); os.rmdir(gone); import sys; "
     start = "import depthbench; sys.argv = ['bench', 'list', 'tasks']; depthbench.main()"
-    # as the script `bench` starts; after a bare -c, CPython 3.13.0 itself fails where it looks for that folder
+    # as the script `bench` starts: CPython 3.13.0 itself fails after a bare -c that finds no folder
     done = python("-P", "-c", code + start, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
