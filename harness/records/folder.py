@@ -198,7 +198,9 @@ class RunFolder:
                 index.write(self.index_path, start, end, until, part)
             parts.append(part)
             number, start = number + len(part), end
-        return self._planned(joined(parts), record)
+        columns = joined(parts)
+        index.release()
+        return self._planned(columns, record)
 
     def _indexed(self, digest: Digest) -> Iterator[tuple[int, Columns]]:
         """Yield the sound parts of the index, with the byte each ends at; the lines are hashed meanwhile."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -80,6 +81,12 @@ def read(until: Callable[[], bytes], path: Path) -> Columns | None:
         return _columns(table, points)
     except Exception:  # no pyarrow, a file that is none, a disk that fails: it can be made again
         return None
+
+
+def release() -> None:
+    """Give back to the system what Arrow keeps of the parts that were read and let go."""
+    if pyarrow := sys.modules.get("pyarrow"):
+        pyarrow.default_memory_pool().release_unused()
 
 
 def _is_of(meta: Any, digest: bytes) -> bool:
