@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -24,9 +25,12 @@ from harness.errors import UserError
 from harness.records.schema import RunSpec
 from harness.running.plan import plan_run
 from harness.running.runner import RunResult, execute
+from harness.workers.crew import Crew
+from harness.workers.failures import Failure
 from harness.workers.pool import Pool
 from harness.workers.process import gpus, surroundings
 from harness.workers.shards import DEADLY, Shards, fixed
+from harness.workers.worker import Ready
 from tests import warm
 from tests.conftest import ROOT
 from tests.fakes import Counting, Lottery, TwoTries
@@ -214,6 +218,48 @@ def test_when_the_driver_is_killed_its_workers_go_and_another_executor_resumes(t
     assert len(attempts) == len({a.puzzle for a in attempts}) == 100
 
 
+class Slow(Crew):
+    """Workers in name only: each says what the test has it say."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.told: list[tuple[int, str, bytes]] = []
+        self.saying: list[tuple[int, tuple[Any, ...]]] = []
+
+    def hire(self, number: int) -> None: ...
+    def dismiss(self, number: int) -> None: ...
+    def unshare(self) -> None: ...
+
+    def tell(self, number: int, *words: Any) -> None:
+        self.told.append((number, words[0], words[1]))
+
+    def heard(self, seconds: float) -> list[tuple[int, tuple[Any, ...]]]:
+        return [self.saying.pop(0)]
+
+
+@pytest.mark.parametrize("late", ["ready", "failed", "gone"])
+def test_a_worker_still_at_the_solver_of_the_last_run_is_not_taken_for_ready_with_the_next(
+    late: str, tmp_path: Path
+) -> None:
+    ready = ("ready", Ready(pid=1, host="here", device=None))
+    says = {"ready": ready, "failed": ("failed", Failure(kind="user", what="no room")), "gone": ("gone", "")}
+    first, then = (
+        plan_run(RunSpec(Counting(), solver, limit=4, results_dir=tmp_path))
+        for solver in (Deadly(at="none"), Lottery())
+    )
+    crew = Slow()
+    crew.saying = [(1, ready), (2, ready)]
+    crew.prepare(first)
+    crew._settle(2, ("gone", "it died in the first run"))  # so a third is hired, and not ready by its end
+    crew.told.clear()
+    crew.saying = [(1, ready), (3, says[late]), (4 if late == "gone" else 3, ready)]
+    crew.prepare(then)
+    assert not crew.saying  # it waited for the third
+    orders = [(number, type(pickle.loads(order).solver)) for number, _, order in crew.told]
+    assert orders == [(1, Lottery), (4 if late == "gone" else 3, Lottery)]
+    assert all(hand.ready for hand in crew.hands.values())
+
+
 @pytest.mark.slow
 def test_ray_gives_the_same_summary_replaces_its_dead_and_serves_a_pool_s_run(tmp_path: Path) -> None:
     pytest.importorskip("ray")
@@ -227,13 +273,13 @@ def test_ray_gives_the_same_summary_replaces_its_dead_and_serves_a_pool_s_run(tm
         "        return execute(plan_run(spec), executor=crew)\n"
         "    two = on_ray(Lottery(), 'two')\n"
         "    assert summary_bytes(one) == summary_bytes(two)\n"
-        "    assert content(one) == content(two)\n"
+        "    assert content(one) == content(two), sorted(content(one) ^ content(two))\n"
         "    bad = on_ray(Deadly(at='test-0-5'), 'bad', Counting())\n"
         "    failed = [a.puzzle for a in bad.folder.attempts() if a.outcome is Outcome.PROVIDER_ERROR]\n"
         "    assert failed == ['test-0-5'] and bad.complete\n"
         "    nets = on_ray(Neighbours(), 'nets', Counting())\n"
         f"here = run(Counting(), Neighbours(), limit=60, results_dir='{tmp_path}/here')\n"
-        "assert content(nets) == content(here)\n"
+        "assert content(nets) == content(here), sorted(content(nets) ^ content(here))\n"
     )
     done = warm.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

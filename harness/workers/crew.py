@@ -35,7 +35,8 @@ class Hand:
     """One worker as the driver sees it."""
 
     number: int
-    ready: Ready | None = None
+    building: bytes | None = None  # the order it is at
+    ready: Ready | None = None  # with the order of this run
     shard: Shard | None = None
     interrupted: bool = False  # in this shard: a second Ctrl-C would mean "drop it"
 
@@ -107,7 +108,7 @@ class Crew:
         self._stillborn = 0
         for hand in self.hands.values():
             hand.ready, hand.shard = None, None
-            self.tell(hand.number, "build", self._order)
+            self._build(hand)
         self._fill()
         while not all(hand.ready for hand in self.hands.values()):
             for number, words in self.heard(1.0):
@@ -183,7 +184,7 @@ class Crew:
         """Take note of what a worker says beside attempts; return what ends the run."""
         hand = self.hands[number]
         match words[0]:
-            case "ready":
+            case "ready" if self._built(hand):
                 hand.ready = words[1]
                 self._stillborn = 0
             case "done":
@@ -191,7 +192,7 @@ class Crew:
             case "stopped":
                 hand.shard = None
                 return KeyboardInterrupt()
-            case "failed":
+            case "failed" if hand.ready or self._built(hand):
                 error: Exception = words[1].raised()
                 if hand.ready is None:  # it could not build: nobody else could
                     self._dismiss_all()
@@ -214,12 +215,28 @@ class Crew:
         return None
 
     def _fill(self) -> None:
-        assert self._order is not None  # `prepare` ran first
         while len(self.hands) < self.workers:
             self._hired += 1
-            self.hands[self._hired] = Hand(self._hired)
+            self.hands[self._hired] = hand = Hand(self._hired)
             self.hire(self._hired)
-            self.tell(self._hired, "build", self._order)
+            self._build(hand)
+
+    def _build(self, hand: Hand) -> None:
+        """Have a worker build the solver of this run; one that is still at that of the last run is told when
+        it has done that, so that its word is never taken for the other's.
+        """
+        assert self._order is not None  # `prepare` ran first
+        if hand.building is None:
+            hand.building = self._order
+            self.tell(hand.number, "build", self._order)
+
+    def _built(self, hand: Hand) -> bool:
+        """Say whether a worker is through with the solver of this run; if not, have it build that."""
+        built, hand.building = hand.building, None
+        if built is self._order:
+            return True
+        self._build(hand)
+        return False
 
     def _interrupt_all(self) -> None:
         for hand in self.hands.values():
