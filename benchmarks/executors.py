@@ -167,7 +167,7 @@ def _untimed(folder: RunFolder) -> bytes:
     """
     found = json.loads(folder.summary_path.read_bytes())
     for name in ("wall_seconds", "device_seconds", "seconds", "usd"):
-        found["costs"].pop(name)
+        found["costs"].pop(name, None)
     return json.dumps(found).encode()
 
 
