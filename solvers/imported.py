@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.books.ledger import reported
 from harness.contracts import Answer, Attempt, Budget, Outcome, Puzzle, SolverCard, TaskView, Unparsed, Usage
 from harness.errors import UserError
 from harness.records.jsonlines import loads, rows
@@ -93,7 +94,7 @@ def _attempt(task: TaskView, puzzle: Puzzle, number: int, line: dict[str, Any] |
     def failed(outcome: Outcome, **detail: Any) -> Attempt:
         return Attempt(puzzle_id=puzzle.id, attempt=number, outcome=outcome, usage=usage, detail=detail)
 
-    usage = Usage(**line.get("usage", {})) if line else Usage()
+    usage = Usage(**reported(line.get("usage", {}))) if line else Usage()
     if line is None:
         return failed(Outcome.PROVIDER_ERROR, error="nothing was recorded for it")
     theirs = {} if line.get("their_score") is None else {"their_score": line["their_score"]}

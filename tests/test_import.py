@@ -259,6 +259,22 @@ def test_per_task_files_with_metadata_are_one_submission_with_its_costs(
     assert row["usd_per_puzzle_at_least"] > 0
 
 
+@pytest.mark.parametrize("number", [-1, 10**400, 1e300, True, "3", None, [1]])
+def test_costs_that_cannot_be_are_unknown_and_the_answers_stand(
+    number: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meta = {"usage": {"prompt_tokens": number, "completion_tokens": 5}, "cost": {"total_cost": number}}
+    (group, inputs), *_ = submission().items()
+    folder = tmp_path / "some-model"
+    folder.mkdir()
+    body = [{k: {"answer": v, "metadata": meta} for k, v in one.items()} for one in inputs]
+    (folder / f"{group}.json").write_text(json.dumps(body))
+    code, (row,), _ = bring(folder, tmp_path, capsys)
+    assert code == 0
+    assert row["metrics"]["task_mean"] == pytest.approx(1 / 400)
+    assert row["usd_per_puzzle_at_least"] is None
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

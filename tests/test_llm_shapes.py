@@ -71,6 +71,8 @@ def test_output_is_all_that_is_billed_wherever_a_server_counts_reasoning(shape: 
         ({}, None),
         (None, None),
         ({"prompt_tokens": "5", "completion_tokens": -1, "total_tokens": True}, None),
+        ({"prompt_tokens": 5, "completion_tokens": 10**400, "total_tokens": 1e300}, None),
+        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 10**400}, 7),
     ],
 )
 def test_the_output_of_a_usage_block(usage: Any, output: int | None) -> None:
@@ -94,6 +96,18 @@ def test_a_cap_holds_within_the_calls_in_flight_in_every_shape_of_usage(shape: s
             usd_per_million_input=0.1, usd_per_million_output=0.4, cache=False,
         )  # fmt: skip
     assert len(server.requests) * real <= cap + connections * real
+
+
+@pytest.mark.parametrize("number", [10**400, -1, 1e300, "7", True, [7], {}])
+def test_counts_and_costs_that_cannot_be_are_unknown_and_end_no_run(number: Any) -> None:
+    body = {
+        "choices": [{"message": {"content": BLOCK}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": number, "completion_tokens": number, "cost": number},
+    }
+    with LlmServer(Behaviour(raw=json.dumps(body).encode())) as server:
+        (attempt,) = solve(server, usd_per_million_input=1.0, usd_per_million_output=1.0)
+    usage = attempt.usage
+    assert (usage.input_tokens, usage.output_tokens, usage.usd, usage.lost_calls) == (None, None, None, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.contracts import Usage
+from harness.records.migrate import MOST
 from harness.records.schema import Cost
 
 if TYPE_CHECKING:
@@ -40,6 +41,17 @@ def device_usd(usage: Usage, usd_per_device_hour: float | None) -> float | None:
     if usage.device_seconds is None or usd_per_device_hour is None:
         return None
     return usage.device_seconds / 3600 * usd_per_device_hour
+
+
+def reported(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what others report of a cost, by names of `Usage`, without what cannot be: what is negative,
+    infinite, no number, or of another name is unknown.
+    """
+    return {
+        name: value
+        for name, value in usage.items()
+        if name in COUNTED and type(value) in (int, float) and 0 <= value < MOST
+    }
 
 
 def spent(usage: Usage) -> float:

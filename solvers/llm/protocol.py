@@ -144,10 +144,10 @@ class Provider(Protocol):
 
 
 def count(value: Any) -> int | None:
-    """Read a token count; anything but a non-negative whole number is unknown."""
+    """Read a token count; anything but a whole number from 0 to 2⁵³ is unknown."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1 << 53 else None
 
 
 def member(value: Any, *path: str) -> Any:

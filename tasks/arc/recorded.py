@@ -168,8 +168,8 @@ def _usage(metadata: Any) -> dict[str, float]:
         return found
     usage, cost = metadata.get("usage"), metadata.get("cost")
     for ours, theirs in (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")):
-        if isinstance(usage, dict) and type(usage.get(theirs)) is int:
+        if isinstance(usage, dict) and theirs in usage:
             found[ours] = usage[theirs]
-    if isinstance(cost, dict) and isinstance(cost.get("total_cost"), int | float):
-        found["usd"] = float(cost["total_cost"])
+    if isinstance(cost, dict) and "total_cost" in cost:
+        found["usd"] = cost["total_cost"]
     return found

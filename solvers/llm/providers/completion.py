@@ -77,7 +77,7 @@ def _dollars(usage: Any) -> float | None:
     if value is None and ticks is not None:
         value = ticks / 1e10
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 <= value < float("inf") else None
+    return float(value) if number and 0 <= value < 1e12 else None
 
 
 def _reasoning(message: dict[str, Any]) -> str:
