@@ -114,6 +114,17 @@ def test_what_export_writes_is_read_as_the_very_same_puzzles(
     assert again.record.data_revision.startswith("mine.jsonl, sha256 ")
 
 
+@pytest.mark.parametrize("name", ["hanoi", "blocks-world", "river-crossing"])
+@pytest.mark.parametrize("difficulty", [10**400, 1e308, -1, 0, 2.5, None])
+def test_a_difficulty_of_a_file_may_be_any_number(name: str, difficulty: Any, tmp_path: Path) -> None:
+    file = tmp_path / "own.jsonl"
+    assert dispatch(["task", "export", name, "--limit", "1", "--out", str(file)]) == 0
+    line = json.loads(file.read_text()) | {"difficulty": difficulty}
+    file.write_text(json.dumps(line))
+    found = run(name, "random", task_options={"file": str(file)}, results_dir=tmp_path)
+    assert found.summary.recorded == 1
+
+
 def test_a_file_is_no_training_set(tmp_path: Path) -> None:
     path = tmp_path / "mine.txt"
     path.write_text(FORMS["digits"])

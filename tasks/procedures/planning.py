@@ -117,7 +117,8 @@ class Planning(Procedure):
     def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:
         """Draw as many well-formed moves as the shortest plan has."""
         moves = self.moves(puzzle.payload)
-        return [list(moves[i]) for i in rng.integers(0, len(moves), int(puzzle.difficulty or self.steps))]
+        count = int(min(max(puzzle.difficulty or self.steps, 1), MOST_MOVES))  # a file may say anything
+        return [list(moves[i]) for i in rng.integers(0, len(moves), count)]
 
     def render(self, puzzle: Puzzle, answer: Answer | None = None, key: Key | None = None) -> RenderableType:
         """Draw the puzzle; an answer's moves below it, an illegal one red; with a key green if right."""
