@@ -23,9 +23,12 @@ def main() -> None:
     if taken := ours.foreign():
         print(f"bench: {taken}", file=sys.stderr)
         sys.exit(2)
-    from harness.cli.main import main as bench
+    from harness.running.collector import collector_rarer
 
-    bench()
+    with collector_rarer():
+        from harness.cli.main import main as bench
+
+        bench()
 
 
 if __name__ == "__main__":

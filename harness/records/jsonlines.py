@@ -30,8 +30,6 @@ except ImportError:  # a bare machine that runs nets: the same, five times slowe
     _fast_dumps = None  # type: ignore[assignment]
 
 SYNC_SECONDS = 2.0
-RARELY = 50_000
-"""Objects made between two garbage collections; with Python's 700 they took a fifth of a run (log.md)."""
 TAIL_BYTES = 1 << 16
 MEND = "Restore it or remove the folder."
 BOM = b"\xef\xbb\xbf"
@@ -269,19 +267,6 @@ def collector_paused() -> Iterator[None]:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
-
-
-@contextmanager
-def collector_rarer() -> Iterator[None]:
-    """Let many more objects be made before the next collection: an attempt at a time is made, and freed
-    without one.
-    """
-    first, *others = gc.get_threshold()
-    gc.set_threshold(first and max(first, RARELY), *others)  # 0: its user wants none
-    try:
-        yield
-    finally:
-        gc.set_threshold(first, *others)
 
 
 def write_atomically(path: Path, text: str | bytes | Iterable[bytes]) -> None:

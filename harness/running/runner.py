@@ -24,7 +24,6 @@ from harness.judging import judged_again
 from harness.records import packed
 from harness.records.columns import CODES, Columns
 from harness.records.folder import RunFolder
-from harness.records.jsonlines import collector_rarer
 from harness.records.schema import (
     AttemptRecord,
     RunRecord,
@@ -32,6 +31,7 @@ from harness.records.schema import (
     Summary,
 )
 from harness.running.checking import judged
+from harness.running.collector import collector_rarer
 from harness.running.executor import Executor, opened
 from harness.running.executor import check as check_executor
 from harness.running.items import Pairs

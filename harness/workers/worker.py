@@ -24,7 +24,8 @@ from harness import registry
 from harness.capabilities import DecidedByTask, Lease
 from harness.contracts import Attempt, Budget, Puzzle, Solver
 from harness.errors import RunError, UserError
-from harness.records.jsonlines import collector_rarer, sha256_of
+from harness.records.jsonlines import sha256_of
+from harness.running.collector import collector_rarer
 from harness.workers.failures import failure
 from harness.workers.leases import LineLease
 from harness.workers.shards import ending
