@@ -29,7 +29,7 @@ from solvers.nets.train import checkpoint
 from solvers.nets.train import loop as training
 from solvers.nets.train import run as run_training
 from solvers.nets.train.data import Batches, TrainingSet
-from solvers.nets.train.loop import train
+from solvers.nets.train.loop import Ended, train
 from solvers.nets.train.metrics import Clock, Meter
 from solvers.nets.train.optim import MovingAverage, learning_rate_scale, sign_sgd
 from solvers.nets.train.run import changed
@@ -77,14 +77,18 @@ def tiny_recipe(**changes: object) -> Recipe:
     return dataclasses.replace(base, config=TINY, **changes)
 
 
+def trained(folder: Path, chosen: Recipe | None = None, **settings: Any) -> Ended:
+    """Train a tiny net, by seed 0, on a CPU and in silence where nothing else is said."""
+    usual: dict[str, Any] = {"seed": 0, "device": CPU, "say": lambda _: None}
+    return train(chosen or tiny_recipe(), copy_task(), folder, **usual | settings)
+
+
 def test_training_can_start_from_weights_and_books_what_they_cost(tmp_path: Path) -> None:
-    first = train(tiny_recipe(), copy_task(), tmp_path / "a", seed=0, device=CPU, say=lambda _: None)
+    first = trained(tmp_path / "a")
     assert first.weights is not None
     given = weights.load(first.weights)
     frozen = tiny_recipe(optimiser_steps=3, muon_lr=0.0, lr=0.0)  # rates of 0 show what it begins with
-    second = train(
-        frozen, copy_task(), tmp_path / "b", seed=1, device=CPU, start_from=given, say=lambda _: None
-    )
+    second = trained(tmp_path / "b", frozen, seed=1, start_from=given)
     assert second.weights is not None
     got = weights.load(second.weights)
     for name, tensor in given.net.state_dict().items():
@@ -93,16 +97,12 @@ def test_training_can_start_from_weights_and_books_what_they_cost(tmp_path: Path
     assert got.training["training_flops"] == given.training["training_flops"] * (12 + 3) // 12
     other = dataclasses.replace(frozen, config=TINY | {"hidden_size": 32})
     with pytest.raises(UserError, match="has shape"):
-        train(other, copy_task(), tmp_path / "c", seed=1, device=CPU, start_from=given, say=lambda _: None)
+        trained(tmp_path / "c", other, seed=1, start_from=given)
     same_shapes = dataclasses.replace(frozen, config=TINY | {"num_heads": 1})
     with pytest.raises(UserError, match="num_heads is 2, not 1"):
-        train(
-            same_shapes, copy_task(), tmp_path / "c", seed=1, device=CPU, start_from=given, say=lambda _: None
-        )
+        trained(tmp_path / "c", same_shapes, seed=1, start_from=given)
     free = dataclasses.replace(given, training={"regime": "unknown: imported"})
-    third = train(
-        frozen, copy_task(), tmp_path / "d", seed=1, device=CPU, start_from=free, say=lambda _: None
-    )
+    third = trained(tmp_path / "d", frozen, seed=1, start_from=free)
     assert third.weights is not None
     assert weights.load(third.weights).training["training_flops"] is None  # unknown plus something is unknown
 
@@ -115,16 +115,7 @@ def test_tensorboard_shows_what_the_metrics_say(tmp_path: Path) -> None:
     for limit in (0.0, None):  # a session that ends at once, and one that goes on
         while limit is None and int(time.time()) == began:
             time.sleep(0.05)  # files of one process and second are read in the order of 10 before 9
-        train(
-            chosen,
-            copy_task(),
-            tmp_path,
-            seed=0,
-            device=CPU,
-            report_every=2,
-            max_minutes=limit,
-            say=lambda _: None,
-        )
+        trained(tmp_path, chosen, report_every=2, max_minutes=limit)
         began = int(time.time())
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
@@ -135,15 +126,7 @@ def test_tensorboard_shows_what_the_metrics_say(tmp_path: Path) -> None:
 
 def test_a_tiny_net_learns_a_tiny_task(tmp_path: Path) -> None:
     chosen = tiny_recipe(optimiser_steps=100, batch_size=32, ema=0.9, label_smoothing=0.0)
-    ended = train(
-        chosen,
-        copy_task(),
-        tmp_path,
-        seed=0,
-        device=CPU,
-        validation=copy_task(32, seed=1),
-        say=lambda _: None,
-    )
+    ended = trained(tmp_path, chosen, validation=copy_task(32, seed=1))
     assert ended.finished
     assert ended.validation == 1.0
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -162,7 +145,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from tests.test_training import copy_task, tiny_recipe
-from solvers.nets.train.loop import train
+from solvers.nets.train.loop import Ended, train
 chosen = tiny_recipe(optimiser_steps=int(sys.argv[2]), batch_size=8, ema=0.9)
 train(chosen, copy_task(), Path(sys.argv[1]), seed=0, device=torch.device("cpu"), report_every=1,
 checkpoint_minutes=0.0,
@@ -173,23 +156,14 @@ checkpoint_minutes=0.0,
 def test_a_slow_run_says_where_it_is_and_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "SILENCE", 0.0)
     told: list[str] = []
-    train(
-        tiny_recipe(),
-        copy_task(),
-        tmp_path,
-        seed=0,
-        device=CPU,
-        report_every=100,
-        max_minutes=0.0,
-        say=told.append,
-    )
+    trained(tmp_path, report_every=100, max_minutes=0.0, say=told.append)
     assert re.match(
         r"trm-sudoku-small: [\d,]+ parameters, 64 pairs, 12 optimiser steps of 8; CPU, \d+ threads, float32",
         told[0],
     )
     assert "written every 2 minutes" in told[1]
     assert "stopped at optimiser step 1 of 12" in told[-1]
-    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=100, say=told.append)
+    trained(tmp_path, report_every=100, say=told.append)
     assert any(re.match(r"optimiser step 5 of 12, \d+ s left", line) for line in told)
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert len(lines) == 2  # what is said in between is no metric
@@ -200,7 +174,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoint.part").mkdir(parents=True)
     for name in ("file/run", "run"):
         with pytest.raises(UserError, match=rf"{name}/checkpoint.safetensors cannot be written.*--out"):
-            train(tiny_recipe(), copy_task(), tmp_path / name, seed=0, device=CPU, say=lambda _: None)
+            trained(tmp_path / name)
 
 
 def test_every_option_of_bench_train_reaches_the_training(
@@ -308,9 +282,7 @@ def test_two_processes_give_the_weights_of_one_on_the_same_global_batch(tmp_path
 
 def test_training_stops_early_when_validation_stalls(tmp_path: Path) -> None:
     chosen = tiny_recipe(optimiser_steps=100, validate_every=2, patience=3, lr=0.0, muon_lr=0.0)
-    ended = train(
-        chosen, copy_task(), tmp_path, seed=0, device=CPU, validation=copy_task(4, seed=1), say=lambda _: None
-    )
+    ended = trained(tmp_path, chosen, validation=copy_task(4, seed=1))
     assert ended.finished
     assert ended.optimiser_steps == 8
     assert ended.weights is not None
@@ -319,7 +291,7 @@ def test_training_stops_early_when_validation_stalls(tmp_path: Path) -> None:
 
 def test_the_depth_curriculum_is_followed_and_booked(tmp_path: Path) -> None:
     chosen = tiny_recipe(depth_curriculum=((0.0, 1, 1), (0.5, 2, 2)))
-    train(chosen, copy_task(), tmp_path, seed=0, device=CPU, report_every=6, say=lambda _: None)
+    trained(tmp_path, chosen, report_every=6)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [(line["H_cycles"], line["L_cycles"]) for line in lines] == [(1, 1), (2, 2)]
     shallow, both = (line["training_flops"] for line in lines)
@@ -330,7 +302,7 @@ def test_the_depth_curriculum_is_followed_and_booked(tmp_path: Path) -> None:
 
 def test_a_batch_that_does_not_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"Batch size 8 does not split .* 3 accumulations"):
-        train(tiny_recipe(accumulate=3), copy_task(), tmp_path, seed=0, device=CPU)
+        trained(tmp_path, tiny_recipe(accumulate=3))
 
 
 def test_batches_depend_on_seed_and_step_alone_and_visit_every_item_once_a_pass() -> None:

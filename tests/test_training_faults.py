@@ -20,20 +20,15 @@ from harness.cli.main import dispatch
 from harness.errors import UserError
 from solvers.nets.train import metrics
 from solvers.nets.train.folder import one_writer
-from solvers.nets.train.loop import train
 from solvers.nets.weights import files as weights
 from solvers.nets.weights.published import import_checkpoint
 from tasks.shared.published_data import select
-from tests.test_training import CPU, copy_task, tiny_recipe
+from tests.test_training import copy_task, trained
 from tests.test_weights import published_state
 
 TRAIN = ["train", "--task", "sudoku", "-T", "size=4", "--solver", "trm", "--recipe", "trm-sudoku-tiny",
          "--device", "cpu", "-R", "optimiser_steps=2", "-R", "batch_size=4", "-R", "train_items=20",
          "-R", "validation_items=0"]  # fmt: skip
-
-
-def go(folder: Path, **options: Any) -> Any:
-    return train(tiny_recipe(), copy_task(), folder, seed=0, device=CPU, say=lambda _: None, **options)
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -44,7 +39,7 @@ def same_weights(one: Path, other: Path) -> bool:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    assert go(folder).finished
+    assert trained(folder).finished
     return folder
 
 
@@ -105,10 +100,10 @@ def test_a_full_disk_at_the_final_weights_loses_nothing(
     with monkeypatch.context() as patch:
         full_for(patch, "weights")
         with pytest.raises(UserError, match=r"weights\.safetensors cannot be written \(No space left"):
-            go(tmp_path)
+            trained(tmp_path)
     assert not list(tmp_path.glob("*.part"))
     said: list[str] = []
-    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, say=said.append)
+    trained(tmp_path, say=said.append)
     assert "resuming at optimiser step 12 " in said[1]  # nothing was trained twice
     assert same_weights(tmp_path, undisturbed)
 
@@ -119,8 +114,8 @@ def test_a_full_disk_at_weights_on_the_way_loses_nothing(
     with monkeypatch.context() as patch:
         full_for(patch, "weights-5")
         with pytest.raises(UserError, match=r"weights-5\.safetensors cannot be written"):
-            go(tmp_path, keep_every=5)
-    assert go(tmp_path, keep_every=5).finished
+            trained(tmp_path, keep_every=5)
+    assert trained(tmp_path, keep_every=5).finished
     assert same_weights(tmp_path, undisturbed)
 
 
@@ -145,15 +140,15 @@ def test_a_full_disk_at_the_metrics_leaves_no_half_line_and_loses_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(metrics, "open", lambda path, *_, **__: Full(path), raising=False)
         with pytest.raises(UserError, match=r"metrics\.jsonl cannot be written .*No space left"):
-            go(tmp_path, report_every=4)
+            trained(tmp_path, report_every=4)
     assert (tmp_path / "metrics.jsonl").read_text() == ""
     with monkeypatch.context() as patch:
         patch.setattr(
             Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left"))
         )
         with pytest.raises(UserError, match=r"metrics\.jsonl cannot be written"):
-            go(tmp_path, report_every=4)
-    assert go(tmp_path, report_every=4).finished
+            trained(tmp_path, report_every=4)
+    assert trained(tmp_path, report_every=4).finished
     assert same_weights(tmp_path, undisturbed)
 
 
@@ -166,7 +161,7 @@ def test_tensorboards_events_are_no_reason_to_stop(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(board, "SummaryWriter", Full)
     said: list[str] = []
-    assert train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, say=said.append).finished
+    assert trained(tmp_path, say=said.append).finished
     assert any("no more events for TensorBoard" in line for line in said)
 
 
@@ -195,7 +190,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"out\.safetensors cannot be written"):
             import_checkpoint("trm", tmp_path / "step_1", small / "out.safetensors", fields)
         with pytest.raises(UserError, match=r"checkpoint\.safetensors cannot be written"):
-            go(small / "run")
+            trained(small / "run")
         assert not [path for path in small.rglob("*") if path.is_file() and path.suffix != ".lock"]
     finally:
         subprocess.run(["umount", str(small)], check=True)
@@ -204,7 +199,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
 def test_files_have_the_rights_that_the_umask_gives(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        go(tmp_path, keep_every=5)
+        trained(tmp_path, keep_every=5)
         state, fields = published_state("trm_mlp")
         torch.save(state, tmp_path / "step_1")
         import_checkpoint("trm", tmp_path / "step_1", tmp_path / "out.safetensors", fields)

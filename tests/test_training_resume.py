@@ -21,29 +21,19 @@ from safetensors.torch import load_file, save_file
 from harness.errors import UserError
 from solvers.nets.train import checkpoint
 from solvers.nets.train import loop as training
-from solvers.nets.train.loop import train
 from solvers.nets.train.processes import held_back_signals
 from tests import warm
-from tests.test_training import CPU, SCRIPT, TINY, copy_task, tiny_recipe
+from tests.test_training import CPU, SCRIPT, TINY, copy_task, tiny_recipe, trained
 
 
 @pytest.mark.parametrize("optimiser", ["muon", "adamw"])
 def test_a_run_stopped_and_resumed_gives_the_same_bits(tmp_path: Path, optimiser: str) -> None:
     chosen = tiny_recipe(optimiser=optimiser, accumulate=2, optimiser_steps=5)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train(chosen, copy_task(), whole, seed=3, device=CPU, say=lambda _: None)
+    trained(whole, chosen, seed=3)
     sessions = 0
     while True:
-        ended = train(
-            chosen,
-            copy_task(),
-            parts,
-            seed=3,
-            device=CPU,
-            max_minutes=0.0,
-            report_every=1,
-            say=lambda _: None,
-        )
+        ended = trained(parts, chosen, seed=3, max_minutes=0.0, report_every=1)
         sessions += 1
         if ended.finished:
             break
@@ -82,14 +72,7 @@ def test_a_run_asked_to_stop_writes_its_checkpoint_and_goes_on_from_there(
     asked: signal.Signals, tmp_path: Path
 ) -> None:
     root, folder = Path(__file__).parent.parent, tmp_path / "stopped"
-    train(
-        tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9),
-        copy_task(),
-        tmp_path / "whole",
-        seed=0,
-        device=CPU,
-        say=str,
-    )
+    trained(tmp_path / "whole", tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9))
     process = warm.Popen(
         [sys.executable, "-c", SCRIPT.replace("checkpoint_minutes=0.0", "checkpoint_minutes=60.0"),
         str(folder), "60"],
@@ -105,14 +88,7 @@ def test_a_run_asked_to_stop_writes_its_checkpoint_and_goes_on_from_there(
     (stopped,) = re.findall(r"stopped at optimiser step (\d+) of 60; the same command goes on", out)
     assert 7 <= int(stopped) < 60
     told: list[str] = []
-    train(
-        tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9),
-        copy_task(),
-        folder,
-        seed=0,
-        device=CPU,
-        say=told.append,
-    )
+    trained(folder, tiny_recipe(optimiser_steps=60, batch_size=8, ema=0.9), say=told.append)
     assert any(line.startswith(f"resuming at optimiser step {stopped} ") for line in told)
     ours, theirs = (load_file(tmp_path / run / "weights.safetensors") for run in ("whole", "stopped"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -121,18 +97,10 @@ def test_a_run_asked_to_stop_writes_its_checkpoint_and_goes_on_from_there(
 def test_metrics_hold_each_optimiser_step_once_however_often_the_run_was_killed(tmp_path: Path) -> None:
     for step in (4, 5, 3):  # before the second checkpoint, every time
         with pytest.raises(Killed):
-            train(
-                tiny_recipe(),
-                copy_task(),
-                tmp_path,
-                seed=0,
-                device=CPU,
-                report_every=1,
-                say=killed_at(f"optimiser_step {step} "),
-            )
+            trained(tmp_path, report_every=1, say=killed_at(f"optimiser_step {step} "))
     with pytest.raises(UserError, match="another training run"):  # the folder is taken from the first moment
-        train(tiny_recipe(), copy_task(), tmp_path, seed=1, device=CPU, say=lambda _: None)
-    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=lambda _: None)
+        trained(tmp_path, seed=1)
+    trained(tmp_path, report_every=1)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["optimiser_step"] for line in lines] == list(range(1, 13))
 
@@ -155,15 +123,15 @@ def test_a_run_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> None:
     def say(_: str) -> None:
         raise BrokenPipeError
 
-    assert train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, say=say).finished
+    assert trained(tmp_path, say=say).finished
 
 
 def test_weights_kept_on_the_way_do_not_put_off_checkpoints(tmp_path: Path) -> None:
     settings: Any = {"seed": 0, "device": CPU, "report_every": 1, "keep_every": 1, "checkpoint_minutes": 0.0}
     with pytest.raises(Killed):
-        train(tiny_recipe(), copy_task(), tmp_path, say=killed_at("optimiser_step 5 "), **settings)
+        trained(tmp_path, say=killed_at("optimiser_step 5 "), **settings)
     told: list[str] = []
-    train(tiny_recipe(), copy_task(), tmp_path, say=told.append, **settings)
+    trained(tmp_path, say=told.append, **settings)
     assert told[1].startswith("resuming at optimiser step 4 ")
 
 
@@ -177,27 +145,18 @@ def test_a_run_killed_at_a_validation_stops_early_where_an_undisturbed_one_does(
         "checkpoint_minutes": 0.0,
     }
     with pytest.raises(Killed):
-        train(chosen, copy_task(), tmp_path, say=killed_at("optimiser_step 4  validation"), **settings)
+        trained(tmp_path, chosen, say=killed_at("optimiser_step 4  validation"), **settings)
     for _ in range(2):  # the second time there is nothing left to do
-        ended = train(chosen, copy_task(), tmp_path, say=lambda _: None, **settings)
+        ended = trained(tmp_path, chosen, **settings)
         assert (ended.finished, ended.optimiser_steps) == (True, 8)
 
 
 def test_lines_of_metrics_that_are_none_are_dropped(tmp_path: Path) -> None:
-    train(
-        tiny_recipe(),
-        copy_task(),
-        tmp_path,
-        seed=0,
-        device=CPU,
-        report_every=1,
-        max_minutes=0.0,
-        say=lambda _: None,
-    )
+    trained(tmp_path, report_every=1, max_minutes=0.0)
     path = tmp_path / "metrics.jsonl"
     first = path.read_text()
     path.write_text(f'\n{{"a": 1}}\n[]\n\0\0{first}{first}{{"optimiser_step": 1, "lo')
-    train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=12, say=lambda _: None)
+    trained(tmp_path, report_every=12)
     assert [json.loads(line)["optimiser_step"] for line in path.read_text().splitlines()] == [1, 12]
 
 
@@ -205,7 +164,7 @@ def test_processes_at_different_steps_are_refused(tmp_path: Path, monkeypatch: p
     for ends, words in (((145, 0), "of 0 to 145"), ((-1, 3), "of none to 3")):
         monkeypatch.setattr(training, "on_every_process", lambda *_, ends=ends: (min(ends), max(ends)))
         with pytest.raises(UserError, match=f"not of the same optimiser step. They are {words}"):
-            train(tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, say=lambda _: None)
+            trained(tmp_path)
 
 
 def test_ignored_signals_stay_ignored_and_handlers_come_back() -> None:
@@ -225,16 +184,7 @@ def test_ignored_signals_stay_ignored_and_handlers_come_back() -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    train(
-        tiny_recipe(),
-        copy_task(),
-        tmp_path,
-        seed=0,
-        device=CPU,
-        max_minutes=0.0,
-        report_every=1,
-        say=lambda _: None,
-    )
+    trained(tmp_path, max_minutes=0.0, report_every=1)
     good = (tmp_path / "checkpoint.safetensors").read_bytes()
 
     def poisoned(self: checkpoint.Checkpoint, device: torch.device) -> tuple:
@@ -248,31 +198,20 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
         with pytest.raises(
             UserError, match=r"loss became nan at or before optimiser step 2.*last good checkpoint"
         ):
-            train(
-                tiny_recipe(), copy_task(), tmp_path, seed=0, device=CPU, report_every=1, say=lambda _: None
-            )
+            trained(tmp_path, report_every=1)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == good
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
-    train(
-        tiny_recipe(),
-        copy_task(),
-        tmp_path,
-        seed=0,
-        device=CPU,
-        max_minutes=0.0,
-        report_every=1,
-        say=lambda _: None,
-    )
+    trained(tmp_path, max_minutes=0.0, report_every=1)
     with pytest.raises(UserError, match=r"another training run \(seed is 0 there, 1 here\).*--fresh"):
-        train(tiny_recipe(), copy_task(), tmp_path, seed=1, device=CPU, say=lambda _: None)
+        trained(tmp_path, seed=1)
     other = dataclasses.replace(tiny_recipe(lr=0.5), config=TINY | {"L_cycles": 7})
     with pytest.raises(
         UserError,
         match=r"recipe\.config\.L_cycles is \d there, 7 here; recipe\.lr is 0\.\d+ there, 0\.5 here\)",
     ):
-        train(other, copy_task(), tmp_path, seed=0, device=CPU, say=lambda _: None)
+        trained(tmp_path, other)
 
 
 @pytest.mark.parametrize(
@@ -280,28 +219,19 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
 )
 def test_a_checkpoint_that_cannot_be_read_is_one_sentence(tmp_path: Path, damage: dict[str, str]) -> None:
     about = {"seed": 0, "device": CPU, "report_every": 1, "say": lambda _: None}
-    train(tiny_recipe(), copy_task(), tmp_path, max_minutes=0.0, **about)
+    trained(tmp_path, max_minutes=0.0, **about)
     path = tmp_path / "checkpoint.safetensors"
     with safe_open(str(path), "pt") as file:
         metadata = file.metadata() | damage
     save_file(load_file(path), path, metadata)
     with pytest.raises(UserError, match=r"What .*says of itself cannot be read .*--fresh"):
-        train(tiny_recipe(), copy_task(), tmp_path, **about)
+        trained(tmp_path, **about)
 
 
 def test_a_run_begun_before_the_recipe_had_a_field_goes_on(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train(tiny_recipe(), copy_task(), whole, seed=0, device=CPU, say=lambda _: None)
-    train(
-        tiny_recipe(),
-        copy_task(),
-        parts,
-        seed=0,
-        device=CPU,
-        max_minutes=0.0,
-        report_every=1,
-        say=lambda _: None,
-    )
+    trained(whole)
+    trained(parts, max_minutes=0.0, report_every=1)
     path = parts / "checkpoint.safetensors"
     with safe_open(str(path), "pt") as file:
         metadata = file.metadata()
@@ -309,6 +239,6 @@ def test_a_run_begun_before_the_recipe_had_a_field_goes_on(tmp_path: Path) -> No
     for name in ("cuda_graph", "depth_curriculum"):
         del run["recipe"][name]
     save_file(load_file(path), path, metadata | {"run": json.dumps(run)})
-    train(tiny_recipe(), copy_task(), parts, seed=0, device=CPU, say=lambda _: None)
+    trained(parts)
     ours, theirs = load_file(whole / "weights.safetensors"), load_file(parts / "weights.safetensors")
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
