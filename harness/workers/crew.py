@@ -183,8 +183,10 @@ class Crew:
     def _settle(self, number: int, words: tuple[Any, ...]) -> Exception | KeyboardInterrupt | None:
         """Take note of what a worker says beside attempts; return what ends the run."""
         hand = self.hands[number]
+        if words[0] in ("ready", "failed") and hand.ready is None and not self._built(hand):
+            return None  # it was of the last run
         match words[0]:
-            case "ready" if self._built(hand):
+            case "ready":
                 hand.ready = words[1]
                 self._stillborn = 0
             case "done":
@@ -192,7 +194,7 @@ class Crew:
             case "stopped":
                 hand.shard = None
                 return KeyboardInterrupt()
-            case "failed" if hand.ready or self._built(hand):
+            case "failed":
                 error: Exception = words[1].raised()
                 if hand.ready is None:  # it could not build: nobody else could
                     self._dismiss_all()
