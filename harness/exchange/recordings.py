@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.books.ledger import reported
 from harness.contracts import Item, Outcome
 from harness.own import lines_of
 from harness.records.find import results_folder
@@ -88,10 +87,7 @@ def bring_in(recording: Recording, results_dir: str | Path | None) -> Imported:
     }
     rows = [
         head,
-        *(
-            {k: v for k, v in (vars(reply) | {"usage": reported(reply.usage)}).items() if v not in (None, {})}
-            for reply in recording.replies
-        ),
+        *({k: v for k, v in vars(reply).items() if v not in (None, {})} for reply in recording.replies),
     ]
     replies = _write(folder, f"{recording.label}-{recording.model}", rows)
     result = run(
