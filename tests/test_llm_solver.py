@@ -4,6 +4,7 @@ are the server's.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -11,12 +12,14 @@ import sys
 import threading
 import time
 from collections import Counter
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from harness.contracts import Attempt, Budget, Outcome
 from harness.errors import UserError
+from solvers.llm.bridge import stream
 from solvers.llm.solver import LlmSolver
 from tests import warm
 from tests.llm_server import Behaviour, LlmServer, Script, rate_limited
@@ -247,6 +250,7 @@ def test_a_slow_consumer_is_not_run_ahead_of() -> None:
 PROGRAM = """
 import sys
 from harness.contracts import Budget
+from solvers.llm.bridge import stream
 from solvers.llm.solver import LlmSolver
 from tests.llm_task import EchoTask, puzzles
 
@@ -355,3 +359,21 @@ def test_scripts_see_how_often_a_conversation_came_before() -> None:
             1,
             2,
         ]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 7])
+def test_a_consumer_that_rests_is_not_run_ahead_of_and_gets_every_result(workers: int) -> None:
+    begun: list[int] = []
+
+    async def work(number: int) -> int:
+        begun.append(number)
+        await asyncio.sleep(0)
+        return number
+
+    async def nothing() -> None: ...
+
+    results = stream(range(60), work, workers=workers, set_up=nothing, tear_down=nothing)
+    first = list(islice(results, 9))
+    time.sleep(0.1)
+    assert len(begun) <= 9 + 2 * workers
+    assert sorted([*first, *results]) == list(range(60))
