@@ -38,7 +38,7 @@ from tasks.procedures import game_of_life
 from tasks.procedures.grid import TickedGrid, ticks
 from tasks.sudoku.generated import SHARES, Sudoku
 from tasks.sudoku.search import draw as draw_sudoku
-from tasks.sudoku.search import invariant
+from tasks.sudoku.search import guesses, invariant
 
 Payload = Mapping[str, Any]
 
@@ -105,13 +105,15 @@ class MixedSudoku(Sudoku):
         rng = generator(self.name, "mixed", split, seed, index)
         known = left_out(self.published, self.files, sudoku_identity)
         while True:
-            board, solution, guesses = draw_sudoku(self.size, int(rng.integers(4, 11)), False, rng)
+            board, solution = draw_sudoku(self.size, int(rng.integers(4, 11)), False, rng)
             kind = invariant(board, self.size)
             if SHARES[kind % len(SHARES)] == split and kind not in known:
                 break
         name = f"{split}-{seed}-{index}"
         payload = {"grid": board.reshape(self.size, self.size).tolist()}
-        puzzle = Puzzle(id=name, group=name, split=split, payload=payload, difficulty=float(guesses))
+        puzzle = Puzzle(
+            id=name, group=name, split=split, payload=payload, difficulty=float(guesses(board, self.size))
+        )
         return puzzle, Key(answers=(solution.reshape(self.size, self.size).tolist(),))
 
 

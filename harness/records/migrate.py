@@ -109,7 +109,7 @@ def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
         if detail is not None and type(detail) is not dict:
             raise DamagedError(f"its detail is {shown(detail)}")
     trace, candidates = get("trace"), get("candidates")
-    return _made(
+    return made(
         AttemptRecord,
         {
             "puzzle": puzzle,
@@ -170,7 +170,7 @@ def _are_measured(numbers: Collection[Any]) -> bool:
     )
 
 
-def _made(kind: type[T], fields: dict[str, Any]) -> T:
+def made(kind: type[T], fields: dict[str, Any]) -> T:
     """Make a frozen dataclass of all its fields, three times as fast as calling it does."""
     record = object.__new__(kind)
     record.__dict__.update(fields)
@@ -190,7 +190,7 @@ def _usage(found: Any) -> Usage:
         raise DamagedError(f"its usage is {shown(found)}")
     if not found.keys() <= _USAGE.keys():  # quantities that this version does not book
         found = {name: value for name, value in found.items() if name in _USAGE}
-    return _made(Usage, {**_USAGE, **found})
+    return made(Usage, {**_USAGE, **found})
 
 
 def _trace(found: Any) -> tuple[TraceRecord, ...]:

@@ -43,24 +43,29 @@ def _normal(value: Any, *, whole: bool, level: int) -> Any:
         return value
     if kind is int and -SMALL < value < SMALL:
         return value
+    if kind is float and math.isfinite(value):
+        return int(value) if whole and value.is_integer() else value
+    if level > DEEPEST:
+        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
+    if kind is list:  # as nearly all answers are, most of small whole numbers
+        if set(map(type, value)) == INTS and min(value) > -SMALL and max(value) < SMALL:
+            return value[:]
+        return [_normal(item, whole=whole, level=level + 1) for item in value]
     if isinstance(value, int):
         if value.bit_length() > LONGEST:
             raise ValueError("it holds a whole number of more than 4,200 digits")
         return int(value)
-    if level > DEEPEST:
-        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"it holds {float(value)}, which is not JSON")
         return int(value) if whole and value.is_integer() else float(value)
     if isinstance(value, str):
         return str.__str__(value)
-    if kind is list:  # as nearly all answers are, most of small whole numbers: before two slow questions
-        if set(map(type, value)) == INTS and min(value) > -SMALL and max(value) < SMALL:
-            return value[:]
-        return [_normal(item, whole=whole, level=level + 1) for item in value]
     if kind is dict or isinstance(value, Mapping):
-        found = {_key(key): _normal(of, whole=whole, level=level + 1) for key, of in value.items()}
+        found = {
+            key if type(key) is str else _key(key): _normal(of, whole=whole, level=level + 1)
+            for key, of in value.items()
+        }
         if len(found) < len(value):
             raise ValueError("two of its keys are the same text")
         return found

@@ -35,15 +35,20 @@ def judged(
 
     def plain(value: Any, read: Callable[[Any], Any] = json_value) -> Any:
         """Return what may be recorded of a value, or say what is wrong with the solver."""
+        if value is None:
+            return None
         try:
             return read(value)
         except ValueError as error:
             raise _fault(plan, f"yielded something that is not JSON for {pair}: {error}") from None
 
-    if not isinstance(attempt.puzzle_id, str) or attempt.puzzle_id not in plan.items:
+    if not isinstance(attempt.puzzle_id, str) or (item := plan.items.get(attempt.puzzle_id)) is None:
         raise _fault(plan, f"yielded an attempt at the unknown puzzle {attempt.puzzle_id!r}")
-    most = plan.record.attempts_per_puzzle
-    if type(number := plain(attempt.attempt)) is not int or not 0 <= number < most:
+    puzzle, key = item
+    most, number = plan.record.attempts_per_puzzle, attempt.attempt
+    if type(number) is not int:
+        number = plain(number)
+    if type(number) is not int or not 0 <= number < most:
         raise _fault(plan, f"yielded attempt {pair}, but attempts are 0 to {most - 1}")
     if (attempt.puzzle_id, number) in seen:
         raise _fault(plan, f"yielded attempt {pair} twice, or again although it is recorded")
@@ -61,15 +66,15 @@ def judged(
         for one in many:
             if not isinstance(one, kind):
                 raise _fault(plan, f"yielded {pair} with {one!r} where a {kind.__name__} belongs")
-    if not isinstance(attempt.detail, Mapping):
+    if type(attempt.detail) is not dict and not isinstance(attempt.detail, Mapping):
         raise _fault(plan, f"yielded {pair} with the detail {attempt.detail!r} where a mapping belongs")
 
-    puzzle, key = plan.items[attempt.puzzle_id]
     metrics = plan.record.metrics
     usage = attempt.usage
-    booked = [value for value in vars(usage).values() if value is not None]
-    usual = all(type(value) in NUMBERS and 0 <= value < SMALL for value in booked)
-    if not usual or type(usage) is not Usage:
+    usual = type(usage) is Usage
+    for value in vars(usage).values():
+        usual = usual and (value is None or (type(value) in NUMBERS and 0 <= value < SMALL))
+    if not usual:
         usage = Usage(**plain(vars(usage)))
         for name, value in known(usage).items():
             if isinstance(value, NUMBERS) and value < 0:
@@ -92,24 +97,25 @@ def judged(
         answer = plain(attempt.answer, normal)
         outcome, found = verdict(plan.task, puzzle, key, answer, metrics)
         broken = rules_broken(plan.task, puzzle, answer) if most > 1 else None
-    record = AttemptRecord(
-        puzzle=puzzle.id,
-        attempt=number,
-        outcome=outcome,
-        numbers=found,
-        usage=usage,
-        depth=plain(attempt.depth),
-        samples=plain(attempt.samples),
-        at=round(time.time(), 3),
-        trace=tuple(trace),
-        candidates=judged_samples(
+    fields = {
+        "puzzle": puzzle.id,
+        "attempt": number,
+        "outcome": outcome,
+        "numbers": found,
+        "usage": usage,
+        "depth": plain(attempt.depth),
+        "samples": plain(attempt.samples),
+        "at": round(time.time(), 3),
+        "trace": tuple(trace),
+        "candidates": judged_samples(
             plan.task, puzzle, key, [(s.score, plain(s.answer, normal)) for s in attempt.candidates], metrics
         ),
-        answer=answer,
-        broken=broken,
-        reply=plain(attempt.reply),
-        detail=plain(attempt.detail) if attempt.detail else {},
-    )
+        "answer": answer,
+        "broken": broken,
+        "reply": plain(attempt.reply),
+        "detail": plain(attempt.detail) if attempt.detail else {},
+    }
+    record = migrate.made(AttemptRecord, fields)
     line = record.line()
     try:
         migrate.attempt_record(line)

@@ -52,6 +52,7 @@ class StoredItems(Items):
         self._set = made
         self.planned = made.planned
         self._held: dict[int, list[Item]] = {}  # the last used at the end
+        self._last = -1  # the last of them
         self._ids: dict[str, Item] = {}
 
     def __getitem__(self, puzzle: str) -> Item:
@@ -79,17 +80,21 @@ class StoredItems(Items):
     def at(self, place: int) -> Item:
         """Return the item at a place of the plan."""
         number, within = divmod(place, self._set.part)
+        if number == self._last:
+            return self._held[number][within]
         part = self._held.pop(number, None)
         if part is None:
             part = self._set.read(number)
             self._ids.update((item[0].id, item) for item in part)
         self._held[number] = part
+        self._last = number
         if len(self._held) > PARTS:
             for puzzle, _ in self._held.pop(next(iter(self._held))):
                 self._ids.pop(puzzle.id, None)
         return part[within]
 
     def let_go(self) -> None:
+        self._last = -1
         self._held.clear()
         self._ids.clear()
 

@@ -114,13 +114,17 @@ def ending(attempts: Iterator[Attempt]) -> Iterator[None]:
 
 def _open_part(part: Sequence[Puzzle], budget: Budget) -> Shard | None:
     """Return the puzzles of which something is wanted as a shard; None if there are none."""
-    wanted = [puzzle for puzzle in part if budget.wanted(puzzle.id)]
+    wanted: list[Puzzle] = []
+    pairs: set[Pair] = set()
+    for puzzle in part:
+        if numbers := budget.wanted(puzzle.id):
+            wanted.append(puzzle)
+            pairs.update((puzzle.id, k) for k in numbers)
     if not wanted:
         return None
-    pairs = {(puzzle.id, k) for puzzle in wanted for k in range(budget.attempts)}
-    done = frozenset(pair for pair in pairs if pair in budget.done)
+    done = frozenset((puzzle.id, k) for puzzle in wanted for k in range(budget.attempts)) - pairs
     return Shard(
-        puzzles=wanted, budget=replace(budget, done=done), whole=False, open=pairs - done,
+        puzzles=wanted, budget=replace(budget, done=done), whole=False, open=pairs,
     )  # fmt: skip
 
 

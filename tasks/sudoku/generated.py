@@ -1,7 +1,7 @@
 """Generated Sudoku in 4×4, 6×6 and 9×9: any number of puzzles, each proved to have exactly one solution.
 
 The splits share no puzzle, nor any symmetric copy of one, by construction: a number that all symmetric copies
-share (`sudoku_search.invariant`) says which split a puzzle belongs to, whatever the seed, the index and the
+share (`search.invariant`) says which split a puzzle belongs to, whatever the seed, the index and the
 difficulty. They do share solution grids up to symmetry: there are only 2 of them in 4×4 and 49 in 6×6.
 """
 
@@ -81,16 +81,18 @@ class Sudoku(SudokuRules):
         return [self._item(split, seed, index) for index in range(start, stop)]
 
     def _item(self, split: str, seed: int, index: int) -> Item:
-        from tasks.sudoku.search import draw, invariant
+        from tasks.sudoku.search import draw, guesses, invariant
 
         size = self.size
         rng = generator(self.name, self.version, size, self.difficulty, split, seed, index)
         clues = size * size // 2 if self.difficulty == "easy" else 0
         while True:
-            board, solution, guesses = draw(size, clues, self.difficulty != "hard", rng)
+            board, solution = draw(size, clues, self.difficulty != "hard", rng)
             if SHARES[invariant(board, size) % len(SHARES)] == split:
                 break
         name = f"{split}-{seed}-{index}"
         payload = {"grid": board.reshape(size, size).tolist()}
-        puzzle = Puzzle(id=name, group=name, split=split, payload=payload, difficulty=float(guesses))
+        puzzle = Puzzle(
+            id=name, group=name, split=split, payload=payload, difficulty=float(guesses(board, size))
+        )
         return puzzle, Key(answers=(solution.reshape(size, size).tolist(),))

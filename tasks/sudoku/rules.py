@@ -91,10 +91,15 @@ class SudokuRules(BaseTask):
         rows = read_rows(answer, self.size, lowest=0)
         if rows is None:
             return Verdict(correct=False, numbers={"cells": 0.0, "clues_kept": 0.0})
-        clues, filled, right = (list(chain(*grid)) for grid in (puzzle.payload["grid"], rows, key.answers[0]))
-        blanks = [digit == best for clue, digit, best in zip(clues, filled, right, strict=True) if not clue]
-        kept = all(clue in (0, digit) for clue, digit in zip(clues, filled, strict=True))
-        numbers = {"cells": sum(blanks) / len(blanks) if blanks else 1.0, "clues_kept": float(kept)}
+        blanks, right, kept = 0, 0, True
+        for clues, row, best in zip(puzzle.payload["grid"], rows, key.answers[0], strict=True):
+            for clue, digit, solved in zip(clues, row, best, strict=True):
+                if clue:
+                    kept = kept and clue == digit
+                else:
+                    blanks += 1
+                    right += digit == solved
+        numbers = {"cells": right / blanks if blanks else 1.0, "clues_kept": float(kept)}
         return Verdict(correct=kept and complete(rows, self.size), numbers=numbers)
 
     def random_answer(self, puzzle: Puzzle, rng: np.random.Generator) -> Answer:

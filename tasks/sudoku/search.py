@@ -58,8 +58,8 @@ def search(board: NDArray[Any], size: int, *, limit: int = 1) -> Result:
     return Result(*_search(board.astype(np.int8), size, t.houses, t.house_of, t.order, limit))
 
 
-def draw(size: int, clues: int, singles_only: bool, rng: np.random.Generator) -> tuple[Board, Board, int]:
-    """Draw a puzzle with exactly one solution; return it with the solution and the guesses the search makes.
+def draw(size: int, clues: int, singles_only: bool, rng: np.random.Generator) -> tuple[Board, Board]:
+    """Draw a puzzle with exactly one solution; return both, int8 (cells,).
 
     A full board is searched with a random digit order in every cell, then clues are taken away in random
     order as long as the solution stays the only one (with `singles_only`: as long as singles alone find it)
@@ -69,10 +69,14 @@ def draw(size: int, clues: int, singles_only: bool, rng: np.random.Generator) ->
     digits = rng.random((cells, size)).argsort(axis=1) + 1
     order = rng.random(cells).argsort()
     _, _, solution = _search(np.zeros(cells, np.int8), size, t.houses, t.house_of, digits, 1)
-    board = _dig(solution, size, t.houses, t.house_of, t.order, order, clues, singles_only)
+    return _dig(solution, size, t.houses, t.house_of, t.order, order, clues, singles_only), solution
+
+
+def guesses(board: Board, size: int) -> int:
+    """Prove that a puzzle has exactly one solution; return how many guesses that search makes."""
     found = search(board, size, limit=2)
-    assert found.solutions == 1  # the proof that every puzzle comes with
-    return board, solution, found.guesses
+    assert found.solutions == 1
+    return found.guesses
 
 
 def invariant(board: Board, size: int) -> int:
