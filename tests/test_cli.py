@@ -145,14 +145,8 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ["run", "--limit", "x"],
-            "Invalid value for '--limit': 'x' should be a valid integer. `bench run --help`",
-        ),
-        (
-            ["run", "--fail-on-error", "x"],
-            "Invalid value for '--fail-on-error': 'x' should be a valid number. `bench run --help`",
-        ),
+        (["run", "--limit", "x"], "Invalid value for '--limit': 'x' "),  # and why, as typer's release has it
+        (["run", "--fail-on-error", "x"], "Invalid value for '--fail-on-error': 'x' "),
         (
             ["leaderboard", "--format", "yaml"],
             "'yaml' is not one of 'table', 'json', 'csv', 'markdown', 'latex'. `bench leader",
@@ -173,6 +167,7 @@ def test_a_mistake_that_typer_finds_is_worded_as_ours(
     errors = capsys.readouterr().err
     assert errors.startswith("bench: ")
     assert message in errors
+    assert errors.endswith(" --help` shows what it takes.\n")
     assert errors.count("\n") == 1
 
 

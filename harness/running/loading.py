@@ -136,6 +136,9 @@ class Ahead:
 def main() -> None:
     """Load what the order on standard input names; write it to standard output."""
     gc.disable()  # little is thrown away, and all of it soon
+    # numba imports it to see whether there is linear algebra, which takes as long as the puzzles; what needs
+    # it fails here and is loaded by the other process
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
     task, options, wanted = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     answer = os.fdopen(os.dup(1), "wb")

@@ -34,6 +34,8 @@ class LiteLLM:
             import litellm
 
             litellm.ModelResponse()  # builds them
+        # and of those that it imports with its first call, from a thread that may not set filters back
+        warnings.filterwarnings("ignore", "Items? .* using the `ReadOnly` qualifier", UserWarning)
 
         logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
         litellm.telemetry = False
