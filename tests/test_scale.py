@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,8 @@ def test_a_verdict_changed_anywhere_in_a_long_file_is_seen_though_length_and_tim
                 AttemptRecord(puzzle=puzzle, attempt=0, outcome=Outcome.CORRECT, numbers=numbers, answer=7,
                               reply="x" * 20_000)
             )  # fmt: skip
-    monkeypatch.setattr(contents, "SETTLED", -10.0)  # every file counts as left alone for long
+    for tick in ("SETTLED", "FINE"):
+        monkeypatch.setattr(contents, tick, -10.0)  # every file counts as left alone for long
     assert summary_of(folder).outcomes["correct"] == 1500
     read: list[Path] = []
     digest = contents.Digest
@@ -149,6 +151,34 @@ def test_a_verdict_changed_anywhere_in_a_long_file_is_seen_though_length_and_tim
         assert summary_of(folder).outcomes["refused"] == changed
         folder.summary_path.unlink()
         assert summary_of(folder).outcomes["refused"] == changed
+
+
+def test_a_large_run_that_has_just_ended_is_not_read_again_at_the_first_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "LARGE", 0)
+    folder = lottery(tmp_path).folder
+    read: list[Path] = []
+    digest = contents.Digest
+    monkeypatch.setattr(contents, "Digest", lambda path: read.append(path) or digest(path))
+    assert summary_of(folder).complete
+    assert folder.attempts_path not in read
+
+
+@pytest.mark.parametrize(
+    ("age_ns", "whole_seconds", "noted"),
+    [(10**9, False, True), (10**7, False, False), (10**9, True, False), (4 * 10**9, True, True)],
+)
+def test_a_file_counts_as_left_alone_after_a_tick_of_the_clock_that_tells_its_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_ns: int, whole_seconds: bool, noted: bool
+) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    now = 1_800_000_000 * 10**9 + (0 if whole_seconds else 123)
+    found = SimpleNamespace(st_dev=1, st_ino=2, st_size=3, st_mtime_ns=now - 10 * 10**9, st_ctime_ns=now)
+    monkeypatch.setattr(Path, "stat", lambda _: found)
+    monkeypatch.setattr(contents.time, "time_ns", lambda: now + age_ns)
+    assert (contents.state(path) is not None) == (noted and os.name == "posix")
 
 
 def test_a_file_changed_just_now_is_read_however_its_state_looks(tmp_path: Path) -> None:

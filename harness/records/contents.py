@@ -2,9 +2,9 @@
 
 A state is what the kernel keeps about a file: device, inode, length, and when content and file were last
 changed. No program can set the last of them back, so a file whose state is the one noted beside its digest
-need not be read again. A state is noted only if the file had been left alone for `SETTLED` seconds: within
-one tick of the clock, two changes have one time. Where there is no such time (Windows), nothing is noted, and
-every look is at the whole file.
+need not be read again. A state is noted only if the file had been left alone for longer than a tick of the
+clock that tells its times (`SETTLED`, `FINE`): within one tick, two changes have one time. Where there is no
+such time (Windows), nothing is noted, and every look is at the whole file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from harness.errors import UserError
 from harness.records.jsonlines import MEND
 
 SETTLED = 2.0  # seconds; the coarsest clock of a file system that we know, FAT's
+FINE = 0.1  # the same where times are not of whole seconds: a kernel's clock ticks every 10 ms or less
+SECOND = 10**9  # nanoseconds
+LARGE = 32 << 20  # bytes that are not read twice for want of a tick
 BLOCK = 1 << 20
 
 State = list[int]
@@ -95,6 +99,13 @@ def fingerprint(path: Path) -> dict[str, Any] | None:
         return digest.whole()
 
 
+def settle(path: Path) -> None:
+    """Wait for a tick after a large file was written, so that its state can be noted with what it holds."""
+    with suppress(OSError):
+        if path.stat().st_size >= LARGE and state(path) is None:
+            time.sleep(FINE)
+
+
 def state(path: Path) -> State | None:
     """Return the state of a file; None if it is not there or has been changed just now."""
     if os.name != "posix":
@@ -103,6 +114,8 @@ def state(path: Path) -> State | None:
         found = path.stat()
     except OSError:
         return None
-    if time.time() - max(found.st_mtime, found.st_ctime) < SETTLED:
+    times = (found.st_mtime_ns, found.st_ctime_ns)
+    tick = FINE if any(at % SECOND for at in times) else SETTLED
+    if time.time_ns() - max(times) < tick * SECOND:
         return None
     return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]

@@ -16,7 +16,7 @@ from harness.books.ledger import column_costs
 from harness.contracts import Metric, Outcome
 from harness.errors import UserError
 from harness.records.columns import CODES, Columns, of_records
-from harness.records.contents import Digest
+from harness.records.contents import Digest, settle
 from harness.records.folder import RunFolder
 from harness.records.held import Held, held_at, traces_of, values_of
 from harness.records.schema import (
@@ -46,6 +46,7 @@ def summary_of(folder: RunFolder, record: RunRecord | None = None) -> Summary:
 def rebuild(folder: RunFolder, record: RunRecord) -> Summary:
     """Derive the summary from the lines, or from their index, and store it."""
     lines = folder.attempts_path
+    settle(lines)
     with Digest(lines) as digest:
         found = summarise_columns(record, folder.columns(record, digest), where=str(lines))
         folder.store_summary(found, digest)
