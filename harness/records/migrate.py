@@ -90,7 +90,7 @@ def attempt_record(line: Line, *, light: bool = False) -> AttemptRecord:
     if type(outcome) is not str or outcome not in _OUTCOMES:
         raise DamagedError(f"its outcome is {shown(outcome)}")
     depth, samples, at, reply = get("depth"), get("samples"), get("at", 0.0), get("reply")
-    if not _are_measured((at,)) or not (_is_count(depth) and _is_count(samples)):
+    if type(at) not in _NUMBERS or not -MOST < at < MOST or not (_is_count(depth) and _is_count(samples)):
         raise DamagedError(f"its depth, samples or time is {shown((depth, samples, at))}")
     if reply is not None and type(reply) is not str:
         raise DamagedError(f"its reply is {shown(reply)}")

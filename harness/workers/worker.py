@@ -33,6 +33,7 @@ from harness.workers.shards import ending
 WORDS = ("ready", "attempts", "done", "stopped", "failed")
 """ready (Ready), attempts ([Attempt]), done (), stopped () by Ctrl-C, failed (Failure)."""
 AHEAD = 4096  # attempts that wait to be sent; a solver that is faster than the writer waits
+TOGETHER = 0.01  # seconds
 
 VERSION: str = sys.modules["harness"].__version__  # not imported: the package imports what imports this
 
@@ -110,14 +111,15 @@ class Bench:
 
 
 class Sender:
-    """Send attempts from a thread of its own: each as soon as the line is free, those that came meanwhile
-    together.
+    """Send attempts from a thread of its own: those that come within `TOGETHER` seconds, or while the line is
+    busy, in one message, since a message costs both sides as much as a quick attempt.
     """
 
     def __init__(self, say: Say) -> None:
         self._say = say
         self._waiting: queue.Queue[Attempt | None] = queue.Queue(AHEAD)
         self._error: Exception | None = None
+        self._finished = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -129,6 +131,7 @@ class Sender:
 
     def finish(self) -> None:
         """Wait until all are sent; raise what sending raised."""
+        self._finished.set()
         self._waiting.put(None)
         self._thread.join()
         if self._error is not None:
@@ -138,6 +141,7 @@ class Sender:
         last = False
         while not last:
             first = self._waiting.get()
+            self._finished.wait(TOGETHER)
             batch = [] if first is None else [first]
             last = first is None
             while not last:

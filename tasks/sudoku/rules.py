@@ -185,8 +185,9 @@ def read_rows(answer: Answer, size: int, *, lowest: int = 1) -> Rows | None:
     if not isinstance(answer, list) or len(answer) != size:
         return None
     for row in answer:
-        if not isinstance(row, list) or len(row) != size or set(map(type, row)) != INTS:
+        if not isinstance(row, list) or len(row) != size:
             return None
-        if min(row) < lowest or max(row) > size:
-            return None
+    digits = list(chain.from_iterable(answer))
+    if set(map(type, digits)) != INTS or min(digits) < lowest or max(digits) > size:
+        return None
     return answer
