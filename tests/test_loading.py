@@ -59,6 +59,20 @@ def test_a_task_that_prints(tmp_path: Path) -> None:
         assert ahead.items() == load_items(Sudoku(size=4), **WANTED)
 
 
+def test_a_task_that_uses_linear_algebra_is_loaded_there_too(tmp_path: Path) -> None:
+    file = tmp_path / "linear.py"
+    file.write_text(
+        "from tasks.sudoku.generated import Sudoku\n"
+        "class Linear(Sudoku):\n"
+        "    def load(self, **wanted):\n"
+        "        from scipy.linalg import det\n"
+        "        assert round(det([[2, 1], [1, 3]])) == 5\n"
+        "        return super().load(**wanted)\n"
+    )
+    with Ahead(f"{file}:Linear", OPTIONS, WANTED) as ahead:
+        assert ahead.items() == load_items(Sudoku(size=4), **WANTED)
+
+
 def test_leaving_early_ends_the_process() -> None:
     started: list[subprocess.Popen[bytes]] = []
 

@@ -8,6 +8,7 @@ memory is given back with its process (docs/log.md, 2026-11-23).
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import pickle
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self, TypedDict
 
 from harness import registry
+from harness.capabilities import still_to_import
 from harness.contracts import Item, Task
 from harness.errors import UserError, did_you_mean
 from harness.folders import expanded
@@ -136,16 +138,29 @@ class Ahead:
 def main() -> None:
     """Load what the order on standard input names; write it to standard output."""
     gc.disable()  # little is thrown away, and all of it soon
-    # numba imports it to see whether there is linear algebra, which takes as long as the puzzles; what needs
-    # it fails here and is loaded by the other process
-    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
     task, options, wanted = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a task that prints must not write into the answer
-    pickle.dump(load_items(registry.create("task", task, options), **wanted), answer, pickle.HIGHEST_PROTOCOL)
+    made = registry.create("task", task, options)
+    if "numba" in still_to_import(made):
+        _import_numba()
+    pickle.dump(load_items(made, **wanted), answer, pickle.HIGHEST_PROTOCOL)
     answer.flush()
     os._exit(0)  # without waiting for the thread, or for the interpreter to take itself apart
+
+
+def _import_numba() -> None:
+    """Import numba without scipy's linear algebra, which it looks for and which takes as long as the puzzles:
+    compiled code that needs it fails here, and is run by the other process.
+    """
+    hidden = "scipy.linalg" not in sys.modules
+    if hidden:
+        sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
+    with suppress(ImportError):
+        importlib.import_module("numba.np.arraymath")  # where it looks
+    if hidden:
+        del sys.modules["scipy.linalg"]
 
 
 def _end_with_parent() -> None:
