@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 4096
+RECENT = 8192  # ids that were looked up last
 MOST_IN_A_DICT = 100_000  # ids; more are looked up by hash, in a fifth of the memory
 
 
@@ -133,14 +134,15 @@ class Places:
         self._order: NDArray[np.int32] = np.argsort(hashes, kind="stable").astype(np.int32)
         self._hashes: NDArray[np.int64] = hashes[self._order]
         self._ids = ids
-        self._latest: tuple[str | None, int | None] = (None, None)
+        self._recent: dict[str, int | None] = {}  # a run asks for each several times before it goes on
 
     def place(self, puzzle: str) -> int | None:
         """Return the place of an id; None if it is not there."""
-        latest, place = self._latest  # a run asks for each several times in a row
-        if puzzle != latest:
-            place = self._searched(puzzle)
-            self._latest = (puzzle, place)
+        if puzzle in self._recent:
+            return self._recent[puzzle]
+        if len(self._recent) >= RECENT:
+            self._recent.clear()
+        place = self._recent[puzzle] = self._searched(puzzle)
         return place
 
     def _searched(self, puzzle: str) -> int | None:

@@ -20,6 +20,8 @@ from harness.running.plan import Plan
 NUMBERS = (float, int)
 YIELDED = frozenset({Outcome.ANSWERED, *OUTCOMES} - {Outcome.CORRECT, Outcome.WRONG, Outcome.NOT_RUN})
 """Outcomes that a solver may yield."""
+BARE = frozenset({"schema", "puzzle", "attempt", "outcome", "numbers", "usage", "at", "answer", "broken"})
+"""Fields of a line that are looked at one by one as it is made; one that has others is read again to see."""
 MANY = {"trace": TracePoint, "candidates": Sample}
 
 
@@ -117,10 +119,11 @@ def judged(
     }
     record = migrate.made(AttemptRecord, fields)
     line = record.line()
-    try:
-        migrate.attempt_record(line)
-    except DamagedError as error:
-        raise _fault(plan, f"yielded {pair} in a form that cannot be read again: {error}") from None
+    if not (usual and BARE.issuperset(line)):  # of what is bare everything has been looked at
+        try:
+            migrate.attempt_record(line)
+        except DamagedError as error:
+            raise _fault(plan, f"yielded {pair} in a form that cannot be read again: {error}") from None
     return record, line
 
 
