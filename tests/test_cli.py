@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -145,19 +146,29 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "--limit", "x"], "Invalid value for '--limit': 'x' "),  # and why, as typer's release has it
-        (["run", "--fail-on-error", "x"], "Invalid value for '--fail-on-error': 'x' "),
+        # as typer says it to 0.28, and from 0.29 on
+        (
+            ["run", "--limit", "x"],
+            r"Invalid value for '--limit': 'x' (is not a valid int|should be a valid integer)\. `bench",
+        ),
+        (
+            ["run", "--fail-on-error", "x"],
+            r"Invalid value for '--fail-on-error': 'x' (is not a valid float|should be a valid number)\. `ben",
+        ),
         (
             ["leaderboard", "--format", "yaml"],
-            "'yaml' is not one of 'table', 'json', 'csv', 'markdown', 'latex'. `bench leader",
+            r"'yaml' is not one of 'table', 'json', 'csv', 'markdown', 'latex'\. `bench leader",
         ),
-        (["run", "--task", "sudoku"], "Missing option '--solver'. `bench run --help` shows what it takes."),
-        (["run", "--task"], "Option '--task' requires an argument. `bench run --help` shows what it takes."),
+        (["run", "--task", "sudoku"], r"Missing option '--solver'\. `bench run --help` shows what it takes."),
+        (
+            ["run", "--task"],
+            r"Option '--task' requires an argument\. `bench run --help` shows what it takes.",
+        ),
         (
             ["cache", "prun"],
-            "No such command 'prun'. Did you mean 'prune'? `bench cache --help` shows what it takes.",
+            r"No such command 'prun'\. Did you mean 'prune'\? `bench cache --help` shows what it takes.",
         ),
-        (["--nope"], "No such option: --nope. `bench --help` shows what it takes."),
+        (["--nope"], r"No such option: --nope\. `bench --help` shows what it takes."),
     ],
 )
 def test_a_mistake_that_typer_finds_is_worded_as_ours(
@@ -166,7 +177,7 @@ def test_a_mistake_that_typer_finds_is_worded_as_ours(
     assert dispatch(arguments) == 2
     errors = capsys.readouterr().err
     assert errors.startswith("bench: ")
-    assert message in errors
+    assert re.search(message, errors)
     assert errors.endswith(" --help` shows what it takes.\n")
     assert errors.count("\n") == 1
 
