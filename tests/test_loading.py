@@ -44,32 +44,27 @@ def test_one_processor_loads_here(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ahead.items() is None
 
 
-def test_a_task_that_prints(tmp_path: Path) -> None:
-    file = tmp_path / "loud.py"
-    file.write_text(
-        "from tasks.sudoku.generated import Sudoku\n"
-        "class Loud(Sudoku):\n"
-        "    def load(self, **wanted):\n"
-        "        print('making puzzles')\n"
-        "        import os\n"
-        "        os.system('echo making puzzles')\n"
-        "        return super().load(**wanted)\n"
-    )
-    with Ahead(f"{file}:Loud", OPTIONS, WANTED) as ahead:
-        assert ahead.items() == load_items(Sudoku(size=4), **WANTED)
+PRINTING = """
+        import os
+        print('making puzzles')
+        os.system('echo making puzzles')
+"""
+LINEAR_ALGEBRA = """
+        from scipy.linalg import det
+        assert round(det([[2, 1], [1, 3]])) == 5
+"""
 
 
-def test_a_task_that_uses_linear_algebra_is_loaded_there_too(tmp_path: Path) -> None:
-    file = tmp_path / "linear.py"
+@pytest.mark.parametrize("before", [PRINTING, LINEAR_ALGEBRA], ids=["prints", "uses linear algebra"])
+def test_a_task_of_ones_own_is_loaded_there(tmp_path: Path, before: str) -> None:
+    file = tmp_path / "own.py"
     file.write_text(
         "from tasks.sudoku.generated import Sudoku\n"
-        "class Linear(Sudoku):\n"
-        "    def load(self, **wanted):\n"
-        "        from scipy.linalg import det\n"
-        "        assert round(det([[2, 1], [1, 3]])) == 5\n"
+        "class Own(Sudoku):\n"
+        f"    def load(self, **wanted):{before}"
         "        return super().load(**wanted)\n"
     )
-    with Ahead(f"{file}:Linear", OPTIONS, WANTED) as ahead:
+    with Ahead(f"{file}:Own", OPTIONS, WANTED) as ahead:
         assert ahead.items() == load_items(Sudoku(size=4), **WANTED)
 
 
