@@ -250,7 +250,6 @@ def test_a_slow_consumer_is_not_run_ahead_of() -> None:
 PROGRAM = """
 import sys
 from harness.contracts import Budget
-from solvers.llm.bridge import stream
 from solvers.llm.solver import LlmSolver
 from tests.llm_task import EchoTask, puzzles
 

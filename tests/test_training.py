@@ -145,7 +145,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from tests.test_training import copy_task, tiny_recipe
-from solvers.nets.train.loop import Ended, train
+from solvers.nets.train.loop import train
 chosen = tiny_recipe(optimiser_steps=int(sys.argv[2]), batch_size=8, ema=0.9)
 train(chosen, copy_task(), Path(sys.argv[1]), seed=0, device=torch.device("cpu"), report_every=1,
 checkpoint_minutes=0.0,
