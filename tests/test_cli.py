@@ -153,7 +153,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
         ),
         (
             ["run", "--fail-on-error", "x"],
-            r"Invalid value for '--fail-on-error': 'x' (is not a valid float|should be a valid number)\. `ben",
+            r"Invalid value for '--fail-on-error': 'x' (is not a valid float|should be a valid number)\. `be",
         ),
         (
             ["leaderboard", "--format", "yaml"],
