@@ -182,6 +182,14 @@ def test_a_mistake_that_typer_finds_is_worded_as_ours(
     assert errors.count("\n") == 1
 
 
+def test_the_prompts_are_listed_with_their_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatch(["list", "prompts", "--format", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    versions = {row["prompt"]: row["version"] for row in listed if row["solver"] == "llm"}
+    assert {"default", "brief", "arc-prize"} <= versions.keys()
+    assert all(versions.values())
+
+
 def test_a_command_of_commands_alone_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert dispatch(["list"]) == 2
     assert "\n  solvers  " in capsys.readouterr().err

@@ -62,6 +62,23 @@ def test_a_command_in_the_docs_is_one(page: Path, words: list[str]) -> None:
             below.make_context(str(name), list(rest), parent=context).close()
 
 
+NAMED = re.compile(r"`bench ([a-z-]+)(?: ([a-z-]+))?")
+WHERE = sorted(
+    path for folder in ("harness", "solvers", "tasks") for path in ROOT.glob(f"{folder}/**/*.py")
+) + [page for page in PAGES if page.name != "log.md"]  # which tells of what was
+
+
+def test_a_command_that_is_named_in_passing_is_one() -> None:
+    named = {words: path for path in WHERE for words in NAMED.findall(path.read_text(encoding="utf-8"))}
+    assert ("list", "prompts") in named
+    for (name, below), path in named.items():
+        if name.startswith("-"):
+            continue
+        assert name in COMMANDS, (name, path)
+        parts = getattr(assemble(name).commands[name], "commands", None)  # type: ignore[attr-defined]
+        assert not (parts and below and not below.startswith("-")) or below in parts, (name, below, path)
+
+
 def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = commands(ROOT / "docs" / "first-hour.md", run=True)

@@ -98,6 +98,35 @@ def _fits(record: Mapping[str, Any], family: str) -> bool:
 
 
 @app.command()
+def prompts(
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
+) -> None:
+    """List the prompts that solvers ask models with, `-S prompt=`, each a file with its version."""
+    from harness.capabilities import Prompted
+    from harness.errors import UserError
+    from harness.registry import catalogue, find
+
+    records: list[dict[str, str]] = []
+    for entry in catalogue("solver"):
+        with suppress(UserError):  # a broken plugin: `bench list solvers` says what is wrong with it
+            found = find("solver", entry.name)
+            if isinstance(found, Prompted):
+                records += [{"solver": entry.name, **prompt} for prompt in found.prompts()]
+    shown = (
+        Column("solver", 1),
+        Column("prompt", 0),
+        Column("version", 0),
+        Column("tasks", 0),
+        Column("summary", 0, wraps=True, least=30),
+        Column("source", 2, wraps=True, least=30),
+    )
+    rows = [[record[column.name] for column in shown] for record in records]
+    tables.write(shown, rows, records, format, Layout(wide=wide, columns=columns))
+
+
+@app.command()
 def options(
     task: Annotated[str | None, typer.Option(help="Name of a task, or path/to/file.py:Class.")] = None,
     solver: Annotated[str | None, typer.Option(help="Name of a solver, or path/to/file.py:Class.")] = None,
